@@ -1,0 +1,27 @@
+/* Making errors; the public part is finops/error.h. */
+#ifndef FO_BASE_ERROR_H
+#define FO_BASE_ERROR_H
+
+#include "finops/error.h"
+
+#define FO_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define FO_MUST_USE __attribute__((warn_unused_result))
+
+/* Sets *err (when err is not NULL) and returns code, so that a function can `return fo_error_set(...)`. */
+finops_code fo_error_set(finops_error **err, finops_code code, const char *fmt, ...) FO_PRINTF(3, 4);
+
+/* Puts "<fmt>: " in front of what *err says and returns code, which becomes the error's code. */
+finops_code fo_error_wrap(finops_error **err, finops_code code, const char *fmt, ...) FO_PRINTF(3, 4);
+
+/* Adds the advice a person should follow; a later hint replaces an earlier one. No-op when *err is NULL. */
+void fo_error_hint(finops_error **err, const char *fmt, ...) FO_PRINTF(2, 3);
+
+/* FINOPS_E_MEMORY without allocating. */
+finops_code fo_error_oom(finops_error **err);
+
+/* "<fmt>: <strerror(errnum)>" with the code that fits errnum (ENOENT is not_found, EACCES denied, else io). */
+finops_code fo_error_errno(finops_error **err, int errnum, const char *fmt, ...) FO_PRINTF(3, 4);
+
+void finops_error_freep(finops_error **err);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * Configuration: flag > environment > file > default, with the origin of every value kept.
+ *
+ * One file, TOML or YAML by its ending: --config, else ./config.toml, ./config.yaml, ./config.yml, else
+ * $XDG_CONFIG_HOME (or ~/.config)/finops/config.{toml,yaml,yml}.
+ */
+#ifndef FO_CONFIG_CONFIG_H
+#define FO_CONFIG_CONFIG_H
+
+#include "base/error.h"
+#include "base/str.h"
+#include "config/settings.h"
+#include "finops/sys/option.h"
+
+/* A section of the file, e.g. "database.duckdb", its rows, and where its struct lies in fo_settings. */
+typedef struct fo_config_section {
+    const char *path;
+    const finops_option *options;
+    size_t offset;
+    bool repeated; /* an array of tables: aws.exports */
+    const char *help;
+} fo_config_section;
+
+/* All sections, ended by a NULL path: the one list that parsing, help, schema and the reference page come from. */
+extern const fo_config_section fo_config_sections[];
+
+/* A value given on the command line: dotted key ("aws.bucket"), text, and how it was spelled ("--bucket"). */
+typedef struct fo_config_override {
+    const char *key;
+    const char *value;
+    const char *spelling;
+} fo_config_override;
+
+typedef struct fo_config_source {
+    const char *path;            /* --config, NULL: look in the usual places */
+    const char *const *env;      /* NULL-ended "NAME=value" list; NULL: the process's environment */
+    const fo_config_override *overrides;
+    size_t n_overrides;
+} fo_config_source;
+
+typedef struct fo_config fo_config;
+
+/* Reads, merges and checks everything; every problem found in the file is in the one error, a line each. */
+finops_code fo_config_load(const fo_config_source *source, fo_config **ret, finops_error **err);
+void fo_config_free(fo_config *config);
+void fo_config_freep(fo_config **config);
+const fo_settings *fo_config_settings(const fo_config *config); /* borrowed */
+const char *fo_config_path(const fo_config *config);            /* the file read, or NULL */
+
+/* One row for each option, sorted as declared: key, value (secrets "<redacted>", unset ""), origin
+ * ("default", "config.toml:12", "env AWS_REGION", "flag --bucket"). */
+typedef struct fo_config_row {
+    const char *key;
+    const char *value;
+    const char *origin;
+} fo_config_row;
+finops_code fo_config_rows(const fo_config *config, const fo_config_row **ret_rows, size_t *ret_n, finops_error **err);
+
+/* JSON schema (draft 2020-12) of the file. */
+finops_code fo_config_schema(fo_str *ret, finops_error **err);
+/* Markdown reference of every section and option, for docs/reference/configuration.md. */
+finops_code fo_config_reference(fo_str *ret, finops_error **err);
+
+/* Parses one value by its row into the struct at base + offset (frees what was there). The message says what was expected. */
+finops_code fo_option_set(const finops_option *option, void *base, const char *text, finops_error **err);
+/* Sets every row to its default. */
+finops_code fo_option_defaults(const finops_option *table, void *base, finops_error **err);
+/* Frees what the table's rows own in base. */
+void fo_option_clear(const finops_option *table, void *base);
+/* "OPEN_FINOPS_AWS_BUCKET" for ("aws", "bucket"). */
+finops_code fo_option_env_name(const char *section, const char *name, fo_str *ret, finops_error **err);
+
+#endif

@@ -1,0 +1,70 @@
+/* Every setting of finops as the rest of the program reads it. Filled by config.c from the option tables in settings.c. */
+#ifndef FO_CONFIG_SETTINGS_H
+#define FO_CONFIG_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct fo_project_settings {
+    char *name;     /* "finops" */
+    char *data_dir; /* "./data" */
+} fo_project_settings;
+
+typedef struct fo_database_settings {
+    char *backend; /* enum: duckdb */
+} fo_database_settings;
+
+typedef struct fo_duckdb_settings {
+    char *database_path;   /* "./data/finops.duckdb" */
+    uint64_t memory_limit; /* default 1300MiB: the engine's buffers; the process stays under 2 GB with it */
+    int64_t threads;       /* 0: as many as cores */
+    char *temp_directory;  /* NULL: "<database_path>.tmp" */
+    int64_t lock_timeout;  /* seconds to wait for another writer; default 10 */
+} fo_duckdb_settings;
+
+/* One bill source; [aws] itself and each [[aws.exports]], which takes from [aws] what it does not say. */
+typedef struct fo_aws_settings {
+    char *bucket;            /* "name", "s3://name[/prefix]", "file:///path" or a folder */
+    char *prefix;            /* "" */
+    char *export_name;       /* NULL: all found */
+    char *cur_version;       /* NULL (detect), "v1", "v2" */
+    char *export_format;     /* NULL (detect), "csv", "parquet" */
+    char *start_date;        /* NULL or YYYY-MM[-DD]: first billing period taken */
+    char *end_date;          /* NULL or YYYY-MM[-DD]: last billing period taken */
+    char *dataset_name;      /* "aws_billing": schema of the bill tables */
+    char *table_strategy;    /* "separate" | "single" */
+    bool reset;
+    char *region;            /* AWS_REGION, AWS_DEFAULT_REGION */
+    char *endpoint_url;      /* AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL; http:// or https:// */
+    char *addressing;        /* "virtual" | "path" */
+    char *profile;           /* AWS_PROFILE */
+    char *access_key_id;     /* AWS_ACCESS_KEY_ID (secret) */
+    char *secret_access_key; /* AWS_SECRET_ACCESS_KEY (secret) */
+    char *session_token;     /* AWS_SESSION_TOKEN (secret) */
+} fo_aws_settings;
+
+typedef struct fo_network_settings {
+    char *proxy;       /* OPEN_FINOPS_NETWORK_PROXY, HTTPS_PROXY, https_proxy; "http://[user:pass@]host:port" */
+    char *ca_file;     /* AWS_CA_BUNDLE, SSL_CERT_FILE: PEM bundle */
+    int64_t timeout;   /* seconds without progress; default 30 */
+    int64_t retries;   /* default 3 */
+} fo_network_settings;
+
+typedef struct fo_log_settings {
+    char *level;  /* debug info warn error off; default info */
+    char *format; /* human json; default human */
+} fo_log_settings;
+
+typedef struct fo_settings {
+    fo_project_settings project;
+    fo_database_settings database;
+    fo_duckdb_settings duckdb;
+    fo_aws_settings aws;
+    fo_aws_settings *exports; /* [[aws.exports]], already completed from [aws] */
+    size_t n_exports;
+    fo_network_settings network;
+    fo_log_settings log;
+} fo_settings;
+
+#endif

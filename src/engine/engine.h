@@ -1,0 +1,82 @@
+/*
+ * The embedded DuckDB: one fo_engine is one open database (file or memory), one fo_conn a connection to it.
+ *
+ * An engine may be used from many threads, a connection from one at a time. Extensions load lazily, from the folder
+ * beside the program, with signature checks on and downloads off.
+ */
+#ifndef FO_ENGINE_ENGINE_H
+#define FO_ENGINE_ENGINE_H
+
+#include <duckdb.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "finops/arrow.h"
+
+typedef struct fo_engine fo_engine;
+typedef struct fo_conn fo_conn;
+
+typedef struct fo_engine_options {
+    const char *path;      /* NULL: in memory */
+    bool read_only;
+    uint64_t memory_limit; /* bytes, 0: the engine's own default */
+    unsigned threads;      /* 0: as many as cores */
+    const char *temp_directory; /* NULL: the engine's own default */
+} fo_engine_options;
+
+/* FINOPS_E_BUSY when another process holds the file (the hint names its process id when known). */
+finops_code fo_engine_open(const fo_engine_options *options, fo_engine **ret, finops_error **err);
+void fo_engine_close(fo_engine *engine);
+void fo_engine_closep(fo_engine **engine);
+/* Loads "httpfs" or "aws" once; FINOPS_E_NOT_FOUND says where it was looked for. */
+finops_code fo_engine_load_extension(fo_engine *engine, const char *name, finops_error **err);
+/* Folder of the extensions: $FINOPS_EXTENSION_DIR, else beside the program (build/extensions or ../lib/finops/extensions). */
+finops_code fo_engine_extension_dir(fo_str *ret, finops_error **err);
+
+finops_code fo_conn_open(fo_engine *engine, fo_conn **ret, finops_error **err);
+void fo_conn_close(fo_conn *conn);
+void fo_conn_closep(fo_conn **conn);
+/* While set, a requested cancel interrupts the running statement, which then fails with FINOPS_E_CANCELLED. */
+void fo_conn_set_cancel(fo_conn *conn, const fo_cancel *cancel);
+/* 0..1 of the running statement, negative when unknown. Any thread. */
+double fo_conn_progress(fo_conn *conn);
+duckdb_connection fo_conn_native(fo_conn *conn);
+
+/* A bound parameter: text, or NULL for SQL NULL. Statements cast where they need another type ($1::TIMESTAMP). */
+typedef const char *fo_param;
+
+/* Runs one or more statements without parameters, discarding rows. */
+finops_code fo_conn_exec(fo_conn *conn, const char *sql, finops_error **err);
+/* Runs one statement with parameters; *ret_changed (may be NULL) gets the rows changed. */
+finops_code fo_conn_bind_exec(fo_conn *conn, const char *sql, const fo_param *params, size_t n, int64_t *ret_changed,
+                              finops_error **err);
+
+/* Small results as text: every column is cast to VARCHAR; NULL cells are NULL pointers. */
+typedef struct fo_rows fo_rows;
+finops_code fo_conn_rows(fo_conn *conn, const char *sql, const fo_param *params, size_t n, fo_rows **ret,
+                         finops_error **err);
+size_t fo_rows_count(const fo_rows *rows);
+size_t fo_rows_columns(const fo_rows *rows);
+const char *fo_rows_name(const fo_rows *rows, size_t column);
+const char *fo_rows_text(const fo_rows *rows, size_t row, size_t column); /* borrowed */
+int64_t fo_rows_int(const fo_rows *rows, size_t row, size_t column);      /* 0 for NULL */
+/* Collects a stream whose columns are all utf8 (what the casts above make); consumes the stream. */
+finops_code fo_rows_from_stream(struct ArrowArrayStream *stream, fo_rows **ret, finops_error **err);
+/* "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM (sql)": the text form that fo_rows_from_stream takes. */
+finops_code fo_rows_sql(const char *sql, fo_str *ret, finops_error **err);
+void fo_rows_free(fo_rows *rows);
+void fo_rows_freep(fo_rows **rows);
+
+/* Any result as an Arrow stream, batch by batch in bounded memory. The stream borrows the connection: release it before
+ * the connection closes. The caller releases *ret. */
+finops_code fo_conn_stream(fo_conn *conn, const char *sql, const fo_param *params, size_t n,
+                           struct ArrowArrayStream *ret, finops_error **err);
+
+/* Exact text forms for statements that cannot take parameters: "a""b" and 'it''s'. One quoting function per kind. */
+void fo_sql_ident(fo_str *sql, const char *name);
+void fo_sql_literal(fo_str *sql, const char *text); /* NULL gives NULL */
+
+#endif
