@@ -1,0 +1,92 @@
+/* Where bills are looked for: a bucket or a folder of the same layout. */
+#include <assert.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "billing/aws/discover.h"
+
+/* Joins two prefixes, each without slashes at its ends. */
+static finops_code
+source_set_prefix(fo_bill_source *source, const char *inner, const char *outer, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str prefix = FO_STR_INIT;
+    const char *const parts[] = { inner, outer };
+
+    for (size_t i = 0; i < FO_COUNT(parts); i++) {
+        const char *p = parts[i] ? parts[i] : "";
+        while (*p == '/')
+            p++;
+        size_t n = strlen(p);
+        while (n > 0 && p[n - 1] == '/')
+            n--;
+        if (n > 0 && prefix.len > 0)
+            fo_str_addc(&prefix, '/');
+        fo_str_addn(&prefix, p, n);
+    }
+    finops_code rc = fo_str_check(&prefix, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    source->prefix = fo_str_take(&prefix);
+    return source->prefix ? FINOPS_OK : fo_error_oom(err);
+}
+
+static finops_code
+source_set_bucket(fo_bill_source *source, const char *name, size_t n, finops_error **err)
+{
+    if (n == 0)
+        return fo_error_set(err, FINOPS_E_CONFIG, "aws.bucket has no bucket name");
+    source->bucket = fo_strndup(name, n);
+    source->base = source->bucket ? fo_format("s3://%s", source->bucket) : NULL;
+    return source->base ? FINOPS_OK : fo_error_oom(err);
+}
+
+finops_code
+fo_bill_source_parse(const fo_aws_settings *aws, fo_bill_source *ret, finops_error **err)
+{
+    FO_AUTO(fo_bill_source_done) fo_bill_source source = { 0 };
+    const char *bucket = aws->bucket;
+    const char *inner = NULL;
+    finops_code rc = FINOPS_OK;
+
+    if (!bucket || !*bucket) {
+        rc = fo_error_set(err, FINOPS_E_CONFIG, "no bucket or folder to read bills from");
+        fo_error_hint(err, "pass --bucket s3://NAME or a folder, or set [aws] bucket in config.toml");
+        return rc;
+    }
+    if (fo_starts(bucket, "s3://")) {
+        const char *name = bucket + strlen("s3://");
+        size_t n = strcspn(name, "/");
+        inner = name + n;
+        rc = source_set_bucket(&source, name, n, err);
+    } else if (fo_starts(bucket, "file://") || strchr(bucket, '/') || fo_streq(bucket, ".")) {
+        source.base = fo_path_absolute(fo_starts(bucket, "file://") ? bucket + strlen("file://") : bucket);
+        rc = source.base ? FINOPS_OK : fo_error_oom(err);
+    } else {
+        rc = source_set_bucket(&source, bucket, strlen(bucket), err);
+    }
+    if (rc == FINOPS_OK)
+        rc = source_set_prefix(&source, inner, aws->prefix, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    *ret = source;
+    source = (fo_bill_source){ 0 };
+    return FINOPS_OK;
+}
+
+void
+fo_bill_source_done(fo_bill_source *source)
+{
+    fo_free(source->base);
+    fo_free(source->bucket);
+    fo_free(source->prefix);
+    *source = (fo_bill_source){ 0 };
+}
+
+finops_code
+fo_bill_address(const fo_bill_source *source, const char *key, fo_str *ret, finops_error **err)
+{
+    assert(source && key && ret);
+    fo_str_addf(ret, "%s/%s", source->base, key);
+    return fo_str_check(ret, err);
+}
