@@ -1,0 +1,239 @@
+/* The user's database: the writer's file, or a reader's view of it. */
+#include "database/database.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "database/serve.h"
+#include "database/state.h"
+
+#define RETRY_MS 20
+#define READER_PATIENCE_US ((int64_t)10 * 1000000) /* for a writer that is just opening or closing the file */
+#define STOP_PATIENCE_MS 5000
+
+struct fo_database {
+    char *path;
+    fo_engine *engine; /* NULL: rows come from the process that writes */
+    fo_conn *conn;
+    fo_server *server; /* writer only */
+};
+
+static void
+database_pause(void)
+{
+    struct timespec t = { .tv_nsec = RETRY_MS * 1000000L };
+
+    nanosleep(&t, NULL);
+}
+
+static finops_code
+database_new(const fo_settings *settings, fo_database **ret, finops_error **err)
+{
+    FO_AUTO(fo_database_closep) fo_database *db = fo_zalloc(sizeof(*db));
+
+    if (!db || !(db->path = fo_path_absolute(settings->duckdb.database_path)))
+        return fo_error_oom(err);
+    *ret = FO_TAKE(db);
+    return FINOPS_OK;
+}
+
+static finops_code
+database_open_file(const fo_settings *settings, const char *path, bool read_only, fo_engine **ret, finops_error **err)
+{
+    FO_AUTO(fo_freep) char *temp = fo_format("%s.tmp", path);
+    fo_engine_options options = { .path = path,
+                                  .read_only = read_only,
+                                  .memory_limit = settings->duckdb.memory_limit,
+                                  .threads = (unsigned)settings->duckdb.threads,
+                                  .temp_directory = settings->duckdb.temp_directory };
+
+    if (!temp)
+        return fo_error_oom(err);
+    if (!options.temp_directory)
+        options.temp_directory = temp;
+    return fo_engine_open(&options, ret, err);
+}
+
+/* Tries to become the writer until the time is up. */
+static finops_code
+database_open_writing(const fo_settings *settings, const char *path, const fo_cancel *cancel, fo_engine **ret,
+                      finops_error **err)
+{
+    int64_t until = fo_clock_monotonic() + settings->duckdb.lock_timeout * 1000000;
+
+    for (;;) {
+        FO_AUTO(finops_error_freep) finops_error *why = NULL;
+        finops_code rc = database_open_file(settings, path, false, ret, &why);
+
+        if (rc == FINOPS_OK)
+            return rc;
+        if (rc == FINOPS_E_BUSY && fo_cancelled(cancel))
+            return fo_error_set(err, FINOPS_E_CANCELLED, "stopped while waiting for %s", path);
+        if (rc != FINOPS_E_BUSY || fo_clock_monotonic() >= until) {
+            if (err)
+                *err = FO_TAKE(why);
+            if (rc == FINOPS_E_BUSY)
+                fo_error_hint(err, "another finops process or program has it open; wait for it, or raise [database.duckdb] lock_timeout");
+            return rc;
+        }
+        database_pause();
+    }
+}
+
+finops_code
+fo_database_open_writer(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret, finops_error **err)
+{
+    FO_AUTO(fo_database_closep) fo_database *db = NULL;
+
+    assert(settings && ret);
+    finops_code rc = database_new(settings, &db, err);
+    if (rc == FINOPS_OK)
+        rc = fo_mkdirs_for(db->path, err);
+    if (rc == FINOPS_OK)
+        rc = database_open_writing(settings, db->path, cancel, &db->engine, err);
+    if (rc == FINOPS_OK)
+        rc = fo_server_start(db->engine, db->path, &db->server, err);
+    if (rc == FINOPS_OK)
+        rc = fo_conn_open(db->engine, &db->conn, err);
+    if (rc == FINOPS_OK)
+        rc = fo_state_prepare(db->conn, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_conn_set_cancel(db->conn, cancel);
+    *ret = FO_TAKE(db);
+    return FINOPS_OK;
+}
+
+/* The file itself when it is free; nothing when a writer answers for it. */
+static finops_code
+database_open_reading(const fo_settings *settings, const fo_cancel *cancel, fo_database *db, finops_error **err)
+{
+    int64_t until = fo_clock_monotonic() + READER_PATIENCE_US;
+
+    for (;;) {
+        FO_AUTO(finops_error_freep) finops_error *why = NULL;
+
+        if (fo_remote_reachable(db->path))
+            return FINOPS_OK;
+        if (access(db->path, F_OK) != 0 && errno == ENOENT) {
+            finops_code rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "there is no database %s yet", db->path);
+            fo_error_hint(err, "load bills with 'finops aws import-cur', or name another file with [database.duckdb] database_path");
+            return rc;
+        }
+        finops_code rc = database_open_file(settings, db->path, true, &db->engine, &why);
+        if (rc == FINOPS_OK) {
+            rc = fo_conn_open(db->engine, &db->conn, err);
+            if (rc == FINOPS_OK)
+                fo_conn_set_cancel(db->conn, cancel);
+            return rc;
+        }
+        if (rc != FINOPS_E_BUSY || fo_clock_monotonic() >= until || fo_cancelled(cancel)) {
+            if (err)
+                *err = FO_TAKE(why);
+            return rc;
+        }
+        database_pause();
+    }
+}
+
+finops_code
+fo_database_open_reader(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret, finops_error **err)
+{
+    FO_AUTO(fo_database_closep) fo_database *db = NULL;
+
+    assert(settings && ret);
+    finops_code rc = database_new(settings, &db, err);
+    if (rc == FINOPS_OK)
+        rc = database_open_reading(settings, cancel, db, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    *ret = FO_TAKE(db);
+    return FINOPS_OK;
+}
+
+void
+fo_database_close(fo_database *database)
+{
+    if (!database)
+        return;
+    /* The long part of closing is the checkpoint: readers are still served during this one. */
+    if (database->server && database->conn) {
+        fo_conn_set_cancel(database->conn, NULL);
+        fo_conn_exec(database->conn, "CHECKPOINT", NULL);
+    }
+    fo_server_stop(database->server, STOP_PATIENCE_MS);
+    fo_conn_close(database->conn);
+    fo_engine_close(database->engine);
+    fo_free(database->path);
+    fo_free(database);
+}
+
+void
+fo_database_closep(fo_database **database)
+{
+    fo_database_close(*database);
+    *database = NULL;
+}
+
+fo_conn *
+fo_database_conn(fo_database *database)
+{
+    return database->server ? database->conn : NULL;
+}
+
+fo_engine *
+fo_database_engine(fo_database *database)
+{
+    return database->server ? database->engine : NULL;
+}
+
+finops_code
+fo_database_stream(fo_database *database, const char *sql, struct ArrowArrayStream *ret, finops_error **err)
+{
+    assert(database && sql && ret);
+    if (!database->engine)
+        return fo_remote_stream(database->path, sql, ret, err);
+    finops_code rc = fo_read_only_check(database->conn, sql, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    return fo_conn_stream(database->conn, sql, NULL, 0, ret, err);
+}
+
+finops_code
+fo_database_rows(fo_database *database, const char *sql, fo_rows **ret, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
+    struct ArrowArrayStream stream = { 0 };
+    finops_code rc = fo_rows_sql(sql, &text, err);
+
+    if (rc == FINOPS_OK)
+        rc = fo_database_stream(database, fo_str_z(&text), &stream, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    return fo_rows_from_stream(&stream, ret, err);
+}
+
+finops_code
+fo_database_has(fo_database *database, const char *schema, const char *name, bool *ret, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+
+    fo_str_add(&sql, "SELECT count(*) FROM information_schema.tables WHERE table_schema = ");
+    fo_sql_literal(&sql, schema);
+    fo_str_add(&sql, " AND table_name = ");
+    fo_sql_literal(&sql, name);
+    finops_code rc = fo_str_check(&sql, err);
+    if (rc == FINOPS_OK)
+        rc = fo_database_rows(database, fo_str_z(&sql), &rows, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    *ret = fo_rows_int(rows, 0, 0) > 0;
+    return FINOPS_OK;
+}

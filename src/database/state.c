@@ -1,0 +1,107 @@
+/* Load state, in SQL; the statements are in sql/state_*.sql. */
+#include "database/state.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "database_sql.h"
+
+#define INT_TEXT 24
+
+finops_code
+fo_state_prepare(fo_conn *conn, finops_error **err)
+{
+    finops_code rc = fo_conn_exec(conn, fo_sql_state_schema, err);
+
+    return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "prepare the state tables");
+}
+
+finops_code
+fo_state_is_version_loaded(fo_conn *conn, const fo_version_key *key, bool *ret, finops_error **err)
+{
+    const fo_param params[] = { key->vendor, key->export_name, key->period, key->version_id };
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    finops_code rc = fo_conn_rows(conn, fo_sql_state_loaded, params, FO_COUNT(params), &rows, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    *ret = fo_rows_int(rows, 0, 0) > 0;
+    return FINOPS_OK;
+}
+
+/* "host:pid": who works on a version, for people who look into the table. */
+static void
+state_claimant(char *buf, size_t size)
+{
+    char host[65] = "";
+
+    gethostname(host, sizeof(host) - 1);
+    snprintf(buf, size, "%s:%ld", host, (long)getpid());
+}
+
+finops_code
+fo_state_start_load(fo_conn *conn, const fo_version_key *key, const char *format, const char *source_uri,
+                    finops_error **err)
+{
+    char now[FO_TIME_TEXT], claimant[96];
+
+    assert(format);
+    fo_time_format(fo_clock_now(), now);
+    state_claimant(claimant, sizeof(claimant));
+    const fo_param params[] = { key->vendor, key->export_name, key->period, key->version_id, format,
+                                now,         source_uri,       FINOPS_VERSION, claimant };
+    finops_code rc = fo_conn_bind_exec(conn, fo_sql_state_start, params, FO_COUNT(params), NULL, err);
+    return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "record the start of %s %s", key->export_name, key->period);
+}
+
+finops_code
+fo_state_complete_load(fo_conn *conn, const fo_version_key *key, const fo_load_result *result, finops_error **err)
+{
+    char now[FO_TIME_TEXT], rows[INT_TEXT], files[INT_TEXT], bytes[INT_TEXT];
+    const fo_param others[] = { key->vendor, key->export_name, key->period, key->version_id };
+    int64_t changed = 0;
+
+    fo_time_format(fo_clock_now(), now);
+    snprintf(rows, sizeof(rows), "%" PRId64, result->rows);
+    snprintf(files, sizeof(files), "%" PRId64, result->files);
+    snprintf(bytes, sizeof(bytes), "%" PRId64, result->bytes_read);
+    const fo_param params[] = { key->vendor, key->export_name,   key->period,      key->version_id,    now,
+                                rows,        files,              bytes,            result->total_cost, result->currency,
+                                result->table_name, result->schema_hash };
+    finops_code rc = fo_conn_bind_exec(conn, fo_sql_state_uncurrent, others, FO_COUNT(others), NULL, err);
+    if (rc == FINOPS_OK)
+        rc = fo_conn_bind_exec(conn, fo_sql_state_complete, params, FO_COUNT(params), &changed, err);
+    if (rc == FINOPS_OK && changed != 1)
+        rc = fo_error_set(err, FINOPS_E_INTERNAL, "%" PRId64 " rows changed where one was started", changed);
+    return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "record %s %s as loaded", key->export_name, key->period);
+}
+
+finops_code
+fo_state_fail_load(fo_conn *conn, const fo_version_key *key, const char *message, finops_error **err)
+{
+    const fo_param params[] = { key->vendor, key->export_name, key->period, key->version_id, message };
+    finops_code rc = fo_conn_bind_exec(conn, fo_sql_state_fail, params, FO_COUNT(params), NULL, err);
+
+    return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "record the failure of %s %s", key->export_name, key->period);
+}
+
+finops_code
+fo_state_current_versions(fo_conn *conn, const char *vendor, const char *export_name, fo_rows **ret, finops_error **err)
+{
+    const fo_param params[] = { vendor, export_name };
+
+    return fo_conn_rows(conn, fo_sql_state_current, params, FO_COUNT(params), ret, err);
+}
+
+finops_code
+fo_state_version_history(fo_conn *conn, const char *vendor, const char *export_name, const char *period, fo_rows **ret,
+                         finops_error **err)
+{
+    const fo_param params[] = { vendor, export_name, period };
+
+    return fo_conn_rows(conn, fo_sql_state_history, params, FO_COUNT(params), ret, err);
+}
