@@ -107,16 +107,9 @@ swap_in() { # TREE
         mkdir -p "$(dirname "$deps/$target")"
         if [ -d "$deps/$target" ]; then mv "$deps/$target" "$work/old.${target//\//_}"; fi
         mv -T "$1/$target" "$deps/$target"
-    done < <(targets)
+    done < <(lock_targets build)
     stamp >"$work/stamp"
     mv "$work/stamp" "$deps/.stamp"
-}
-
-targets() {
-    local file
-    while read -r _ _ _ file _; do
-        lock_takes "$file" | sed 's/.*-> //'
-    done < <(lock_rows build)
 }
 
 stamp() { printf '%s %s\n' "$(sha256sum <"$lock" | cut -d' ' -f1)" "$(machine)"; }
@@ -124,9 +117,9 @@ stamp() { printf '%s %s\n' "$(sha256sum <"$lock" | cut -d' ' -f1)" "$(machine)";
 is_current() {
     local target
     [ -f "$deps/.stamp" ] && [ "$(<"$deps/.stamp")" = "$(stamp)" ] || return 1
-    for target in duckdb/lib/libduckdb.so duckdb/include/duckdb.h extensions nanoarrow/subprojects; do
+    while read -r target; do
         [ -e "$deps/$target" ] || return 1
-    done
+    done < <(lock_targets build)
 }
 
 begin() { # FOLDER: work beside the place things go to, so that renames stay renames

@@ -35,5 +35,11 @@ lock_takes() {
     awk -v file="$1" '/^[^#[:space:]]/ { on = ($5 == file) } /^[[:space:]]+[^#[:space:]]/ && on { print $1, "->", $3 }' "$lock"
 }
 
+# Every place that one use fills.
+lock_targets() {
+    awk -v use="$1" -v machine="$(machine)" '/^[^#[:space:]]/ { on = ($7 == use && ($2 == machine || $2 == "any")) }
+        /^[[:space:]]+[^#[:space:]]/ && on { print $3 }' "$lock"
+}
+
 # Seconds since the script began, for progress lines.
 elapsed() { printf '%dm%02ds' $((SECONDS / 60)) $((SECONDS % 60)); }
