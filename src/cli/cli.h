@@ -3,6 +3,9 @@
  *
  * main.c finds the verb, reads its flags by the option tables, loads the configuration when the verb wants it and runs
  * it. Results go to stdout, everything else to stderr.
+ *
+ * A new verb is a file src/cli/verb_<name>.c that defines `const fo_verb fo_verb_<name>`, a row in verbs.c and a line in
+ * meson.build. Help, completion, the manual page and the reference page then show it by themselves.
  */
 #ifndef FO_CLI_CLI_H
 #define FO_CLI_CLI_H
@@ -14,7 +17,14 @@
 #include "config/config.h"
 #include "finops/arrow.h"
 
-typedef enum fo_format { FO_FORMAT_TABLE, FO_FORMAT_JSON, FO_FORMAT_CSV, FO_FORMAT_NDJSON, FO_FORMAT_PARQUET, FO_FORMAT_ARROW } fo_format;
+typedef enum fo_out_format {
+    FO_FORMAT_TABLE,
+    FO_FORMAT_JSON,
+    FO_FORMAT_CSV,
+    FO_FORMAT_NDJSON,
+    FO_FORMAT_PARQUET,
+    FO_FORMAT_ARROW
+} fo_out_format;
 
 typedef struct fo_cli {
     const struct fo_verb *verb;
@@ -23,7 +33,8 @@ typedef struct fo_cli {
     size_t n_args;
     const fo_config *config;     /* NULL for verbs that want none */
     const fo_settings *settings; /* of config */
-    fo_format format;
+    fo_out_format format;
+    bool format_given;           /* --format was on the command line */
     FILE *out;                   /* stdout; results only */
     bool quiet, verbose;
     bool colour;                 /* stdout is a terminal and NO_COLOR is unset */
@@ -31,6 +42,7 @@ typedef struct fo_cli {
     bool yes;                    /* --yes: no questions */
     unsigned width;              /* columns of the terminal, 0 when stdout is none */
     const fo_cancel *cancel;     /* set by SIGINT and SIGTERM */
+    int64_t progress_at;         /* progress.c's own: when the line was last drawn; 0: none is on the screen */
 } fo_cli;
 
 typedef struct fo_verb {
@@ -51,8 +63,12 @@ enum {
     FO_VERB_NO_CONFIG = 1 << 0, /* runs without loading a configuration */
     FO_VERB_ROWS = 1 << 1,      /* prints rows: has --format table|json|csv */
     FO_VERB_STREAM = 1 << 2,    /* also ndjson, parquet, arrow */
-    FO_VERB_HIDDEN = 1 << 3     /* not in help */
+    FO_VERB_HIDDEN = 1 << 3,    /* not in help */
+    FO_VERB_ASKS = 1 << 4       /* asks before it does something final: has --yes */
 };
+
+/* For config_keys of a verb that opens the user's database: --backend and --database-path. */
+#define FO_DATABASE_KEYS "database.backend", "database.duckdb.database_path"
 
 /* All verbs, NULL-ended, in the order help shows them (verbs.c, the one list). */
 extern const fo_verb *const fo_verbs[];

@@ -1,0 +1,22 @@
+/*
+ * The list of all verbs. To add one: write src/cli/verb_<name>.c that defines `const fo_verb fo_verb_<name>`, add the file
+ * to meson.build and a row here, where help should show it.
+ */
+#include "cli/cli.h"
+
+#define VERBS(row)                                                                                                       \
+    row(query)                                                                                                           \
+    row(config_show)                                                                                                     \
+    row(config_check)                                                                                                    \
+    row(config_schema)                                                                                                   \
+    row(completion)                                                                                                      \
+    row(help)                                                                                                            \
+    row(version)                                                                                                         \
+    row(manual)
+
+#define DECLARE(name) extern const fo_verb fo_verb_##name;
+#define ENTRY(name) &fo_verb_##name,
+
+VERBS(DECLARE)
+
+const fo_verb *const fo_verbs[] = { VERBS(ENTRY) NULL };
