@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -17,6 +18,7 @@ typedef struct fo_str {
     size_t cap;
     size_t max; /* bytes it may hold without the NUL */
     bool failed;
+    bool too_long; /* why it failed: the maximum, not the memory */
 } fo_str;
 
 #define FO_STR_DEFAULT_MAX ((size_t)64 << 20)
@@ -61,21 +63,26 @@ bool fo_strv_split(fo_strv *v, const char *z, char sep);
 bool fo_streq(const char *a, const char *b); /* NULL equals only NULL */
 bool fo_starts(const char *s, const char *prefix);
 bool fo_ends(const char *s, const char *suffix);
-char fo_lower(char c); /* ASCII only */
-bool fo_is_alpha(char c);
-bool fo_is_digit(char c);
+/* ASCII only, whatever the locale. */
+static inline bool fo_is_digit(char c) { return c >= '0' && c <= '9'; }
+static inline bool fo_is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+static inline char fo_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
 /* Decimal digits only, no sign, no blanks, no overflow. */
 bool fo_parse_u64(const char *s, unsigned long long *ret);
-/* Strict number forms: "12", "8MiB", "2GB", "512k" -> bytes. */
+/* "12", "8MiB", "2GB", "512k" -> bytes, in any case: k, kB, M, MB… are powers of 1000, KiB, MiB… of 1024. */
 bool fo_parse_size(const char *s, unsigned long long *ret);
-/* Edit distance of two short words (at most 64 bytes each), for "did you mean". */
+/* Edit distance of two short words for "did you mean"; a swap of neighbours is one edit. Words of more than 64 bytes are
+ * as far apart as they are long. */
 unsigned fo_edit_distance(const char *a, const char *b);
 /* The nearest of `n` words when it is near enough to be meant, else NULL. */
 const char *fo_nearest(const char *word, const char *const *words, size_t n);
 
 /* True when n bytes are valid UTF-8; *ret_bad (may be NULL) gets the offset of the first bad byte. */
 bool fo_utf8_valid(const char *p, size_t n, size_t *ret_bad);
-/* Columns the text takes on a terminal (wide East Asian characters take two, combining marks none). */
+/* Bytes of the well-formed UTF-8 sequence at p (1..4, *ret is its code point); 0 when there is none within n bytes. */
+unsigned fo_utf8_decode(const char *p, size_t n, uint32_t *ret);
+/* Columns the text takes on a terminal (wide East Asian characters take two, combining marks and controls none, a
+ * byte that is no UTF-8 one). */
 size_t fo_utf8_width(const char *p, size_t n);
 
 #endif

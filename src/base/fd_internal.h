@@ -1,0 +1,20 @@
+/* Closing a descriptor by scope. */
+#ifndef FO_BASE_FD_INTERNAL_H
+#define FO_BASE_FD_INTERNAL_H
+
+#include <errno.h>
+#include <unistd.h>
+
+/* For FO_AUTO on an int that is -1 while nothing is open. Keeps errno. */
+static inline void
+fd_closep(int *fd)
+{
+    int saved = errno;
+
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+    errno = saved;
+}
+
+#endif

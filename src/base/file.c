@@ -1,0 +1,207 @@
+/* Whole files: read at once, replaced at once; and the folders they need. */
+#include "base/file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd_internal.h"
+#include "base/mem.h"
+#include "base/path_internal.h"
+
+#define READ_BLOCK 65536
+#define NAME_TRIES 100
+
+static finops_code
+read_all(int fd, const char *path, size_t max, fo_str *text, finops_error **err)
+{
+    FO_AUTO(fo_freep) char *block = fo_alloc(READ_BLOCK);
+    size_t total = 0;
+
+    if (!block)
+        return fo_error_oom(err);
+    for (;;) {
+        ssize_t n = read(fd, block, READ_BLOCK);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fo_error_errno(err, errno, "read %s", path);
+        if (n == 0)
+            return fo_str_check(text, err);
+        total += (size_t)n;
+        if (total > max)
+            return fo_error_set(err, FINOPS_E_DATA, "read %s: larger than %zu bytes", path, max);
+        fo_str_addn(text, block, (size_t)n);
+    }
+}
+
+finops_code
+fo_file_read(const char *path, size_t max, fo_str *ret, finops_error **err)
+{
+    FO_AUTO(fd_closep) int fd = -1;
+    struct stat st;
+    finops_code rc;
+    size_t before;
+
+    assert(path && ret);
+
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not make us wait before it is refused */
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return fo_error_errno(err, errno, "read %s", path);
+    if (!S_ISREG(st.st_mode))
+        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "read %s: not a regular file", path);
+
+    before = ret->len;
+    rc = read_all(fd, path, max, ret, err);
+    if (rc != FINOPS_OK && ret->data) { /* untouched on failure */
+        ret->len = before;
+        ret->data[before] = '\0';
+    }
+    return rc;
+}
+
+static finops_code
+write_all(int fd, const char *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t sent = write(fd, p, n);
+
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0)
+            return FINOPS_E_IO;
+        p += sent;
+        n -= (size_t)sent;
+    }
+    return FINOPS_OK;
+}
+
+/* Creates a file beside `path` under a name no other process or thread uses. */
+static int
+open_beside(const char *path, unsigned mode, char **ret_name)
+{
+    static atomic_uint counter;
+
+    for (unsigned i = 0; i < NAME_TRIES; i++) {
+        unsigned id = atomic_fetch_add(&counter, 1);
+        char *name = fo_format("%s.%ld.%u.tmp", path, (long)getpid(), id);
+        int fd;
+
+        if (!name) {
+            errno = ENOMEM;
+            return -1;
+        }
+        fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
+        if (fd >= 0) {
+            *ret_name = name;
+            return fd;
+        }
+        fo_free(name);
+        if (errno != EEXIST) /* the rest of a process of the same number that was killed */
+            return -1;
+    }
+    return -1;
+}
+
+/* Makes the rename durable. Folders of some network file systems cannot be synced; their rename is already safe. */
+static finops_code
+sync_folder_of(const char *path, finops_error **err)
+{
+    FO_AUTO(fd_closep) int fd = -1;
+    FO_AUTO(fo_freep) char *folder = fo_path_folder(path);
+
+    if (!folder)
+        return fo_error_oom(err);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP))
+        return fo_error_errno(err, errno, "sync folder %s", folder);
+    return FINOPS_OK;
+}
+
+finops_code
+fo_file_write_atomic(const char *path, const void *p, size_t n, unsigned mode, finops_error **err)
+{
+    FO_AUTO(fo_freep) char *temporary = NULL;
+    int fd, errnum;
+
+    assert(path && (p || n == 0));
+
+    fd = open_beside(path, mode, &temporary);
+    if (fd < 0)
+        return fo_error_errno(err, errno, "write %s", path);
+    if (write_all(fd, p, n) != FINOPS_OK || fsync(fd) != 0) {
+        errnum = errno;
+        (void)close(fd);
+        (void)unlink(temporary);
+        return fo_error_errno(err, errnum, "write %s", path);
+    }
+    if (close(fd) != 0 || rename(temporary, path) != 0) {
+        errnum = errno;
+        (void)unlink(temporary);
+        return fo_error_errno(err, errnum, "write %s", path);
+    }
+    return sync_folder_of(path, err);
+}
+
+/* Makes one folder; one that is there already is fine. */
+static finops_code
+make_one(const char *path, finops_error **err)
+{
+    struct stat st;
+
+    if (mkdir(path, 0777) == 0)
+        return FINOPS_OK;
+    if (errno != EEXIST)
+        return fo_error_errno(err, errno, "create folder %s", path);
+    if (stat(path, &st) != 0)
+        return fo_error_errno(err, errno, "create folder %s", path);
+    if (!S_ISDIR(st.st_mode))
+        return fo_error_set(err, FINOPS_E_EXISTS, "create folder %s: a file of that name exists", path);
+    return FINOPS_OK;
+}
+
+finops_code
+fo_mkdirs(const char *path, finops_error **err)
+{
+    FO_AUTO(fo_freep) char *copy = NULL;
+    struct stat st;
+
+    assert(path);
+
+    if (path[0] == '\0' || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
+        return FINOPS_OK;
+    copy = fo_strdup(path);
+    if (!copy)
+        return fo_error_oom(err);
+    for (char *p = copy + 1; *p; p++) {
+        finops_code rc;
+
+        if (*p != '/' || p[1] == '/' || p[1] == '\0')
+            continue;
+        *p = '\0';
+        rc = make_one(copy, err);
+        *p = '/';
+        if (rc != FINOPS_OK)
+            return rc;
+    }
+    return make_one(copy, err);
+}
+
+finops_code
+fo_mkdirs_for(const char *path, finops_error **err)
+{
+    FO_AUTO(fo_freep) char *folder = NULL;
+
+    assert(path);
+
+    folder = fo_path_folder(path);
+    if (!folder)
+        return fo_error_oom(err);
+    return fo_mkdirs(folder, err);
+}

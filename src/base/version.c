@@ -1,0 +1,8 @@
+/* The library's own version, as the build names it. */
+#include "finops/finops.h"
+
+const char *
+finops_version(void)
+{
+    return FINOPS_VERSION;
+}
