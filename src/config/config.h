@@ -40,6 +40,9 @@ typedef struct fo_config_source {
 
 typedef struct fo_config fo_config;
 
+/* The row of a dotted key, e.g. "aws.bucket"; NULL when there is none. ret_section may be NULL. */
+const finops_option *fo_config_find(const char *key, const fo_config_section **ret_section);
+
 /* Reads, merges and checks everything; every problem found in the file is in the one error, a line each. */
 finops_code fo_config_load(const fo_config_source *source, fo_config **ret, finops_error **err);
 void fo_config_free(fo_config *config);
@@ -47,7 +50,7 @@ void fo_config_freep(fo_config **config);
 const fo_settings *fo_config_settings(const fo_config *config); /* borrowed */
 const char *fo_config_path(const fo_config *config);            /* the file read, or NULL */
 
-/* One row for each option, sorted as declared: key, value (secrets "<redacted>", unset ""), origin
+/* One row for each option, sorted as declared, those of the n-th export as "aws.exports[n].bucket" (from 1): key, value (secrets "<redacted>", unset ""), origin
  * ("default", "config.toml:12", "env AWS_REGION", "flag --bucket"). */
 typedef struct fo_config_row {
     const char *key;
@@ -61,13 +64,20 @@ finops_code fo_config_schema(fo_str *ret, finops_error **err);
 /* Markdown reference of every section and option, for docs/reference/configuration.md. */
 finops_code fo_config_reference(fo_str *ret, finops_error **err);
 
-/* Parses one value by its row into the struct at base + offset (frees what was there). The message says what was expected. */
+/*
+ * Parses one value by its row into the struct at base + offset (frees what was there; keeps it on failure). An empty
+ * text, a date or a word of a list means unset: the default again. FINOPS_E_CONFIG says what was expected and found, without
+ * the name of the option, which the caller puts in front as it was spelled: "--jobs: expected a whole number ...".
+ * A list is the text split at commas.
+ */
 finops_code fo_option_set(const finops_option *option, void *base, const char *text, finops_error **err);
+/* Adds one item to a FINOPS_OPT_LIST as it stands, commas and all: a flag that may be repeated. */
+finops_code fo_option_list_add(const finops_option *option, void *base, const char *item, finops_error **err);
 /* Sets every row to its default. */
 finops_code fo_option_defaults(const finops_option *table, void *base, finops_error **err);
 /* Frees what the table's rows own in base. */
 void fo_option_clear(const finops_option *table, void *base);
-/* "OPEN_FINOPS_AWS_BUCKET" for ("aws", "bucket"). */
+/* "OPEN_FINOPS_AWS_BUCKET" for ("aws", "bucket"), appended. */
 finops_code fo_option_env_name(const char *section, const char *name, fo_str *ret, finops_error **err);
 
 #endif

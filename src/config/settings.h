@@ -23,7 +23,11 @@ typedef struct fo_duckdb_settings {
     int64_t lock_timeout;  /* seconds to wait for another writer; default 10 */
 } fo_duckdb_settings;
 
-/* One bill source; [aws] itself and each [[aws.exports]], which takes from [aws] what it does not say. */
+/*
+ * One bill source; [aws] itself and each [[aws.exports]], which takes from [aws] what it does not say. The credentials go
+ * together: an export that names a profile or a key takes none of them from [aws]. The environment fills [aws] only; a flag counts
+ * for every export, but --bucket, --prefix and --export-name, which say what an export is, are in [aws] alone.
+ */
 typedef struct fo_aws_settings {
     char *bucket;            /* "name", "s3://name[/prefix]", "file:///path" or a folder */
     char *prefix;            /* "" */

@@ -1,0 +1,130 @@
+/* The reference page of the configuration, made from the option tables so that it cannot be out of date. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "config/config_internal.h"
+
+static const char intro[] =
+    "# Configuration\n\n"
+    "<!-- Made by `finops config reference` from the option tables in src/config/settings.c. -->\n\n"
+    "One file, TOML or YAML by the ending of its name: the one named with `--config`, else `config.toml`,\n"
+    "`config.yaml` or `config.yml` in the current folder, else the same names in `$XDG_CONFIG_HOME/finops`, "
+    "which is\n"
+    "usually `~/.config/finops`. Nothing has to be set: every option has a default or may stay unset.\n\n"
+    "A flag wins over the environment, the environment over the file, the file over the default.\n"
+    "`finops config show` prints every value with where it came from, `finops config check` tells what is "
+    "wrong,\n"
+    "and `finops config schema` prints a JSON schema that editors complete from.\n\n"
+    "An empty text means unset, and so does an empty environment variable. Relative paths start at the "
+    "folder\n"
+    "finops is run in. A file that holds a secret must be readable by its owner alone (`chmod 600 "
+    "config.toml`).\n"
+    "YAML is taken without anchors, aliases and tags.\n";
+
+static void
+add_code(fo_str *ret, const char *text)
+{
+    fo_str_addf(ret, "`%s`", text);
+}
+
+static void
+add_type(const finops_option *option, fo_str *ret)
+{
+    if (option->type == FINOPS_OPT_STRING)
+        fo_str_add(ret, option->flags & FINOPS_OPT_SECRET ? "text, secret" : "text");
+    else if (option->type == FINOPS_OPT_DATE)
+        fo_str_add(ret, "`YYYY-MM` or `YYYY-MM-DD`");
+    else
+        fo_option_expected(option, ret);
+}
+
+static finops_code
+add_env(const fo_config_section *section, const finops_option *option, fo_str *ret, finops_error **err)
+{
+    finops_code rc;
+
+    fo_str_addc(ret, '`');
+    rc = fo_option_env_name(section->path, option->name, ret, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_str_addc(ret, '`');
+    for (const char *p = option->env; p && *p;) {
+        size_t n = strcspn(p, " ");
+
+        fo_str_addf(ret, ", `%.*s`", (int)n, p);
+        p += n;
+        p += strspn(p, " ");
+    }
+    return FINOPS_OK;
+}
+
+static finops_code
+add_option(const fo_config_section *section, const finops_option *option, fo_str *ret, finops_error **err)
+{
+    finops_code rc;
+
+    fo_str_add(ret, "| ");
+    add_code(ret, option->name);
+    fo_str_add(ret, " | ");
+    add_type(option, ret);
+    fo_str_add(ret, " | ");
+    if (option->value && option->value[0])
+        add_code(ret, option->value);
+    fo_str_add(ret, " | ");
+    rc = add_env(section, option, ret, err);
+    fo_str_addf(ret, " | %s", option->help);
+    if (option->needs)
+        fo_str_addf(ret, " Needs `%s`.", option->needs);
+    fo_str_add(ret, " |\n");
+    return rc;
+}
+
+/* The rows of aws.exports are those of aws. */
+static void
+add_repeated(const fo_config_section *section, fo_str *ret)
+{
+    fo_str_addf(
+        ret,
+        "\n## [[%s]]\n\n%s\n\nEach entry takes the options of the section above it; environment variables "
+        "fill that section only.\n"
+        "The credentials (`profile`, `access_key_id`, `secret_access_key`, `session_token`) go together: an\n"
+        "entry that sets one of them takes none from above. Flags count for every entry, but `--bucket`, "
+        "`--prefix`\n"
+        "and `--export-name` do not: they say what an export is.\n\n"
+        "```toml\n[aws]\nbucket = \"company-billing\"\nregion = \"eu-central-1\"\n\n"
+        "[[aws.exports]]\nprefix = \"payer-one\"\nexport_name = \"hourly\"\n\n"
+        "[[aws.exports]]\nprefix = \"payer-two\"\nexport_name = \"daily\"\nprofile = \"payer-two\"\n```\n\n"
+        "```yaml\naws:\n  bucket: company-billing\n  region: eu-central-1\n  exports:\n"
+        "    - prefix: payer-one\n      export_name: hourly\n"
+        "    - prefix: payer-two\n      export_name: daily\n      profile: payer-two\n```\n",
+        section->path, section->help);
+}
+
+static finops_code
+add_section(const fo_config_section *section, fo_str *ret, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+
+    if (section->repeated) {
+        add_repeated(section, ret);
+        return FINOPS_OK;
+    }
+    fo_str_addf(ret,
+                "\n## [%s]\n\n%s\n\n| Key | Value | Default | Environment | Meaning |\n"
+                "| --- | --- | --- | --- | --- |\n",
+                section->path, section->help);
+    for (const finops_option *option = section->options; option->name && rc == FINOPS_OK; option++)
+        rc = add_option(section, option, ret, err);
+    return rc;
+}
+
+finops_code
+fo_config_reference(fo_str *ret, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+
+    fo_str_add(ret, intro);
+    for (const fo_config_section *s = fo_config_sections; s->path && rc == FINOPS_OK; s++)
+        rc = add_section(s, ret, err);
+    return rc == FINOPS_OK ? fo_str_check(ret, err) : rc;
+}

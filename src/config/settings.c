@@ -1,0 +1,124 @@
+/* The option tables: every setting of finops, declared once. Parsing, help, schema and the reference page
+ * read these. */
+#include "config/settings.h"
+
+#include <stddef.h>
+
+#include "config/config.h"
+
+#define MIB(n) ((int64_t)(n) << 20)
+#define TIB(n) ((int64_t)(n) << 40)
+
+static const finops_option project_options[] = {
+    { "name", FINOPS_OPT_STRING, offsetof(fo_project_settings, name), .value = "finops",
+      .help = "Name of this installation, shown in reports." },
+    { "data_dir", FINOPS_OPT_STRING, offsetof(fo_project_settings, data_dir), .value = "./data",
+      .arg = "FOLDER",
+      .help = "Folder for files that finops makes; a relative path starts at the folder you run finops in." },
+    { 0 },
+};
+
+static const finops_option database_options[] = {
+    { "backend", FINOPS_OPT_ENUM, offsetof(fo_database_settings, backend), .value = "duckdb",
+      .allow = "duckdb",
+      .help = "Database that holds the bills; duckdb is a single file and needs no server." },
+    { 0 },
+};
+
+static const finops_option duckdb_options[] = {
+    { "database_path", FINOPS_OPT_STRING, offsetof(fo_duckdb_settings, database_path),
+      .value = "./data/finops.duckdb", .arg = "FILE",
+      .help = "File of the DuckDB database; it is made, with its folder, when it is not there." },
+    { "memory_limit", FINOPS_OPT_SIZE, offsetof(fo_duckdb_settings, memory_limit), .value = "1300MiB",
+      .min = MIB(64), .max = TIB(16),
+      .help = "Memory DuckDB may use before it writes to temp_directory, such as 800MiB or 4GiB." },
+    { "threads", FINOPS_OPT_INT, offsetof(fo_duckdb_settings, threads), .value = "0", .min = 0, .max = 1024,
+      .help = "Processor cores DuckDB may use; 0 takes all of them." },
+    { "temp_directory", FINOPS_OPT_STRING, offsetof(fo_duckdb_settings, temp_directory), .arg = "FOLDER",
+      .help = "Folder for what does not fit in memory; unset, it is database_path with .tmp at the end." },
+    { "lock_timeout", FINOPS_OPT_INT, offsetof(fo_duckdb_settings, lock_timeout), .value = "10", .min = 0,
+      .max = 86400, .arg = "SECONDS",
+      .help = "Seconds to wait when another finops is writing to the same database." },
+    { 0 },
+};
+
+/* [aws] and each [[aws.exports]]. */
+static const finops_option aws_options[] = {
+    { "bucket", FINOPS_OPT_STRING, offsetof(fo_aws_settings, bucket),
+      .help = "Where the cost reports are: the name of an S3 bucket, s3://bucket/prefix, or a folder on this "
+              "machine." },
+    { "prefix", FINOPS_OPT_STRING, offsetof(fo_aws_settings, prefix), .value = "",
+      .help = "Folder inside the bucket, the S3 path prefix of the export." },
+    { "export_name", FINOPS_OPT_STRING, offsetof(fo_aws_settings, export_name), .arg = "NAME",
+      .help = "Name of the cost report or data export in AWS; unset, all that are found." },
+    { "cur_version", FINOPS_OPT_ENUM, offsetof(fo_aws_settings, cur_version), .allow = "v1 v2",
+      .help = "v1 for a legacy Cost and Usage Report, v2 for Data Exports (CUR 2.0, FOCUS); unset, it is "
+              "detected." },
+    { "export_format", FINOPS_OPT_ENUM, offsetof(fo_aws_settings, export_format), .allow = "csv parquet",
+      .help = "File format of the export; unset, it is detected." },
+    { "start_date", FINOPS_OPT_DATE, offsetof(fo_aws_settings, start_date), .arg = "YYYY-MM",
+      .help = "First month to import, such as 2024-10; a full date stands for its month." },
+    { "end_date", FINOPS_OPT_DATE, offsetof(fo_aws_settings, end_date), .arg = "YYYY-MM",
+      .help = "Last month to import, such as 2024-12; a full date stands for its month." },
+    { "dataset_name", FINOPS_OPT_STRING, offsetof(fo_aws_settings, dataset_name), .value = "aws_billing",
+      .arg = "SCHEMA", .help = "Schema in the database that gets the bill tables." },
+    { "table_strategy", FINOPS_OPT_ENUM, offsetof(fo_aws_settings, table_strategy), .value = "separate",
+      .allow = "separate single",
+      .help = "separate makes a table for each month, single makes one table with a billing_period column." },
+    { "reset", FINOPS_OPT_BOOL, offsetof(fo_aws_settings, reset), .value = "false",
+      .help = "Drop the tables and the load state of the export before importing, after a confirmation." },
+    { "region", FINOPS_OPT_STRING, offsetof(fo_aws_settings, region), .env = "AWS_REGION AWS_DEFAULT_REGION",
+      .help = "AWS region of the bucket, such as eu-central-1." },
+    { "endpoint_url", FINOPS_OPT_STRING, offsetof(fo_aws_settings, endpoint_url), .arg = "URL",
+      .env = "AWS_ENDPOINT_URL_S3 AWS_ENDPOINT_URL",
+      .help = "Address of an S3 service that is not AWS, such as http://localhost:9000 for MinIO." },
+    { "addressing", FINOPS_OPT_ENUM, offsetof(fo_aws_settings, addressing), .value = "virtual",
+      .allow = "virtual path",
+      .help = "virtual puts the bucket in the host name, path puts it in the path, as MinIO wants it." },
+    { "profile", FINOPS_OPT_STRING, offsetof(fo_aws_settings, profile), .env = "AWS_PROFILE",
+      .help = "Profile of ~/.aws/config and ~/.aws/credentials to take the credentials from." },
+    { "access_key_id", FINOPS_OPT_STRING, offsetof(fo_aws_settings, access_key_id),
+      .flags = FINOPS_OPT_SECRET, .env = "AWS_ACCESS_KEY_ID", .needs = "secret_access_key",
+      .help = "Access key to read the bucket with; better leave it to the environment or a profile." },
+    { "secret_access_key", FINOPS_OPT_STRING, offsetof(fo_aws_settings, secret_access_key),
+      .flags = FINOPS_OPT_SECRET, .env = "AWS_SECRET_ACCESS_KEY", .needs = "access_key_id",
+      .help = "Secret that belongs to access_key_id." },
+    { "session_token", FINOPS_OPT_STRING, offsetof(fo_aws_settings, session_token),
+      .flags = FINOPS_OPT_SECRET, .env = "AWS_SESSION_TOKEN", .needs = "access_key_id",
+      .help = "Session token that belongs to a temporary access_key_id." },
+    { 0 },
+};
+
+static const finops_option network_options[] = {
+    { "proxy", FINOPS_OPT_STRING, offsetof(fo_network_settings, proxy), .env = "HTTPS_PROXY https_proxy",
+      .arg = "URL",
+      .help = "HTTP proxy that all remote requests go through, http://[user:password@]host:port." },
+    { "ca_file", FINOPS_OPT_STRING, offsetof(fo_network_settings, ca_file),
+      .env = "AWS_CA_BUNDLE SSL_CERT_FILE", .arg = "FILE",
+      .help = "PEM file of the certificate authorities to trust, for a company with its own." },
+    { "timeout", FINOPS_OPT_INT, offsetof(fo_network_settings, timeout), .value = "30", .min = 1, .max = 3600,
+      .arg = "SECONDS", .help = "Seconds without any progress after which a remote request is given up." },
+    { "retries", FINOPS_OPT_INT, offsetof(fo_network_settings, retries), .value = "3", .min = 0, .max = 20,
+      .help = "How often a remote request that failed is tried again." },
+    { 0 },
+};
+
+static const finops_option log_options[] = {
+    { "level", FINOPS_OPT_ENUM, offsetof(fo_log_settings, level), .value = "info",
+      .allow = "debug info warn error off", .help = "Least important messages that are still shown." },
+    { "format", FINOPS_OPT_ENUM, offsetof(fo_log_settings, format), .value = "human", .allow = "human json",
+      .help = "human is for people, json is one JSON object a line for log collectors." },
+    { 0 },
+};
+
+const fo_config_section fo_config_sections[] = {
+    { "project", project_options, offsetof(fo_settings, project), false, "This installation." },
+    { "database", database_options, offsetof(fo_settings, database), false, "Where the bills are kept." },
+    { "database.duckdb", duckdb_options, offsetof(fo_settings, duckdb), false, "The DuckDB database file." },
+    { "aws", aws_options, offsetof(fo_settings, aws), false, "Where AWS delivers its cost reports." },
+    { "aws.exports", aws_options, offsetof(fo_settings, exports), true,
+      "Several payers or exports, an entry each; what an entry does not say is taken from aws." },
+    { "network", network_options, offsetof(fo_settings, network), false, "How remote services are reached." },
+    { "log", log_options, offsetof(fo_settings, log), false, "Messages on standard error." },
+    { 0 },
+};
