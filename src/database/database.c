@@ -18,6 +18,8 @@
 #define STOP_PATIENCE_MS 5000
 
 struct fo_database {
+    const fo_settings *settings; /* borrowed */
+    const fo_cancel *cancel;     /* borrowed */
     char *path;
     fo_engine *engine; /* NULL: rows come from the process that writes */
     fo_conn *conn;
@@ -33,12 +35,14 @@ database_pause(void)
 }
 
 static finops_code
-database_new(const fo_settings *settings, fo_database **ret, finops_error **err)
+database_new(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret, finops_error **err)
 {
     FO_AUTO(fo_database_closep) fo_database *db = fo_zalloc(sizeof(*db));
 
     if (!db || !(db->path = fo_path_absolute(settings->duckdb.database_path)))
         return fo_error_oom(err);
+    db->settings = settings;
+    db->cancel = cancel;
     *ret = FO_TAKE(db);
     return FINOPS_OK;
 }
@@ -92,7 +96,7 @@ fo_database_open_writer(const fo_settings *settings, const fo_cancel *cancel, fo
     FO_AUTO(fo_database_closep) fo_database *db = NULL;
 
     assert(settings && ret);
-    finops_code rc = database_new(settings, &db, err);
+    finops_code rc = database_new(settings, cancel, &db, err);
     if (rc == FINOPS_OK)
         rc = fo_mkdirs_for(db->path, err);
     if (rc == FINOPS_OK)
@@ -112,7 +116,7 @@ fo_database_open_writer(const fo_settings *settings, const fo_cancel *cancel, fo
 
 /* The file itself when it is free; nothing when a writer answers for it. */
 static finops_code
-database_open_reading(const fo_settings *settings, const fo_cancel *cancel, fo_database *db, finops_error **err)
+database_open_reading(fo_database *db, finops_error **err)
 {
     int64_t until = fo_clock_monotonic() + READER_PATIENCE_US;
 
@@ -126,14 +130,14 @@ database_open_reading(const fo_settings *settings, const fo_cancel *cancel, fo_d
             fo_error_hint(err, "load bills with 'finops aws import-cur', or name another file with [database.duckdb] database_path");
             return rc;
         }
-        finops_code rc = database_open_file(settings, db->path, true, &db->engine, &why);
+        finops_code rc = database_open_file(db->settings, db->path, true, &db->engine, &why);
         if (rc == FINOPS_OK) {
             rc = fo_conn_open(db->engine, &db->conn, err);
             if (rc == FINOPS_OK)
-                fo_conn_set_cancel(db->conn, cancel);
+                fo_conn_set_cancel(db->conn, db->cancel);
             return rc;
         }
-        if (rc != FINOPS_E_BUSY || fo_clock_monotonic() >= until || fo_cancelled(cancel)) {
+        if (rc != FINOPS_E_BUSY || fo_clock_monotonic() >= until || fo_cancelled(db->cancel)) {
             if (err)
                 *err = FO_TAKE(why);
             return rc;
@@ -148,9 +152,9 @@ fo_database_open_reader(const fo_settings *settings, const fo_cancel *cancel, fo
     FO_AUTO(fo_database_closep) fo_database *db = NULL;
 
     assert(settings && ret);
-    finops_code rc = database_new(settings, &db, err);
+    finops_code rc = database_new(settings, cancel, &db, err);
     if (rc == FINOPS_OK)
-        rc = database_open_reading(settings, cancel, db, err);
+        rc = database_open_reading(db, err);
     if (rc != FINOPS_OK)
         return rc;
     *ret = FO_TAKE(db);
@@ -196,10 +200,17 @@ fo_database_engine(fo_database *database)
 finops_code
 fo_database_stream(fo_database *database, const char *sql, struct ArrowArrayStream *ret, finops_error **err)
 {
+    finops_code rc = FINOPS_OK;
+
     assert(database && sql && ret);
+    /* The writer may have finished since the last call; then the file is free. */
+    if (!database->engine && !fo_remote_reachable(database->path))
+        rc = database_open_reading(database, err);
+    if (rc != FINOPS_OK)
+        return rc;
     if (!database->engine)
         return fo_remote_stream(database->path, sql, ret, err);
-    finops_code rc = fo_read_only_check(database->conn, sql, err);
+    rc = fo_read_only_check(database->conn, sql, err);
     if (rc != FINOPS_OK)
         return rc;
     return fo_conn_stream(database->conn, sql, NULL, 0, ret, err);

@@ -14,6 +14,8 @@
 
 typedef struct fo_database fo_database;
 
+/* settings and cancel are borrowed until the database is closed. */
+
 /* Creates the file and its folder when missing. Waits settings->duckdb.lock_timeout seconds for another writer, then
  * FINOPS_E_BUSY. From here on other processes are served. */
 finops_code fo_database_open_writer(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret,

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -249,20 +250,35 @@ manifest_says_parquet(const fo_manifest *m, const json_t *json)
     return (type && strcasestr(type, "parquet")) || (compression && strcasestr(compression, "parquet"));
 }
 
-static bool
-manifest_says_focus(const json_t *json)
+/* The FOCUS table an export selects from, "FOCUS_1_0_AWS", or NULL for a CUR. Not terminated. */
+static const char *
+manifest_focus_table(json_t *json)
 {
     const char *query = json_string_value(json_object_get(json, "query"));
-    const json_t *tables = json_object_get(json, "tableConfigurations");
+    const char *from = query ? strcasestr(query, "FROM FOCUS_") : NULL;
+    json_t *tables = json_object_get(json, "tableConfigurations");
     const char *table;
     json_t *ignored;
 
-    if (query && strcasestr(query, "FROM FOCUS_"))
-        return true;
-    json_object_foreach((json_t *)(uintptr_t)tables, table, ignored)
+    if (from)
+        return from + strlen("FROM ");
+    json_object_foreach(tables, table, ignored)
         if (fo_starts(table, "FOCUS_"))
-            return true;
-    return false;
+            return table;
+    return NULL;
+}
+
+/* "v1", "v2", or "focus-1.2" for FOCUS_1_2_AWS. */
+static void
+manifest_set_format(fo_manifest *m, json_t *json, fo_layout layout)
+{
+    const char *table = layout == FO_LAYOUT_V2 ? manifest_focus_table(json) : NULL;
+    const char *v = table ? table + strlen("FOCUS_") : NULL;
+
+    if (v && fo_is_digit(v[0]) && v[1] == '_' && fo_is_digit(v[2]))
+        snprintf(m->format, sizeof(m->format), "focus-%c.%c", v[0], v[2]);
+    else
+        snprintf(m->format, sizeof(m->format), "%s", table ? "focus-1.0" : layout == FO_LAYOUT_V1 ? "v1" : "v2");
 }
 
 finops_code
@@ -295,7 +311,7 @@ fo_manifest_parse(const char *text, size_t len, const fo_manifest_place *place, 
     if (rc != FINOPS_OK)
         return rc;
     m->parquet = manifest_says_parquet(m, json);
-    m->focus = manifest_says_focus(json);
+    manifest_set_format(m, json, place->layout);
     *ret = FO_TAKE(m);
     return FINOPS_OK;
 }

@@ -37,7 +37,7 @@ typedef struct fo_manifest {
     char *account;     /* payer, or NULL */
     char *bucket;      /* of dataFiles (v2) or the "bucket" member (v1); NULL when not said */
     bool parquet;      /* content type; CSV otherwise */
-    bool focus;        /* a FOCUS table, not a CUR */
+    char format[16];   /* "v1", "v2", or for a FOCUS table "focus-1.0" */
     fo_strv keys;      /* data files relative to the bucket, in order, no leading '/' */
 } fo_manifest;
 

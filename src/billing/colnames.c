@@ -1,0 +1,216 @@
+/* Which column each header of an export becomes. */
+#include "billing/colnames.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "billing/columns.h"
+#include "billing/names.h"
+
+typedef struct colname {
+    char *header;
+    char *column;
+    bool saved;
+} colname;
+
+struct fo_colnames {
+    char *vendor;
+    char *export_name;
+    colname *items;
+    size_t n, cap;
+};
+
+void
+fo_colnames_free(fo_colnames *names)
+{
+    if (!names)
+        return;
+    for (size_t i = 0; i < names->n; i++) {
+        fo_free(names->items[i].header);
+        fo_free(names->items[i].column);
+    }
+    fo_free(names->items);
+    fo_free(names->vendor);
+    fo_free(names->export_name);
+    fo_free(names);
+}
+
+void
+fo_colnames_freep(fo_colnames **names)
+{
+    fo_colnames_free(*names);
+    *names = NULL;
+}
+
+static finops_code
+colnames_add(fo_colnames *names, const char *header, const char *column, bool saved, finops_error **err)
+{
+    if (!fo_grow((void **)&names->items, &names->cap, names->n + 1, sizeof(colname)))
+        return fo_error_oom(err);
+    colname *item = &names->items[names->n];
+    *item = (colname){ .header = fo_strdup(header), .column = fo_strdup(column), .saved = saved };
+    names->n++;
+    return item->header && item->column ? FINOPS_OK : fo_error_oom(err);
+}
+
+finops_code
+fo_colnames_load(fo_conn *conn, const char *vendor, const char *export_name, fo_colnames **ret, finops_error **err)
+{
+    const fo_param params[] = { vendor, export_name };
+    FO_AUTO(fo_colnames_freep) fo_colnames *names = fo_zalloc(sizeof(*names));
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+
+    assert(conn && vendor && export_name && ret);
+    if (!names || !(names->vendor = fo_strdup(vendor)) || !(names->export_name = fo_strdup(export_name)))
+        return fo_error_oom(err);
+    finops_code rc = fo_conn_rows(conn,
+                                  "SELECT header, column_name FROM billing_state.column_names "
+                                  "WHERE vendor = $1 AND export_name = $2 ORDER BY header",
+                                  params, FO_COUNT(params), &rows, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++)
+        rc = colnames_add(names, fo_rows_text(rows, i, 0), fo_rows_text(rows, i, 1), true, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    *ret = FO_TAKE(names);
+    return FINOPS_OK;
+}
+
+static colname *
+colnames_find(const fo_colnames *names, const char *header)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (strcmp(names->items[i].header, header) == 0)
+            return &names->items[i];
+    return NULL;
+}
+
+/* Whether some other header has the column and is neither the plain spelling of it nor meant by this one. */
+static bool
+colnames_foreign(const fo_colnames *names, const char *header, const char *column)
+{
+    bool owned = false;
+
+    if (strcmp(header, column) == 0 || fo_column_find(column))
+        return false;
+    for (size_t i = 0; i < names->n; i++) {
+        if (strcmp(names->items[i].column, column) != 0)
+            continue;
+        if (strcmp(names->items[i].header, column) == 0)
+            return false;
+        owned = true;
+    }
+    return owned;
+}
+
+/* The name by the folding rule and the dictionary's spelling. */
+static finops_code
+colnames_fold(const char *header, fo_str *ret, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str name = FO_STR_INIT;
+    finops_code rc = fo_bill_column_name(header, &name, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    const fo_column_entry *entry = fo_column_find(fo_str_z(&name));
+    fo_str_add(ret, entry ? entry->name : fo_str_z(&name));
+    return fo_str_check(ret, err);
+}
+
+/* Adds suffixes until no column of this file has the name. */
+static finops_code
+colnames_suffix(const char *folded, const char *header, const fo_strv *taken, fo_str *ret, finops_error **err)
+{
+    finops_code rc = fo_bill_suffixed(folded, header, ret, err);
+
+    for (unsigned copy = 2; rc == FINOPS_OK && fo_strv_has(taken, fo_str_z(ret)); copy++) {
+        fo_str_clear(ret); /* the very same header again: nothing but a number tells them apart */
+        rc = fo_bill_suffixed(folded, header, ret, err);
+        fo_str_addf(ret, "_%u", copy);
+        if (rc == FINOPS_OK)
+            rc = fo_str_check(ret, err);
+    }
+    return rc;
+}
+
+static finops_code
+colnames_warn(fo_strv *warnings, const char *header, const char *folded, const char *column, finops_error **err)
+{
+    char *text = fo_format("column %s folds to %s, which another column has; its values are in %s", header, folded, column);
+
+    return text && fo_strv_take(warnings, text) ? FINOPS_OK : fo_error_oom(err);
+}
+
+static finops_code
+colnames_assign_one(fo_colnames *names, const char *header, fo_strv *taken, fo_strv *warnings, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str folded = FO_STR_INIT;
+    FO_AUTO(fo_str_done) fo_str column = FO_STR_INIT;
+    const colname *known = colnames_find(names, header);
+    finops_code rc;
+
+    if (known && !fo_strv_has(taken, known->column))
+        return fo_strv_add(taken, known->column) ? FINOPS_OK : fo_error_oom(err);
+    rc = colnames_fold(header, &folded, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    if (fo_strv_has(taken, fo_str_z(&folded)) || colnames_foreign(names, header, fo_str_z(&folded))) {
+        rc = colnames_suffix(fo_str_z(&folded), header, taken, &column, err);
+        if (rc == FINOPS_OK)
+            rc = colnames_warn(warnings, header, fo_str_z(&folded), fo_str_z(&column), err);
+    } else {
+        fo_str_add(&column, fo_str_z(&folded));
+        rc = fo_str_check(&column, err);
+    }
+    if (rc == FINOPS_OK && !known)
+        rc = colnames_add(names, header, fo_str_z(&column), false, err);
+    if (rc == FINOPS_OK && !fo_strv_add(taken, fo_str_z(&column)))
+        rc = fo_error_oom(err);
+    return rc;
+}
+
+finops_code
+fo_colnames_assign(fo_colnames *names, const fo_strv *headers, fo_strv *ret, fo_strv *warnings, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+
+    assert(ret->n == 0);
+    for (size_t i = 0; rc == FINOPS_OK && i < headers->n; i++)
+        rc = colnames_assign_one(names, headers->items[i], ret, warnings, err);
+    return rc;
+}
+
+finops_code
+fo_colnames_save(fo_conn *conn, fo_colnames *names, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+
+    for (size_t i = 0; rc == FINOPS_OK && i < names->n; i++) {
+        colname *item = &names->items[i];
+        const fo_param params[] = { names->vendor, names->export_name, item->header, item->column };
+        if (item->saved)
+            continue;
+        rc = fo_conn_bind_exec(conn, "INSERT OR IGNORE INTO billing_state.column_names VALUES ($1, $2, $3, $4)", params,
+                               FO_COUNT(params), NULL, err);
+        item->saved = rc == FINOPS_OK;
+    }
+    return rc;
+}
+
+size_t
+fo_colnames_count(const fo_colnames *names)
+{
+    return names->n;
+}
+
+const char *
+fo_colnames_header(const fo_colnames *names, size_t i)
+{
+    return names->items[i].header;
+}
+
+const char *
+fo_colnames_column(const fo_colnames *names, size_t i)
+{
+    return names->items[i].column;
+}

@@ -1,0 +1,34 @@
+/*
+ * Which column each header of an export becomes, remembered in billing_state.column_names so that it is the same in every month.
+ *
+ * Headers that fold to one name in one file both keep their values: the later one gets a suffix from its own hash. Spellings of one
+ * name in different files share the column when one of them is the plain spelling or the dictionary knows the name.
+ */
+#ifndef FO_BILLING_COLNAMES_H
+#define FO_BILLING_COLNAMES_H
+
+#include "base/str.h"
+#include "engine/engine.h"
+
+typedef struct fo_colnames fo_colnames;
+
+finops_code fo_colnames_load(fo_conn *conn, const char *vendor, const char *export_name, fo_colnames **ret,
+                             finops_error **err);
+void fo_colnames_free(fo_colnames *names);
+void fo_colnames_freep(fo_colnames **names);
+
+/*
+ * The columns of one file's headers, in order, added to *ret. Names that are new are kept until fo_colnames_save. A sentence for each
+ * suffix given is added to warnings.
+ */
+finops_code fo_colnames_assign(fo_colnames *names, const fo_strv *headers, fo_strv *ret, fo_strv *warnings,
+                               finops_error **err);
+/* Writes what was added since load or the last save; call it in the transaction that publishes. */
+finops_code fo_colnames_save(fo_conn *conn, fo_colnames *names, finops_error **err);
+
+/* Keys of nested columns are headers "column[key]": all of them, for the unified view. */
+size_t fo_colnames_count(const fo_colnames *names);
+const char *fo_colnames_header(const fo_colnames *names, size_t i);
+const char *fo_colnames_column(const fo_colnames *names, size_t i);
+
+#endif

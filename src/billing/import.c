@@ -1,0 +1,279 @@
+/* Importing bills by their manifests. */
+#include "billing/import.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "billing/aws/discover.h"
+#include "billing/import_internal.h"
+
+const char *
+fo_import_action_name(fo_import_action action)
+{
+    static const char *const names[] = {
+        [FO_IMPORT_LOAD] = "load",       [FO_IMPORT_REPLACE] = "replace", [FO_IMPORT_RELOAD] = "reload",
+        [FO_IMPORT_CURRENT] = "current", [FO_IMPORT_PRUNED] = "pruned",   [FO_IMPORT_FAILED] = "failed",
+    };
+
+    return names[action];
+}
+
+static void
+import_done(fo_import *im)
+{
+    fo_files_close(im->files);
+    fo_rows_free(im->known);
+    fo_rows_free(im->current);
+    fo_rows_free(im->pruned);
+    fo_strv_done(&im->met);
+    fo_database_close(im->database);
+    fo_engine_close(im->own_engine);
+}
+
+/* The state as it is at the start; a dry run may find no database or one without state. */
+static finops_code
+import_read_state(fo_import *im, finops_error **err)
+{
+    bool has = false;
+
+    if (!im->database)
+        return FINOPS_OK;
+    finops_code rc = fo_database_has(im->database, "billing_state", "load_state", &has, err);
+    if (rc != FINOPS_OK || !has)
+        return rc;
+    rc = fo_database_has(im->database, "billing_state", "retention", &has, err);
+    if (rc == FINOPS_OK && !has) /* a database of the earlier tool, seen by a dry run */
+        return fo_database_rows(im->database,
+                                "SELECT export_name, billing_period, version_id, load_completed "
+                                "FROM billing_state.load_state WHERE vendor = 'aws' AND current_version",
+                                &im->current, err);
+    if (rc == FINOPS_OK)
+        rc = fo_database_rows(im->database, FO_IDENTITY_SQL, &im->known, err);
+    if (rc == FINOPS_OK)
+        rc = fo_database_rows(im->database,
+                              "SELECT export_name, billing_period, version_id, load_completed "
+                              "FROM billing_state.load_state WHERE vendor = 'aws' AND current_version",
+                              &im->current, err);
+    if (rc == FINOPS_OK)
+        rc = fo_database_rows(im->database, "SELECT export_name, keep_from FROM billing_state.retention WHERE vendor = 'aws'",
+                              &im->pruned, err);
+    return rc;
+}
+
+static finops_code
+import_open(fo_import *im, finops_error **err)
+{
+    const fo_import_options *o = im->options;
+    finops_code rc;
+
+    if (!o->dry_run) {
+        rc = fo_database_open_writer(o->settings, o->cancel, &im->database, err);
+    } else {
+        FO_AUTO(finops_error_freep) finops_error *why = NULL;
+        fo_engine_options memory = { .memory_limit = o->settings->duckdb.memory_limit };
+        rc = fo_database_open_reader(o->settings, o->cancel, &im->database, &why);
+        if (rc != FINOPS_OK && rc != FINOPS_E_NOT_FOUND) {
+            if (err)
+                *err = FO_TAKE(why);
+            return rc;
+        }
+        rc = fo_engine_open(&memory, &im->own_engine, err);
+    }
+    return rc == FINOPS_OK ? import_read_state(im, err) : rc;
+}
+
+/* Files of one source: its endpoint and keys may differ from the others'. */
+static finops_code
+import_open_files(fo_import *im, const fo_aws_settings *aws, finops_error **err)
+{
+    fo_engine *engine = im->own_engine ? im->own_engine : fo_database_engine(im->database);
+
+    fo_files_close(im->files);
+    im->files = NULL;
+    return fo_files_open(engine, aws, &im->options->settings->network, &im->files, err);
+}
+
+void
+fo_import_export_done(fo_import_export *ex)
+{
+    fo_identity_done(&ex->identity);
+    fo_colnames_free(ex->names);
+}
+
+finops_code
+fo_import_export_open(fo_import *im, const fo_aws_settings *aws, const char *export_name, const char *source_uri,
+                      fo_import_export *ret, finops_error **err)
+{
+    FO_AUTO(fo_import_export_done) fo_import_export ex = { .aws = aws, .source_uri = source_uri };
+    finops_code rc = fo_identity_resolve(im->known, &im->met, export_name, source_uri, &ex.identity, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    if (ex.identity.warning && im->options->warning)
+        im->options->warning(ex.identity.warning, im->options->arg);
+    if (!im->options->dry_run) {
+        if (aws->reset)
+            rc = fo_import_reset(im->database, aws->dataset_name, ex.identity.export_name, err);
+        if (rc == FINOPS_OK)
+            rc = fo_publish_prepare(fo_database_conn(im->database), aws->dataset_name, err);
+        if (rc == FINOPS_OK)
+            rc = fo_colnames_load(fo_database_conn(im->database), FO_VENDOR_AWS, ex.identity.export_name, &ex.names, err);
+    }
+    if (rc != FINOPS_OK)
+        return rc;
+    ex.target = (fo_bill_target){ .schema = aws->dataset_name,
+                                  .vendor = FO_VENDOR_AWS,
+                                  .export_name = ex.identity.export_name,
+                                  .table_base = ex.identity.table_base,
+                                  .single = fo_streq(aws->table_strategy, "single") };
+    im->summary.exports++;
+    *ret = ex;
+    ex = (fo_import_export){ 0 };
+    return FINOPS_OK;
+}
+
+static finops_code
+import_delivery_files(const fo_delivery *d, const fo_bill_source *source, fo_strv *addresses, fo_bill_file **ret, finops_error **err)
+{
+    const fo_strv *keys = &d->manifest->keys;
+    FO_AUTO(fo_freep) fo_bill_file *files = fo_array(keys->n ? keys->n : 1, sizeof(*files));
+
+    if (!files)
+        return fo_error_oom(err);
+    for (size_t i = 0; i < keys->n; i++) {
+        FO_AUTO(fo_str_done) fo_str address = FO_STR_INIT;
+        finops_code rc = fo_bill_address(source, keys->items[i], &address, err);
+        if (rc != FINOPS_OK)
+            return rc;
+        if (!fo_strv_add(addresses, fo_str_z(&address)))
+            return fo_error_oom(err);
+    }
+    for (size_t i = 0; i < keys->n; i++)
+        files[i] = (fo_bill_file){ .address = addresses->items[i], .label = keys->items[i] };
+    *ret = FO_TAKE(files);
+    return FINOPS_OK;
+}
+
+/* Whether the delivery's file format is the one asked for. */
+static bool
+import_format_fits(const fo_aws_settings *aws, const fo_manifest *m)
+{
+    return !aws->export_format || fo_streq(aws->export_format, m->parquet ? "parquet" : "csv");
+}
+
+static finops_code
+import_delivery(fo_import *im, fo_import_export *ex, const fo_bill_source *source, fo_delivery *d, finops_error **err)
+{
+    FO_AUTO(fo_strv_done) fo_strv addresses = FO_STRV_INIT;
+    FO_AUTO(fo_freep) fo_bill_file *files = NULL;
+    fo_import_month month = { .period = d->period, .version_id = "unknown", .format = "unknown" };
+
+    if (d->manifest && !import_format_fits(ex->aws, d->manifest))
+        return FINOPS_OK;
+    if (d->manifest && d->manifest->keys.n == 0) {
+        fo_error_set(&d->error, FINOPS_E_DATA, "manifest %s lists no files", d->manifest_address);
+    }
+    month.broken = d->error;
+    if (d->manifest) {
+        finops_code rc = import_delivery_files(d, source, &addresses, &files, err);
+        if (rc != FINOPS_OK)
+            return rc;
+        month.version_id = d->manifest->version_id;
+        month.format = d->manifest->format;
+        month.parquet = d->manifest->parquet;
+        month.files = files;
+        month.n_files = d->manifest->keys.n;
+    }
+    return fo_import_month_run(im, ex, &month, err);
+}
+
+static finops_code
+import_one_export(fo_import *im, const fo_aws_settings *aws, const fo_bill_source *source, fo_export *e, finops_error **err)
+{
+    FO_AUTO(fo_import_export_done) fo_import_export ex = { 0 };
+    finops_code rc = fo_import_export_open(im, aws, e->name, e->source_uri, &ex, err);
+
+    for (size_t i = 0; rc == FINOPS_OK && i < e->n_deliveries; i++)
+        rc = import_delivery(im, &ex, source, &e->deliveries[i], err);
+    return rc;
+}
+
+static finops_code
+import_nothing_found(const fo_aws_settings *aws, finops_error **err)
+{
+    finops_code rc = aws->export_name
+                         ? fo_error_set(err, FINOPS_E_NOT_FOUND, "no export %s in %s", aws->export_name, aws->bucket)
+                         : fo_error_set(err, FINOPS_E_NOT_FOUND, "no billing export in %s", aws->bucket);
+
+    fo_error_hint(err, "'finops aws list-exports' shows what is there; check --bucket, --prefix, the dates and --cur-version");
+    return rc;
+}
+
+static finops_code
+import_source(fo_import *im, const fo_aws_settings *aws, finops_error **err)
+{
+    FO_AUTO(fo_bill_source_done) fo_bill_source source = { 0 };
+    FO_AUTO(fo_exports_done) fo_exports exports = { 0 };
+    finops_code rc = fo_bill_source_parse(aws, &source, err);
+
+    if (rc == FINOPS_OK)
+        rc = import_open_files(im, aws, err);
+    if (rc == FINOPS_OK)
+        rc = fo_exports_discover(im->files, aws, true, im->options->cancel, &exports, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    if (exports.n == 0)
+        return import_nothing_found(aws, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < exports.n; i++)
+        rc = import_one_export(im, aws, &source, &exports.items[i], err);
+    return rc;
+}
+
+/* [[aws.exports]] when there are any and no single one was named, else [aws]. */
+static finops_code
+import_sources(fo_import *im, finops_error **err)
+{
+    const fo_settings *s = im->options->settings;
+    finops_code rc = FINOPS_OK;
+
+    if (s->n_exports == 0)
+        return import_source(im, &s->aws, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < s->n_exports; i++)
+        if (!s->aws.export_name || fo_streq(s->aws.export_name, s->exports[i].export_name))
+            rc = import_source(im, &s->exports[i], err);
+    return rc;
+}
+
+/* What the run as a whole comes to. */
+static finops_code
+import_verdict(const fo_import *im, finops_error **err)
+{
+    const fo_import_summary *s = &im->summary;
+
+    if (s->failed == 0)
+        return FINOPS_OK;
+    if (s->loaded + s->current > 0)
+        return fo_error_set(err, FINOPS_E_PARTIAL, "%u of %u months failed; the others are loaded", s->failed,
+                            s->failed + s->loaded + s->current);
+    return fo_error_set(err, im->first_failure, "%s", s->failed == 1 ? "the month could not be loaded" : "no month could be loaded");
+}
+
+finops_code
+fo_import_run(const fo_import_options *options, fo_import_summary *ret, finops_error **err)
+{
+    FO_AUTO(import_done) fo_import im = { .options = options };
+
+    assert(options && options->settings && ret);
+    finops_code rc = import_open(&im, err);
+    if (rc == FINOPS_OK && options->n_paths > 0) {
+        rc = import_open_files(&im, &options->settings->aws, err);
+        if (rc == FINOPS_OK)
+            rc = fo_import_paths(&im, err);
+    } else if (rc == FINOPS_OK) {
+        rc = import_sources(&im, err);
+    }
+    *ret = im.summary;
+    return rc == FINOPS_OK ? import_verdict(&im, err) : rc;
+}

@@ -1,0 +1,57 @@
+/* What the two ways of importing, by manifest and by bare file, share. */
+#ifndef FO_BILLING_IMPORT_INTERNAL_H
+#define FO_BILLING_IMPORT_INTERNAL_H
+
+#include "billing/identity.h"
+#include "billing/import.h"
+#include "billing/publish.h"
+
+#define FO_VENDOR_AWS "aws"
+
+typedef struct fo_import {
+    const fo_import_options *options;
+    fo_database *database; /* the writer; for a dry run the reader, or NULL when there is no database yet */
+    fo_engine *own_engine; /* dry run: files are read by an engine of its own */
+    fo_files *files;       /* of the source at work */
+    fo_rows *known;        /* exports of the state, for identities */
+    fo_rows *current;      /* current versions of the vendor */
+    fo_rows *pruned;       /* export_name, keep_from */
+    fo_strv met;
+    fo_import_summary summary;
+    finops_code first_failure;
+} fo_import;
+
+/* The settings of one source and the export at work. */
+typedef struct fo_import_export {
+    const fo_aws_settings *aws;
+    fo_identity identity;
+    fo_bill_target target;
+    const char *source_uri;
+    fo_colnames *names; /* NULL in a dry run */
+} fo_import_export;
+
+/* One month to bring in. */
+typedef struct fo_import_month {
+    const char *period;
+    const char *version_id;
+    const char *format;
+    const fo_bill_file *files;
+    size_t n_files;
+    bool parquet;
+    const finops_error *broken;    /* the manifest cannot be used: recorded as the month's failure */
+    const fo_bill_schema *schema;  /* read already (bare files), else NULL */
+    const char *where;
+    int64_t expect_rows;
+} fo_import_month;
+
+finops_code fo_import_export_open(fo_import *im, const fo_aws_settings *aws, const char *export_name, const char *source_uri,
+                                  fo_import_export *ret, finops_error **err);
+void fo_import_export_done(fo_import_export *ex);
+/* Plans, and unless this is a dry run loads, one month; its failure is an event, not an error of this call. Only what stops the whole run
+ * (cancel, no memory) is returned. */
+finops_code fo_import_month_run(fo_import *im, fo_import_export *ex, const fo_import_month *month, finops_error **err);
+
+/* The bare files of options->paths. */
+finops_code fo_import_paths(fo_import *im, finops_error **err);
+
+#endif

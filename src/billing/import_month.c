@@ -1,0 +1,162 @@
+/* One month of an import: planned against the load state, loaded, published, recorded. */
+#include <assert.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "billing/import_internal.h"
+
+static void
+month_event(const fo_import *im, const fo_import_export *ex, const fo_import_month *month, fo_import_event event)
+{
+    event.export_name = ex->identity.export_name;
+    event.period = month->period;
+    event.version_id = month->version_id;
+    event.files = (int64_t)month->n_files;
+    if (!event.totals)
+        event.totals = "";
+    if (im->options->event)
+        im->options->event(&event, im->options->arg);
+}
+
+static bool
+month_is_pruned(const fo_import *im, const char *export_name, const char *period)
+{
+    for (size_t i = 0; i < (im->pruned ? fo_rows_count(im->pruned) : 0); i++)
+        if (fo_streq(fo_rows_text(im->pruned, i, 0), export_name) && strcmp(period, fo_rows_text(im->pruned, i, 1)) < 0)
+            return true;
+    return false;
+}
+
+/* What the load state, as read at the start, makes of the month. */
+static fo_import_action
+month_plan(const fo_import *im, const fo_import_export *ex, const fo_import_month *month)
+{
+    const fo_rows *rows = ex->aws->reset ? NULL : im->current;
+
+    if (!im->options->force && !ex->aws->reset && month_is_pruned(im, ex->identity.export_name, month->period))
+        return FO_IMPORT_PRUNED;
+    for (size_t i = 0; i < (rows ? fo_rows_count(rows) : 0); i++) {
+        if (!fo_streq(fo_rows_text(rows, i, 0), ex->identity.export_name) || !fo_streq(fo_rows_text(rows, i, 1), month->period))
+            continue;
+        if (!fo_streq(fo_rows_text(rows, i, 2), month->version_id))
+            return FO_IMPORT_REPLACE;
+        bool loaded = fo_streq(fo_rows_text(rows, i, 3), "true");
+        return loaded && !im->options->force ? FO_IMPORT_CURRENT : FO_IMPORT_RELOAD;
+    }
+    return FO_IMPORT_LOAD;
+}
+
+/* Failed: the reason is recorded, the colliding names that were not published are forgotten. */
+static finops_code
+month_fail(fo_import *im, fo_import_export *ex, const fo_import_month *month, const fo_version_key *key, double seconds,
+           finops_error *why)
+{
+    finops_code rc = finops_error_code(why);
+    fo_colnames *names = NULL;
+
+    im->summary.failed++;
+    if (im->first_failure == FINOPS_OK)
+        im->first_failure = rc;
+    if (!im->options->dry_run) {
+        fo_conn *conn = fo_database_conn(im->database);
+        fo_conn_set_cancel(conn, NULL);
+        if (month->broken) /* the attempt never got as far as being recorded */
+            fo_state_start_load(conn, key, month->format, ex->source_uri, NULL);
+        fo_state_fail_load(conn, key, finops_error_text(why), NULL);
+        if (fo_colnames_load(conn, FO_VENDOR_AWS, ex->identity.export_name, &names, NULL) == FINOPS_OK) {
+            fo_colnames_free(ex->names);
+            ex->names = names;
+        }
+        fo_conn_set_cancel(conn, im->options->cancel);
+    }
+    month_event(im, ex, month, (fo_import_event){ .action = FO_IMPORT_FAILED, .done = true, .seconds = seconds, .error = why });
+    return rc;
+}
+
+static finops_code
+month_schema(fo_import *im, fo_import_export *ex, const fo_import_month *month, fo_bill_schema *ret, finops_error **err)
+{
+    finops_code rc = fo_bill_schema_read(fo_database_conn(im->database), im->files, month->files, month->n_files, month->parquet,
+                                         ex->names, ret, err);
+
+    for (size_t i = 0; rc == FINOPS_OK && im->options->warning && i < ret->warnings.n; i++)
+        im->options->warning(ret->warnings.items[i], im->options->arg);
+    return rc;
+}
+
+static finops_code
+month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month, const fo_version_key *key, fo_bill_result *ret,
+           finops_error **err)
+{
+    FO_AUTO(fo_bill_schema_done) fo_bill_schema own = { 0 };
+    fo_conn *conn = fo_database_conn(im->database);
+    fo_bill_month publish = { .key = *key,
+                              .where = month->where,
+                              .expect_rows = month->expect_rows,
+                              .files = im->files,
+                              .cancel = im->options->cancel,
+                              .allow_empty = im->options->force };
+    finops_code rc = fo_state_start_load(conn, key, month->format, ex->source_uri, err);
+
+    if (rc == FINOPS_OK && !month->schema)
+        rc = month_schema(im, ex, month, &own, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    return fo_publish_month(conn, fo_database_engine(im->database), &ex->target, &publish, month->schema ? month->schema : &own,
+                            ex->names, ret, err);
+}
+
+/* Loads and tells; a failure is told too, and only what ends the run is returned. */
+static finops_code
+month_execute(fo_import *im, fo_import_export *ex, const fo_import_month *month, fo_import_action action, finops_error **err)
+{
+    const fo_version_key key = { FO_VENDOR_AWS, ex->identity.export_name, month->period, month->version_id };
+    FO_AUTO(fo_bill_result_done) fo_bill_result result = { 0 };
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+    int64_t start = fo_clock_monotonic();
+
+    month_event(im, ex, month, (fo_import_event){ .action = action });
+    finops_code rc = month_load(im, ex, month, &key, &result, &why);
+    double seconds = (double)(fo_clock_monotonic() - start) / 1e6;
+    if (rc != FINOPS_OK) {
+        month_fail(im, ex, month, &key, seconds, why);
+        if (rc == FINOPS_E_CANCELLED || rc == FINOPS_E_MEMORY) {
+            if (err)
+                *err = FO_TAKE(why);
+            return rc;
+        }
+        return FINOPS_OK;
+    }
+    im->summary.loaded++;
+    month_event(im, ex, month,
+                (fo_import_event){ .action = action,
+                                   .done = true,
+                                   .rows = result.rows,
+                                   .totals = result.totals,
+                                   .rounded = result.rounded,
+                                   .seconds = seconds });
+    return FINOPS_OK;
+}
+
+finops_code
+fo_import_month_run(fo_import *im, fo_import_export *ex, const fo_import_month *month, finops_error **err)
+{
+    fo_import_action action = month_plan(im, ex, month);
+
+    if (fo_cancelled(im->options->cancel))
+        return fo_error_set(err, FINOPS_E_CANCELLED, "stopped before %s %s", ex->identity.export_name, month->period);
+    if (month->broken && action != FO_IMPORT_PRUNED) {
+        const fo_version_key key = { FO_VENDOR_AWS, ex->identity.export_name, month->period, month->version_id };
+        FO_AUTO(finops_error_freep) finops_error *why = NULL;
+        fo_error_set(&why, finops_error_code(month->broken), "%s", finops_error_text(month->broken));
+        month_fail(im, ex, month, &key, 0, why);
+        return FINOPS_OK;
+    }
+    if (action == FO_IMPORT_CURRENT || action == FO_IMPORT_PRUNED || im->options->dry_run) {
+        im->summary.current += action == FO_IMPORT_CURRENT;
+        month_event(im, ex, month, (fo_import_event){ .action = action });
+        return FINOPS_OK;
+    }
+    return month_execute(im, ex, month, action, err);
+}

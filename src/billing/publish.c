@@ -1,0 +1,419 @@
+/* Publishing a month: table, ledger, unified view and state in one transaction. */
+#include "billing/publish.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "billing/ledger.h"
+#include "billing/names.h"
+#include "billing/nested.h"
+
+#define INT_TEXT 24
+
+/* What a publication needs at every step. */
+typedef struct publish {
+    fo_conn *conn;
+    fo_engine *engine;
+    const fo_bill_target *target;
+    const fo_bill_month *month;
+    const fo_bill_schema *schema;
+    fo_colnames *names;
+    char *table;      /* name of the month's table */
+    char *relation;   /* the month's rows as a FROM item */
+    fo_strv columns;  /* of the table */
+} publish;
+
+static void
+publish_done(publish *p)
+{
+    fo_free(p->table);
+    fo_free(p->relation);
+    fo_strv_done(&p->columns);
+}
+
+void
+fo_bill_result_done(fo_bill_result *result)
+{
+    fo_free(result->total_cost);
+    fo_free(result->currency);
+    fo_free(result->totals);
+    *result = (fo_bill_result){ 0 };
+}
+
+static void
+publish_qualified(fo_str *sql, const char *schema, const char *table)
+{
+    fo_sql_ident(sql, schema);
+    fo_str_addc(sql, '.');
+    fo_sql_ident(sql, table);
+}
+
+finops_code
+fo_publish_prepare(fo_conn *conn, const char *schema, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+
+    /* Rows of a bill have no order; giving up the files' lets every core write, at half the time. */
+    fo_str_add(&sql, "SET preserve_insertion_order = false; CREATE SCHEMA IF NOT EXISTS ");
+    fo_sql_ident(&sql, schema);
+    finops_code rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_conn_exec(conn, fo_str_z(&sql), err) : rc;
+}
+
+finops_code
+fo_relation_columns(fo_conn *conn, const char *schema, const char *name, fo_strv *ret, finops_error **err)
+{
+    const fo_param params[] = { schema, name };
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    finops_code rc = fo_conn_rows(conn,
+                                  "SELECT column_name FROM information_schema.columns "
+                                  "WHERE table_schema = $1 AND table_name = $2 ORDER BY ordinal_position",
+                                  params, FO_COUNT(params), &rows, err);
+
+    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++)
+        if (!fo_strv_add(ret, fo_rows_text(rows, i, 0)))
+            rc = fo_error_oom(err);
+    return rc;
+}
+
+static finops_code
+publish_names(publish *p, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str table = FO_STR_INIT;
+    FO_AUTO(fo_str_done) fo_str relation = FO_STR_INIT;
+    finops_code rc = FINOPS_OK;
+
+    if (p->target->single)
+        fo_str_add(&table, p->target->table_base);
+    else
+        rc = fo_bill_table_name(p->target->table_base, p->month->key.period, &table, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    publish_qualified(&relation, p->target->schema, fo_str_z(&table));
+    if (p->target->single) {
+        fo_str_add(&relation, " WHERE billing_period = ");
+        fo_sql_literal(&relation, p->month->key.period);
+    }
+    p->table = fo_str_take(&table);
+    p->relation = fo_str_take(&relation);
+    return p->table && p->relation ? FINOPS_OK : fo_error_oom(err);
+}
+
+/* The statement that yields the month's rows in the table's columns. */
+static finops_code
+publish_rows_sql(const publish *p, fo_str *sql, finops_error **err)
+{
+    if (p->target->single) {
+        fo_str_add(sql, "SELECT ");
+        fo_sql_literal(sql, p->month->key.period);
+        fo_str_add(sql, " AS billing_period, * FROM (");
+    } else {
+        fo_str_add(sql, "SELECT * FROM (");
+    }
+    finops_code rc = fo_bill_schema_select(p->schema, sql, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_str_add(sql, ") AS files");
+    if (p->month->where)
+        fo_str_addf(sql, " WHERE %s", p->month->where);
+    return fo_str_check(sql, err);
+}
+
+static finops_code
+publish_drop_table(fo_conn *conn, const char *schema, const char *table, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+
+    fo_str_add(&sql, "DROP TABLE IF EXISTS ");
+    publish_qualified(&sql, schema, table);
+    finops_code rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_conn_exec(conn, fo_str_z(&sql), err) : rc;
+}
+
+/* The month's rows leave the place they had; a changed strategy may have moved it. */
+static finops_code
+publish_clear_old(publish *p, finops_error **err)
+{
+    const fo_param params[] = { p->target->vendor, p->target->export_name, p->month->key.period };
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    finops_code rc = fo_conn_rows(p->conn,
+                                  "SELECT table_name FROM billing_state.load_state WHERE vendor = $1 AND export_name = $2 "
+                                  "AND billing_period = $3 AND current_version AND table_name IS NOT NULL",
+                                  params, FO_COUNT(params), &rows, err);
+
+    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++) {
+        const char *old = fo_rows_text(rows, i, 0);
+        if (fo_streq(old, p->table))
+            continue;
+        if (!fo_streq(old, p->target->table_base)) {
+            rc = publish_drop_table(p->conn, p->target->schema, old, err);
+            continue;
+        }
+        FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+        const fo_param period[] = { p->month->key.period };
+        fo_str_add(&sql, "DELETE FROM ");
+        publish_qualified(&sql, p->target->schema, old);
+        fo_str_add(&sql, " WHERE billing_period = $1");
+        rc = fo_str_check(&sql, err);
+        if (rc == FINOPS_OK)
+            rc = fo_conn_bind_exec(p->conn, fo_str_z(&sql), period, 1, NULL, err);
+    }
+    return rc;
+}
+
+static finops_code
+publish_separate(publish *p, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    finops_code rc = publish_drop_table(p->conn, p->target->schema, p->table, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_str_add(&sql, "CREATE TABLE ");
+    publish_qualified(&sql, p->target->schema, p->table);
+    fo_str_add(&sql, " AS ");
+    rc = publish_rows_sql(p, &sql, err);
+    return rc == FINOPS_OK ? fo_conn_exec(p->conn, fo_str_z(&sql), err) : rc;
+}
+
+/* Columns the one table lacks are added; it keeps those a month has not. */
+static finops_code
+publish_widen(publish *p, finops_error **err)
+{
+    FO_AUTO(fo_strv_done) fo_strv have = FO_STRV_INIT;
+    FO_AUTO(fo_rows_freep) fo_rows *want = NULL;
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    finops_code rc = fo_relation_columns(p->conn, p->target->schema, p->table, &have, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_str_add(&sql, "SELECT column_name, column_type FROM (DESCRIBE ");
+    rc = publish_rows_sql(p, &sql, err);
+    fo_str_add(&sql, ")");
+    if (rc == FINOPS_OK)
+        rc = fo_conn_rows(p->conn, fo_str_z(&sql), NULL, 0, &want, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(want); i++) {
+        if (fo_strv_has(&have, fo_rows_text(want, i, 0)))
+            continue;
+        fo_str_clear(&sql);
+        fo_str_add(&sql, "ALTER TABLE ");
+        publish_qualified(&sql, p->target->schema, p->table);
+        fo_str_add(&sql, " ADD COLUMN ");
+        fo_sql_ident(&sql, fo_rows_text(want, i, 0));
+        fo_str_addf(&sql, " %s", fo_rows_text(want, i, 1));
+        rc = fo_str_check(&sql, err);
+        if (rc == FINOPS_OK)
+            rc = fo_conn_exec(p->conn, fo_str_z(&sql), err);
+    }
+    return rc;
+}
+
+static finops_code
+publish_single(publish *p, finops_error **err)
+{
+    FO_AUTO(fo_strv_done) fo_strv have = FO_STRV_INIT;
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    finops_code rc = fo_relation_columns(p->conn, p->target->schema, p->table, &have, err);
+
+    if (rc == FINOPS_OK && have.n == 0)
+        return publish_separate(p, err);
+    if (rc == FINOPS_OK)
+        rc = publish_widen(p, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_str_addf(&sql, "DELETE FROM %s; INSERT INTO ", p->relation);
+    publish_qualified(&sql, p->target->schema, p->table);
+    fo_str_add(&sql, " BY NAME ");
+    rc = publish_rows_sql(p, &sql, err);
+    return rc == FINOPS_OK ? fo_conn_exec(p->conn, fo_str_z(&sql), err) : rc;
+}
+
+/* Runs the statements that read the files, with the CSV reader's job set; *ret_rows gets what the files held. */
+static finops_code
+publish_load(publish *p, fo_bill_result *result, int64_t *ret_rows, finops_error **err)
+{
+    FO_AUTO(fo_bill_job_done) fo_bill_job job = { 0 };
+    finops_code rc = fo_bill_schema_job(p->schema, p->month->files, p->month->cancel, &job, err);
+
+    if (rc == FINOPS_OK && !p->schema->parquet)
+        rc = fo_csv_job_begin(p->engine, &job.job, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_exact_rounded(p->engine); /* counts from here */
+    rc = p->target->single ? publish_single(p, err) : publish_separate(p, err);
+    if (!p->schema->parquet) {
+        finops_error *why = fo_csv_failure(p->engine);
+        if (rc != FINOPS_OK && why) {
+            if (err) {
+                finops_error_free(*err);
+                *err = why;
+                why = NULL;
+            }
+            rc = err ? finops_error_code(*err) : rc;
+        }
+        finops_error_free(why);
+        fo_csv_job_end(p->engine);
+    }
+    result->rounded = fo_exact_rounded(p->engine) + job.job.rounded;
+    result->bytes_read = job.job.bytes_read;
+    *ret_rows = job.job.rows;
+    for (size_t i = 0; p->schema->parquet && i < p->schema->n_inputs; i++) {
+        *ret_rows += p->schema->inputs[i].rows;
+        result->bytes_read += p->schema->inputs[i].bytes;
+    }
+    return rc;
+}
+
+static finops_code
+publish_ledger(publish *p, finops_error **err)
+{
+    const fo_version_key *key = &p->month->key;
+    const fo_param params[] = { key->vendor, key->export_name, key->period, key->version_id };
+    const fo_cost_columns columns = { .names = &p->columns };
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    finops_code rc = fo_conn_bind_exec(p->conn,
+                                       "DELETE FROM billing_state.ledger WHERE vendor = $1 AND export_name = $2 "
+                                       "AND billing_period = $3 AND version_id = $4",
+                                       params, FO_COUNT(params), NULL, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_str_add(&sql, "INSERT INTO billing_state.ledger SELECT $1, $2, $3, $4, sums.* FROM (");
+    fo_ledger_select(&columns, p->relation, &sql);
+    fo_str_add(&sql, ") AS sums ORDER BY ALL");
+    rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_conn_bind_exec(p->conn, fo_str_z(&sql), params, FO_COUNT(params), NULL, err) : rc;
+}
+
+/* Totals by currency out of the ledger. */
+static finops_code
+publish_totals(publish *p, fo_bill_result *result, finops_error **err)
+{
+    const fo_version_key *key = &p->month->key;
+    const fo_param params[] = { key->vendor, key->export_name, key->period, key->version_id };
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    FO_AUTO(fo_str_done) fo_str totals = FO_STR_INIT;
+    FO_AUTO(fo_str_done) fo_str currencies = FO_STR_INIT;
+    finops_code rc = fo_conn_rows(p->conn,
+                                  "SELECT coalesce(currency, ''), sum(unblended), sum(row_count) FROM billing_state.ledger "
+                                  "WHERE vendor = $1 AND export_name = $2 AND billing_period = $3 AND version_id = $4 "
+                                  "GROUP BY 1 ORDER BY 1",
+                                  params, FO_COUNT(params), &rows, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    result->rows = 0;
+    for (size_t i = 0; i < fo_rows_count(rows); i++) {
+        const char *currency = fo_rows_text(rows, i, 0), *cost = fo_rows_text(rows, i, 1);
+        result->rows += fo_rows_int(rows, i, 2);
+        fo_str_addf(&totals, "%s%s%s%s", i ? ", " : "", cost, *currency ? " " : "", currency);
+        fo_str_addf(&currencies, "%s%s", i ? "," : "", currency);
+    }
+    if (fo_rows_count(rows) <= 1)
+        result->total_cost = fo_strdup(fo_rows_count(rows) ? fo_rows_text(rows, 0, 1) : "0");
+    result->totals = fo_str_take(&totals);
+    result->currency = fo_str_take(&currencies);
+    if (!result->totals || !result->currency || (fo_rows_count(rows) <= 1 && !result->total_cost))
+        return fo_error_oom(err);
+    return FINOPS_OK;
+}
+
+/* What was read must be what is there, and a month with rows is not replaced by one without unless that is asked for. */
+static finops_code
+publish_verify(publish *p, const fo_bill_result *result, int64_t read, finops_error **err)
+{
+    const fo_version_key *key = &p->month->key;
+    const fo_param params[] = { key->vendor, key->export_name, key->period };
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    int64_t want = p->month->where ? p->month->expect_rows : read;
+
+    if (result->rows != want)
+        return fo_error_set(err, FINOPS_E_DRIFT, "%" PRId64 " rows were read and %" PRId64 " are in the table", want, result->rows);
+    if (result->rows > 0 || p->month->allow_empty)
+        return FINOPS_OK;
+    finops_code rc = fo_conn_rows(p->conn,
+                                  "SELECT max(row_count) FROM billing_state.load_state WHERE vendor = $1 AND "
+                                  "export_name = $2 AND billing_period = $3 AND current_version",
+                                  params, FO_COUNT(params), &rows, err);
+    if (rc != FINOPS_OK || fo_rows_int(rows, 0, 0) == 0)
+        return rc;
+    rc = fo_error_set(err, FINOPS_E_DATA, "the files hold no rows, the month that is loaded has %" PRId64, fo_rows_int(rows, 0, 0));
+    fo_error_hint(err, "pass --force to replace the month by an empty one");
+    return rc;
+}
+
+static finops_code
+publish_complete(publish *p, const fo_bill_result *result, finops_error **err)
+{
+    char hash[65];
+    finops_code rc = fo_bill_schema_hash(p->schema, hash, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_load_result load = { .rows = result->rows,
+                            .files = (int64_t)p->schema->n_inputs,
+                            .bytes_read = result->bytes_read,
+                            .total_cost = result->total_cost,
+                            .currency = result->currency,
+                            .table_name = p->table,
+                            .schema_hash = hash };
+    return fo_state_complete_load(p->conn, &p->month->key, &load, err);
+}
+
+/* Everything between BEGIN and COMMIT. */
+static finops_code
+publish_inside(publish *p, fo_bill_result *result, finops_error **err)
+{
+    int64_t read = 0;
+    finops_code rc = publish_clear_old(p, err);
+
+    if (rc == FINOPS_OK)
+        rc = publish_load(p, result, &read, err);
+    if (rc == FINOPS_OK)
+        rc = fo_relation_columns(p->conn, p->target->schema, p->table, &p->columns, err);
+    if (rc == FINOPS_OK)
+        rc = publish_ledger(p, err);
+    if (rc == FINOPS_OK)
+        rc = publish_totals(p, result, err);
+    if (rc == FINOPS_OK)
+        rc = publish_verify(p, result, read, err);
+    if (rc == FINOPS_OK)
+        rc = fo_nested_register(p->conn, p->target->schema, p->table, p->names, err);
+    if (rc == FINOPS_OK)
+        rc = fo_colnames_save(p->conn, p->names, err);
+    if (rc == FINOPS_OK)
+        rc = publish_complete(p, result, err);
+    if (rc == FINOPS_OK)
+        rc = fo_unified_view(p->conn, p->target, p->names, err);
+    return rc;
+}
+
+finops_code
+fo_publish_month(fo_conn *conn, fo_engine *engine, const fo_bill_target *target, const fo_bill_month *month,
+                 const fo_bill_schema *schema, fo_colnames *names, fo_bill_result *ret, finops_error **err)
+{
+    FO_AUTO(publish_done) publish p = { .conn = conn, .engine = engine, .target = target, .month = month, .schema = schema, .names = names };
+    FO_AUTO(fo_bill_result_done) fo_bill_result result = { 0 };
+
+    assert(conn && engine && target && month && schema && names && ret);
+    finops_code rc = publish_names(&p, err);
+    if (rc == FINOPS_OK)
+        rc = fo_conn_exec(conn, "BEGIN", err);
+    if (rc != FINOPS_OK)
+        return rc;
+    rc = publish_inside(&p, &result, err);
+    if (rc == FINOPS_OK)
+        rc = fo_conn_exec(conn, "COMMIT", err);
+    if (rc != FINOPS_OK) {
+        fo_conn_set_cancel(conn, NULL); /* the rollback must run even when the user asked to stop */
+        fo_conn_exec(conn, "ROLLBACK", NULL);
+        fo_conn_set_cancel(conn, month->cancel);
+        return rc;
+    }
+    *ret = result;
+    result = (fo_bill_result){ 0 };
+    return FINOPS_OK;
+}

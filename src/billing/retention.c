@@ -1,0 +1,198 @@
+/* Removing bills: whole exports and old months. */
+#include "billing/retention.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "billing/import_internal.h"
+#include "billing/names.h"
+
+/* The table and state statements of one removal run in one transaction. */
+static finops_code
+retention_finish(fo_conn *conn, finops_code rc, finops_error **err)
+{
+    if (rc == FINOPS_OK)
+        rc = fo_conn_exec(conn, "COMMIT", err);
+    if (rc != FINOPS_OK)
+        fo_conn_exec(conn, "ROLLBACK", NULL);
+    return rc;
+}
+
+static finops_code
+retention_run(fo_conn *conn, const char *sql, const char *export_name, const char *period, finops_error **err)
+{
+    const fo_param params[] = { FO_VENDOR_AWS, export_name, period };
+
+    return fo_conn_bind_exec(conn, sql, params, period ? 3 : 2, NULL, err);
+}
+
+/* Months of an export that have a table: export, period, table, rows. */
+static finops_code
+retention_months(fo_conn *conn, const char *dataset, const char *export_name, const char *before, fo_rows **ret, finops_error **err)
+{
+    const fo_param params[] = { FO_VENDOR_AWS, export_name, before, dataset };
+
+    return fo_conn_rows(conn,
+                        "SELECT s.export_name, s.billing_period, s.table_name, s.row_count FROM billing_state.load_state s "
+                        "WHERE s.vendor = $1 AND ($2 IS NULL OR s.export_name = $2) AND ($3 IS NULL OR s.billing_period < $3) "
+                        "AND s.current_version AND $4 IS NOT NULL ORDER BY 1, 2",
+                        params, FO_COUNT(params), ret, err);
+}
+
+/* The name the table has, also where the earlier tool recorded none. */
+static finops_code
+retention_table(const fo_rows *months, size_t i, fo_str *base, fo_str *table, finops_error **err)
+{
+    const char *recorded = fo_rows_text(months, i, 2);
+
+    fo_str_clear(base);
+    fo_str_clear(table);
+    finops_code rc = fo_bill_table_base(fo_rows_text(months, i, 0), base, err);
+    if (rc == FINOPS_OK && !recorded)
+        return fo_bill_table_name(fo_str_z(base), fo_rows_text(months, i, 1), table, err);
+    fo_str_add(table, recorded);
+    return rc == FINOPS_OK ? fo_str_check(table, err) : rc;
+}
+
+/* "acme_2024_11" -> "acme"; the one table of all months is its own base. */
+static void
+retention_base(fo_str *ret, const char *table, const char *period)
+{
+    size_t n = strlen(table);
+
+    if (n > 8 && table[n - 8] == '_' && strncmp(table + n - 7, period, 4) == 0 && strcmp(table + n - 2, period + 5) == 0)
+        n -= 8;
+    fo_str_addn(ret, table, n);
+}
+
+static finops_code
+retention_drop_month(fo_conn *conn, const char *dataset, const char *table, const char *period, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str base = FO_STR_INIT;
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+
+    retention_base(&base, table, period);
+    bool single = fo_streq(fo_str_z(&base), table);
+    fo_str_add(&sql, single ? "DELETE FROM " : "DROP TABLE IF EXISTS ");
+    fo_sql_ident(&sql, dataset);
+    fo_str_addc(&sql, '.');
+    fo_sql_ident(&sql, table);
+    if (single) {
+        fo_str_add(&sql, " WHERE billing_period = ");
+        fo_sql_literal(&sql, period);
+    }
+    finops_code rc = base.failed ? fo_error_oom(err) : fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_conn_exec(conn, fo_str_z(&sql), err) : rc;
+}
+
+/* The view over what is left of the export. */
+static finops_code
+retention_view(fo_conn *conn, const char *dataset, const char *export_name, const char *table_base, finops_error **err)
+{
+    FO_AUTO(fo_colnames_freep) fo_colnames *names = NULL;
+    fo_bill_target target = { .schema = dataset, .vendor = FO_VENDOR_AWS, .export_name = export_name, .table_base = table_base };
+    finops_code rc = fo_colnames_load(conn, FO_VENDOR_AWS, export_name, &names, err);
+
+    return rc == FINOPS_OK ? fo_unified_view(conn, &target, names, err) : rc;
+}
+
+/* Drops the tables of rows first..end, all of one export, and refreshes its view. */
+static finops_code
+retention_drop_export(fo_conn *conn, const char *dataset, const fo_rows *months, size_t first, size_t end, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str base = FO_STR_INIT;
+    FO_AUTO(fo_str_done) fo_str table = FO_STR_INIT;
+    const char *export_name = fo_rows_text(months, first, 0);
+    finops_code rc = FINOPS_OK;
+
+    for (size_t i = first; rc == FINOPS_OK && i < end; i++) {
+        const char *period = fo_rows_text(months, i, 1);
+        rc = retention_table(months, i, &base, &table, err);
+        if (rc == FINOPS_OK)
+            rc = retention_drop_month(conn, dataset, fo_str_z(&table), period, err);
+        if (rc == FINOPS_OK)
+            rc = retention_run(conn, "UPDATE billing_state.load_state SET current_version = false WHERE vendor = $1 AND "
+                                     "export_name = $2 AND billing_period = $3 AND current_version",
+                               export_name, period, err);
+    }
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_str_clear(&base);
+    retention_base(&base, fo_str_z(&table), fo_rows_text(months, end - 1, 1));
+    return retention_view(conn, dataset, export_name, fo_str_z(&base), err);
+}
+
+static finops_code
+retention_remember(fo_conn *conn, const char *export_name, const char *before, finops_error **err)
+{
+    return retention_run(conn, "INSERT OR REPLACE INTO billing_state.retention VALUES ($1, $2, $3)", export_name, before, err);
+}
+
+finops_code
+fo_bills_prune(fo_database *database, const char *dataset, const char *export_name, const char *before, bool dry_run,
+               void (*each)(const fo_pruned_month *month, void *arg), void *arg, finops_error **err)
+{
+    FO_AUTO(fo_rows_freep) fo_rows *months = NULL;
+    fo_conn *conn = fo_database_conn(database);
+    size_t first = 0;
+
+    assert(conn && dataset && before && each);
+    finops_code rc = retention_months(conn, dataset, export_name, before, &months, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(months); i++) {
+        bool last = i + 1 == fo_rows_count(months) || !fo_streq(fo_rows_text(months, i + 1, 0), fo_rows_text(months, i, 0));
+        if (last && !dry_run) {
+            rc = fo_conn_exec(conn, "BEGIN", err);
+            if (rc == FINOPS_OK)
+                rc = retention_drop_export(conn, dataset, months, first, i + 1, err);
+            if (rc == FINOPS_OK)
+                rc = retention_remember(conn, fo_rows_text(months, i, 0), before, err);
+            rc = retention_finish(conn, rc, err);
+        }
+        for (size_t j = first; rc == FINOPS_OK && last && j <= i; j++)
+            each(&(fo_pruned_month){ .export_name = fo_rows_text(months, j, 0),
+                                     .period = fo_rows_text(months, j, 1),
+                                     .table_name = fo_rows_text(months, j, 2),
+                                     .rows = fo_rows_int(months, j, 3) },
+                 arg);
+        if (last)
+            first = i + 1;
+    }
+    return rc;
+}
+
+/* All that the state tables know of an export. */
+static finops_code
+retention_forget(fo_conn *conn, const char *export_name, finops_error **err)
+{
+    static const char *const statements[] = {
+        "DELETE FROM billing_state.ledger WHERE vendor = $1 AND export_name = $2",
+        "DELETE FROM billing_state.column_names WHERE vendor = $1 AND export_name = $2",
+        "DELETE FROM billing_state.retention WHERE vendor = $1 AND export_name = $2",
+        "DELETE FROM billing_state.load_state WHERE vendor = $1 AND export_name = $2",
+    };
+    finops_code rc = FINOPS_OK;
+
+    for (size_t i = 0; rc == FINOPS_OK && i < FO_COUNT(statements); i++)
+        rc = retention_run(conn, statements[i], export_name, NULL, err);
+    return rc;
+}
+
+finops_code
+fo_import_reset(fo_database *database, const char *dataset, const char *export_name, finops_error **err)
+{
+    FO_AUTO(fo_rows_freep) fo_rows *months = NULL;
+    fo_conn *conn = fo_database_conn(database);
+
+    assert(conn && dataset && export_name);
+    finops_code rc = retention_months(conn, dataset, export_name, NULL, &months, err);
+    if (rc == FINOPS_OK)
+        rc = fo_conn_exec(conn, "BEGIN", err);
+    if (rc != FINOPS_OK)
+        return rc;
+    if (fo_rows_count(months) > 0)
+        rc = retention_drop_export(conn, dataset, months, 0, fo_rows_count(months), err);
+    if (rc == FINOPS_OK)
+        rc = retention_forget(conn, export_name, err);
+    return retention_finish(conn, rc, err);
+}

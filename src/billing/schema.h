@@ -1,0 +1,71 @@
+/*
+ * What a month's files hold and what becomes of it: the columns of each file, the columns of the table, and the statement that
+ * reads the one as the other, typed by the dictionary.
+ */
+#ifndef FO_BILLING_SCHEMA_H
+#define FO_BILLING_SCHEMA_H
+
+#include "billing/colnames.h"
+#include "billing/columns.h"
+#include "engine/csv.h"
+#include "engine/files.h"
+
+/* One data file. */
+typedef struct fo_bill_input {
+    char *address;
+    char *label;     /* how messages name it */
+    fo_strv headers; /* as the file spells them */
+    fo_strv types;   /* Parquet: the engine's type of each; CSV: empty */
+    int *targets;    /* index of the table's column for each header */
+    int64_t rows;    /* Parquet: rows by its footer; -1 for CSV, where reading tells */
+    int64_t bytes;   /* stored size */
+} fo_bill_input;
+
+/* One column of the table. */
+typedef struct fo_bill_column {
+    char *name;
+    fo_column_kind kind;
+    bool nested; /* MAP, STRUCT or LIST in the files: kept so */
+} fo_bill_column;
+
+typedef struct fo_bill_schema {
+    fo_bill_input *inputs;
+    size_t n_inputs;
+    fo_bill_column *columns;
+    size_t n_columns;
+    bool parquet;
+    bool focus;
+    fo_strv warnings;
+} fo_bill_schema;
+
+typedef struct fo_bill_file {
+    const char *address;
+    const char *label;
+} fo_bill_file;
+
+/* Reads the headers of all files and assigns their columns. A missing or unreadable file is named by the error. */
+finops_code fo_bill_schema_read(fo_conn *conn, fo_files *files, const fo_bill_file *list, size_t n, bool parquet,
+                                fo_colnames *names, fo_bill_schema *ret, finops_error **err);
+void fo_bill_schema_done(fo_bill_schema *schema);
+/* Index of a column, or -1. */
+int fo_bill_schema_find(const fo_bill_schema *schema, const char *name);
+
+/*
+ * Adds "SELECT … FROM …" that yields the table's columns. For CSV the engine's job of fo_bill_schema_job must be set while it runs.
+ */
+finops_code fo_bill_schema_select(const fo_bill_schema *schema, fo_str *sql, finops_error **err);
+
+/* The CSV job of a schema: arrays borrow from the schema and are owned by the holder. */
+typedef struct fo_bill_job {
+    fo_csv_job job;
+    fo_csv_file *inputs;
+    fo_csv_column *columns;
+} fo_bill_job;
+finops_code fo_bill_schema_job(const fo_bill_schema *schema, fo_files *files, const fo_cancel *cancel, fo_bill_job *ret,
+                               finops_error **err);
+void fo_bill_job_done(fo_bill_job *job);
+
+/* SHA-256 over the table's column names and types, sorted. */
+finops_code fo_bill_schema_hash(const fo_bill_schema *schema, char hex[65], finops_error **err);
+
+#endif
