@@ -5,6 +5,11 @@
 #include "cli/cli.h"
 
 #define VERBS(row)                                                                                                       \
+    row(aws_import)                                                                                                      \
+    row(aws_list_exports)                                                                                                \
+    row(aws_list_manifests)                                                                                              \
+    row(aws_show_state)                                                                                                  \
+    row(aws_prune)                                                                                                       \
     row(query)                                                                                                           \
     row(config_show)                                                                                                     \
     row(config_check)                                                                                                    \

@@ -1,0 +1,174 @@
+/* finops aws import-cur: load billing exports into the database. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "billing/import.h"
+#include "cli/cli.h"
+#include "cli/verb_aws.h"
+
+typedef struct import_options {
+    char **file;
+    bool dry_run;
+    bool force;
+    int64_t jobs;
+} import_options;
+
+static const finops_option options[] = {
+    { "file", FINOPS_OPT_LIST, offsetof(import_options, file), .arg = "PATH",
+      .help = "Bare report file to load, without a manifest; may be given again, and further paths may follow" },
+    { "dry_run", FINOPS_OPT_BOOL, offsetof(import_options, dry_run), .value = "false",
+      .help = "Show what would be loaded and write nothing" },
+    { "force", FINOPS_OPT_BOOL, offsetof(import_options, force), .value = "false",
+      .help = "Load the selected months again although they are loaded, each replaced in one step" },
+    { "jobs", FINOPS_OPT_INT, offsetof(import_options, jobs), .value = "0", .min = 0, .max = 256, .arg = "N",
+      .help = "Threads that read and write; 0: one a core" },
+    { 0 }
+};
+
+static const char *const config_keys[] = {
+    "aws.bucket", "aws.prefix", "aws.export_name", "aws.cur_version", "aws.export_format", "aws.start_date", "aws.end_date",
+    "aws.table_strategy", "aws.dataset_name", "aws.reset", "aws.region", "aws.endpoint_url", "aws.addressing",
+    "database.backend", "database.duckdb.database_path", NULL
+};
+
+/* What the events gather. */
+typedef struct import_view {
+    fo_cli *cli;
+    fo_table *table;
+    bool failed_memory;
+} import_view;
+
+static void
+import_event(const fo_import_event *e, void *arg)
+{
+    import_view *view = arg;
+    char rows[24], files[24], seconds[24], rounded[24];
+    bool pending = !e->done && (e->action == FO_IMPORT_LOAD || e->action == FO_IMPORT_REPLACE || e->action == FO_IMPORT_RELOAD);
+    const import_options *o = view->cli->options;
+
+    if (pending && !o->dry_run) {
+        fo_progress_show(view->cli, -1, "%s %s: loading %" PRId64 " file%s", e->export_name, e->period, e->files, e->files == 1 ? "" : "s");
+        return;
+    }
+    fo_progress_clear(view->cli);
+    snprintf(rows, sizeof(rows), "%" PRId64, e->rows);
+    snprintf(files, sizeof(files), "%" PRId64, e->files);
+    snprintf(seconds, sizeof(seconds), "%.2f", e->seconds);
+    snprintf(rounded, sizeof(rounded), "%" PRId64, e->rounded);
+    const bool loaded = e->done && !e->error;
+    const char *const cells[] = { e->export_name, e->period, fo_import_action_name(e->action), e->version_id, files,
+                                  loaded ? rows : NULL, loaded ? e->totals : NULL, loaded ? rounded : NULL,
+                                  e->done ? seconds : NULL, e->error ? finops_error_text(e->error) : NULL };
+    if (!fo_table_add(view->table, cells))
+        view->failed_memory = true;
+    if (e->error)
+        fo_log(FO_LOG_ERROR, "%s %s: %s", e->export_name, e->period, finops_error_text(e->error));
+    else if (e->rounded > 0)
+        fo_warn("%s %s: %" PRId64 " amounts had more than 18 decimals and were rounded", e->export_name, e->period, e->rounded);
+}
+
+static void
+import_warning(const char *text, void *arg)
+{
+    import_view *view = arg;
+
+    fo_progress_clear(view->cli);
+    fo_warn("%s", text);
+}
+
+/* "--file a --file b c": all of them, in order. */
+static finops_code
+import_paths(const fo_cli *cli, fo_strv *ret, finops_error **err)
+{
+    const import_options *o = cli->options;
+
+    for (char **file = o->file; file && *file; file++)
+        if (!fo_strv_add(ret, *file))
+            return fo_error_oom(err);
+    if (cli->n_args > 0 && ret->n == 0)
+        return fo_error_set(err, FINOPS_E_USAGE, "bare files go with --file: finops aws import-cur --file %s", cli->args[0]);
+    for (size_t i = 0; i < cli->n_args; i++)
+        if (!fo_strv_add(ret, cli->args[i]))
+            return fo_error_oom(err);
+    return FINOPS_OK;
+}
+
+static finops_code
+import_confirm_reset(fo_cli *cli, bool *ret_go, finops_error **err)
+{
+    const import_options *o = cli->options;
+    char question[256];
+
+    *ret_go = true;
+    if (!cli->settings->aws.reset || o->dry_run)
+        return FINOPS_OK;
+    snprintf(question, sizeof(question), "Drop all tables and state of %s%s before loading?",
+             cli->settings->aws.export_name ? "export " : "every selected export", cli->settings->aws.export_name ? cli->settings->aws.export_name : "");
+    return fo_cli_confirm(cli, question, ret_go, err);
+}
+
+static finops_code
+import_summarise(const fo_cli *cli, const fo_import_summary *s, bool dry_run)
+{
+    if (!cli->quiet && !dry_run && s->exports > 0)
+        fo_info("%u months loaded, %u already current, %u failed", s->loaded, s->current, s->failed);
+    return FINOPS_OK;
+}
+
+static finops_code
+run(fo_cli *cli, finops_error **err)
+{
+    static const fo_table_column columns[] = {
+        { "export_name", "export", false }, { "billing_period", "period", false }, { "action", NULL, false },
+        { "version_id", "version", false }, { "files", NULL, true },               { "rows", NULL, true },
+        { "total_cost", "unblended cost", false }, { "rounded", NULL, true },      { "seconds", NULL, true },
+        { "error", NULL, false },
+    };
+    const import_options *o = cli->options;
+    FO_AUTO(fo_table_freep) fo_table *table = fo_table_new(columns, FO_COUNT(columns));
+    FO_AUTO(fo_strv_done) fo_strv paths = FO_STRV_INIT;
+    fo_settings settings = *cli->settings;
+    fo_import_summary summary = { 0 };
+    bool go = true;
+
+    finops_code rc = table ? import_paths(cli, &paths, err) : fo_error_oom(err);
+    if (rc == FINOPS_OK)
+        rc = import_confirm_reset(cli, &go, err);
+    if (rc != FINOPS_OK || !go)
+        return rc;
+    if (o->jobs > 0)
+        settings.duckdb.threads = o->jobs;
+    import_view view = { .cli = cli, .table = table };
+    fo_import_options import = { .settings = &settings, .force = o->force, .dry_run = o->dry_run, .paths = paths.items,
+                                 .n_paths = paths.n, .cancel = cli->cancel, .event = import_event, .warning = import_warning, .arg = &view };
+    rc = fo_import_run(&import, &summary, err);
+    fo_progress_clear(cli);
+    import_summarise(cli, &summary, o->dry_run);
+    if (view.failed_memory && rc == FINOPS_OK)
+        rc = fo_error_oom(err);
+    if (rc == FINOPS_OK || summary.exports > 0) {
+        finops_code printed = fo_table_print(cli, table, rc == FINOPS_OK ? err : NULL);
+        rc = rc == FINOPS_OK ? printed : rc;
+    }
+    return rc;
+}
+
+const fo_verb fo_verb_aws_import = {
+    .name = "aws import-cur",
+    .args = "[PATH...]",
+    .summary = "Load AWS billing exports into the database",
+    .help = "Finds the Cost and Usage Reports (v1) and Data Exports (v2, CUR 2.0 and FOCUS) of a bucket or folder, compares each month's "
+            "current version with what is loaded, and loads what is new. A month is replaced in one step: readers see the old or the new "
+            "one, and a month that fails leaves what was there. Every month is verified against its files.\n\n"
+            "Exit status: 0 all done, 1 nothing could be loaded, 3 some months failed.",
+    .examples = "finops aws import-cur --bucket s3://acme-billing --prefix cur\n  # every export below the prefix\n"
+                "finops aws import-cur --bucket ./mirror --export-name acme-cur --start-date 2026-01\n  # one export of a local copy\n"
+                "finops aws import-cur --file report-00001.csv.gz report-00002.csv.gz --export-name acme\n  # files without a manifest\n",
+    .config_keys = config_keys,
+    .options = options,
+    .options_size = sizeof(import_options),
+    .max_args = 10000,
+    .flags = FO_VERB_ROWS,
+    .run = run,
+};
