@@ -39,7 +39,10 @@ finops_code fo_engine_extension_dir(fo_str *ret, finops_error **err);
 finops_code fo_conn_open(fo_engine *engine, fo_conn **ret, finops_error **err);
 void fo_conn_close(fo_conn *conn);
 void fo_conn_closep(fo_conn **conn);
-/* While set, a requested cancel interrupts the running statement, which then fails with FINOPS_E_CANCELLED. */
+/*
+ * While set, a requested cancel interrupts the running statement within 100 ms; it, and every later one but ROLLBACK, then fails with
+ * FINOPS_E_CANCELLED. `cancel` must outlive the connection, or be set to NULL again.
+ */
 void fo_conn_set_cancel(fo_conn *conn, const fo_cancel *cancel);
 /* 0..1 of the running statement, negative when unknown. Any thread. */
 double fo_conn_progress(fo_conn *conn);
@@ -54,7 +57,10 @@ finops_code fo_conn_exec(fo_conn *conn, const char *sql, finops_error **err);
 finops_code fo_conn_bind_exec(fo_conn *conn, const char *sql, const fo_param *params, size_t n, int64_t *ret_changed,
                               finops_error **err);
 
-/* Small results as text: every column is cast to VARCHAR; NULL cells are NULL pointers. */
+/*
+ * Small results as text: every column is cast to VARCHAR; NULL cells are NULL pointers. Of statements that are no SELECT (INSERT …
+ * RETURNING, EXPLAIN) only text and whole numbers.
+ */
 typedef struct fo_rows fo_rows;
 finops_code fo_conn_rows(fo_conn *conn, const char *sql, const fo_param *params, size_t n, fo_rows **ret,
                          finops_error **err);
@@ -70,10 +76,17 @@ finops_code fo_rows_sql(const char *sql, fo_str *ret, finops_error **err);
 void fo_rows_free(fo_rows *rows);
 void fo_rows_freep(fo_rows **rows);
 
-/* Any result as an Arrow stream, batch by batch in bounded memory. The stream borrows the connection: release it before
- * the connection closes. The caller releases *ret. */
+/*
+ * Any result as an Arrow stream, batch by batch in bounded memory. The stream borrows the connection: release it before
+ * the connection closes or runs another statement. The caller releases *ret. Dictionaries (ENUM) come as the engine exports them.
+ */
 finops_code fo_conn_stream(fo_conn *conn, const char *sql, const fo_param *params, size_t n,
                            struct ArrowArrayStream *ret, finops_error **err);
+
+/* The errno a stream of ours answers with for a code. */
+int fo_stream_errno(finops_code code);
+/* The error of a stream whose get_schema or get_next gave errnum: the code it stands for and the stream's own text. */
+finops_code fo_stream_error(struct ArrowArrayStream *stream, int errnum, finops_error **err);
 
 /* Exact text forms for statements that cannot take parameters: "a""b" and 'it''s'. One quoting function per kind. */
 void fo_sql_ident(fo_str *sql, const char *name);

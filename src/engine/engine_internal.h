@@ -11,11 +11,23 @@ struct fo_exact_state;
 
 struct fo_engine {
     duckdb_database db;
-    pthread_mutex_t lock;    /* guards `loaded` and the loading of extensions */
-    unsigned loaded;         /* bit i: extension i of extension.c's table */
-    unsigned secrets;        /* counts fo_files, whose secrets need names of their own; guarded by `lock` */
+    pthread_mutex_t lock;         /* guards the loading of extensions and the two members below */
+    unsigned loaded;              /* bit i: extension i of extension.c's table */
+    unsigned secrets;             /* counts the secrets made, whose names must differ */
     struct fo_csv_state *csv;     /* belongs to the CSV reader */
     struct fo_exact_state *exact; /* belongs to finops_exact() */
+};
+
+struct fo_conn {
+    fo_engine *engine;
+    duckdb_connection native;
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t wake;
+    pthread_t watcher; /* interrupts the statement that runs when `cancel` is requested */
+    bool watching;     /* the thread exists */
+    bool quit;
+    unsigned running; /* statements and open streams to interrupt */
+    const fo_cancel *cancel;
 };
 
 /*
@@ -31,7 +43,7 @@ void fo_exact_unregister(fo_engine *engine);
 /* error.c */
 
 /*
- * Sets *err from what the engine said: its class as a code, its text without secrets, and advice where there is some. `type` may be
+ * Sets *err from what the engine said: its class as a code, its text, and advice where there is some. `type` may be
  * DUCKDB_ERROR_INVALID when only the text is known: the text then tells the class.
  */
 finops_code fo_engine_error(finops_error **err, duckdb_error_type type, const char *text);
@@ -39,5 +51,19 @@ finops_code fo_engine_error(finops_error **err, duckdb_error_type type, const ch
 finops_code fo_engine_error_data(finops_error **err, duckdb_error_data data);
 /* The error of a failed result, which stays the caller's. */
 finops_code fo_engine_error_result(finops_error **err, duckdb_result *result);
+
+/* watch.c: brackets a running statement, so that a cancel reaches it. */
+
+void fo_watch_init(fo_conn *conn);
+void fo_watch_done(fo_conn *conn);
+/* FINOPS_E_CANCELLED, with no bracket opened, when the cancel was requested already. */
+finops_code fo_watch_begin(fo_conn *conn, finops_error **err);
+void fo_watch_end(fo_conn *conn);
+
+/* conn.c */
+
+/* Prepares one statement and binds its parameters; the caller destroys *ret. */
+finops_code fo_conn_prepare(fo_conn *conn, const char *sql, const fo_param *params, size_t n,
+                            duckdb_prepared_statement *ret, finops_error **err);
 
 #endif

@@ -1,0 +1,154 @@
+/* Connections: statements that give no rows, and preparing those that do. */
+#include "engine/engine_internal.h"
+
+#include <assert.h>
+#include <strings.h>
+
+#include "base/mem.h"
+
+/* Progress is measured only where it is asked for; nothing may print it but the program. */
+static const char settings[] = "SET enable_progress_bar = true; SET enable_progress_bar_print = false; "
+                               "SET progress_bar_time = 0";
+
+finops_code
+fo_conn_open(fo_engine *engine, fo_conn **ret, finops_error **err)
+{
+    FO_AUTO(fo_conn_closep) fo_conn *conn = NULL;
+    finops_code rc;
+
+    assert(engine && ret);
+    conn = fo_zalloc(sizeof(*conn));
+    if (!conn)
+        return fo_error_oom(err);
+    conn->engine = engine;
+    fo_watch_init(conn);
+    if (duckdb_connect(engine->db, &conn->native) != DuckDBSuccess)
+        return fo_error_set(err, FINOPS_E_DATABASE, "the engine refuses a connection");
+    rc = fo_conn_exec(conn, settings, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    *ret = FO_TAKE(conn);
+    return FINOPS_OK;
+}
+
+void
+fo_conn_close(fo_conn *conn)
+{
+    if (!conn)
+        return;
+    fo_watch_done(conn);
+    duckdb_disconnect(&conn->native);
+    fo_free(conn);
+}
+
+void
+fo_conn_closep(fo_conn **conn)
+{
+    fo_conn_close(*conn);
+}
+
+double
+fo_conn_progress(fo_conn *conn)
+{
+    duckdb_query_progress_type progress;
+
+    assert(conn);
+    progress = duckdb_query_progress(conn->native);
+    if (progress.percentage < 0)
+        return -1;
+    return progress.percentage >= 100 ? 1 : progress.percentage / 100;
+}
+
+duckdb_connection
+fo_conn_native(fo_conn *conn)
+{
+    assert(conn);
+    return conn->native;
+}
+
+/* What was begun must be undone by the one who stops, too. */
+static bool
+is_rollback(const char *sql)
+{
+    return strncasecmp(sql, "rollback", sizeof("rollback") - 1) == 0;
+}
+
+finops_code
+fo_conn_exec(fo_conn *conn, const char *sql, finops_error **err)
+{
+    duckdb_result result = { 0 };
+    finops_code rc = FINOPS_OK;
+    bool watched;
+
+    assert(conn && sql);
+    watched = !is_rollback(sql);
+    if (watched)
+        rc = fo_watch_begin(conn, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    if (duckdb_query(conn->native, sql, &result) != DuckDBSuccess)
+        rc = fo_engine_error_result(err, &result);
+    duckdb_destroy_result(&result);
+    if (watched)
+        fo_watch_end(conn);
+    return rc;
+}
+
+static finops_code
+bind(duckdb_prepared_statement stmt, const fo_param *params, size_t n, finops_error **err)
+{
+    if (duckdb_nparams(stmt) != n)
+        return fo_error_set(err, FINOPS_E_ARGUMENT, "the statement takes %zu parameters, %zu are given",
+                            (size_t)duckdb_nparams(stmt), n);
+    for (size_t i = 0; i < n; i++) {
+        duckdb_state state = params[i] ? duckdb_bind_varchar(stmt, i + 1, params[i]) : duckdb_bind_null(stmt, i + 1);
+
+        if (state != DuckDBSuccess)
+            return fo_error_set(err, FINOPS_E_DATA, "parameter %zu is no UTF-8 text", i + 1);
+    }
+    return FINOPS_OK;
+}
+
+finops_code
+fo_conn_prepare(fo_conn *conn, const char *sql, const fo_param *params, size_t n, duckdb_prepared_statement *ret,
+                finops_error **err)
+{
+    duckdb_prepared_statement stmt = NULL;
+    finops_code rc;
+
+    assert(conn && sql && (params || n == 0) && ret);
+    if (duckdb_prepare(conn->native, sql, &stmt) == DuckDBSuccess)
+        rc = bind(stmt, params, n, err);
+    else
+        rc = fo_engine_error(err, DUCKDB_ERROR_INVALID, duckdb_prepare_error(stmt));
+    if (rc == FINOPS_OK)
+        *ret = stmt;
+    else
+        duckdb_destroy_prepare(&stmt);
+    return rc;
+}
+
+finops_code
+fo_conn_bind_exec(fo_conn *conn, const char *sql, const fo_param *params, size_t n, int64_t *ret_changed,
+                  finops_error **err)
+{
+    duckdb_prepared_statement stmt = NULL;
+    duckdb_result result = { 0 };
+    finops_code rc;
+
+    assert(conn && sql);
+    rc = fo_watch_begin(conn, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    rc = fo_conn_prepare(conn, sql, params, n, &stmt, err);
+    if (rc == FINOPS_OK) {
+        if (duckdb_execute_prepared(stmt, &result) != DuckDBSuccess)
+            rc = fo_engine_error_result(err, &result);
+        else if (ret_changed)
+            *ret_changed = (int64_t)duckdb_rows_changed(&result);
+        duckdb_destroy_result(&result);
+        duckdb_destroy_prepare(&stmt);
+    }
+    fo_watch_end(conn);
+    return rc;
+}

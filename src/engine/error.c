@@ -1,0 +1,232 @@
+/* What the engine says, told as our errors. It gives a class for most failures; for some there is only the text's beginning. */
+#include "engine/engine_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* A failure known by its class, or by words in its text, or by both. The first row that fits counts. */
+typedef struct failure {
+    duckdb_error_type type; /* INVALID: any */
+    const char *words;      /* NULL: any */
+    finops_code code;
+    const char *hint;
+} failure;
+
+static const failure failures[] = {
+    { DUCKDB_ERROR_INTERRUPT, NULL, FINOPS_E_CANCELLED, NULL },
+    { DUCKDB_ERROR_INVALID, "onflicting lock is held", FINOPS_E_BUSY,
+      "another process has the database file open; wait for it, or ask it to stop" },
+    { DUCKDB_ERROR_INVALID, "Could not set lock on file", FINOPS_E_BUSY,
+      "another process has the database file open; wait for it, or ask it to stop" },
+    { DUCKDB_ERROR_INVALID, "attached in read-only mode", FINOPS_E_DENIED, NULL },
+    { DUCKDB_ERROR_INVALID, "not a valid DuckDB database file", FINOPS_E_CORRUPT,
+      "the file is something else; choose another database path" },
+    { DUCKDB_ERROR_OUT_OF_MEMORY, NULL, FINOPS_E_MEMORY,
+      "raise the engine's memory limit, or give it a temporary folder with more room" },
+    { DUCKDB_ERROR_INVALID, "No space left on device", FINOPS_E_IO, "make room on the disk" },
+    { DUCKDB_ERROR_IO, "No such file or directory", FINOPS_E_NOT_FOUND, NULL },
+    { DUCKDB_ERROR_IO, "No files found that match", FINOPS_E_NOT_FOUND, NULL },
+    { DUCKDB_ERROR_IO, "does not exist", FINOPS_E_NOT_FOUND, NULL },
+    { DUCKDB_ERROR_IO, "Permission denied", FINOPS_E_DENIED, NULL },
+    { DUCKDB_ERROR_IO, "Connection error", FINOPS_E_TRANSIENT, NULL },
+    { DUCKDB_ERROR_IO, "Could not establish connection", FINOPS_E_TRANSIENT, NULL },
+    { DUCKDB_ERROR_IO, "imeout was reached", FINOPS_E_TRANSIENT, NULL },
+    { DUCKDB_ERROR_IO, "ould not connect to server", FINOPS_E_TRANSIENT, NULL },
+    { DUCKDB_ERROR_IO, "ould not resolve host", FINOPS_E_TRANSIENT, NULL },
+    { DUCKDB_ERROR_IO, NULL, FINOPS_E_IO, NULL },
+    { DUCKDB_ERROR_HTTP, NULL, FINOPS_E_TRANSIENT, NULL },
+    { DUCKDB_ERROR_NETWORK, NULL, FINOPS_E_TRANSIENT, NULL },
+    { DUCKDB_ERROR_CONSTRAINT, "uplicate key", FINOPS_E_EXISTS, NULL },
+    { DUCKDB_ERROR_CONSTRAINT, NULL, FINOPS_E_DATA, NULL },
+    { DUCKDB_ERROR_CONVERSION, NULL, FINOPS_E_DATA, NULL },
+    { DUCKDB_ERROR_OUT_OF_RANGE, NULL, FINOPS_E_DATA, NULL },
+    { DUCKDB_ERROR_CATALOG, "already exists", FINOPS_E_EXISTS, NULL },
+    { DUCKDB_ERROR_CATALOG, "Table with name", FINOPS_E_NOT_FOUND, NULL },
+    { DUCKDB_ERROR_NOT_IMPLEMENTED, NULL, FINOPS_E_UNSUPPORTED, NULL },
+    { DUCKDB_ERROR_PERMISSION, NULL, FINOPS_E_DENIED, NULL },
+    { DUCKDB_ERROR_SERIALIZATION, NULL, FINOPS_E_CORRUPT, NULL },
+    { DUCKDB_ERROR_TRANSACTION, "onflict", FINOPS_E_TRANSIENT, NULL },
+    { DUCKDB_ERROR_INVALID, NULL, FINOPS_E_DATABASE, NULL },
+};
+
+/* Texts begin with their class. */
+static duckdb_error_type
+type_of_text(const char *text)
+{
+    static const struct {
+        const char *name;
+        duckdb_error_type type;
+    } names[] = {
+        { "IO Error", DUCKDB_ERROR_IO },
+        { "HTTP Error", DUCKDB_ERROR_HTTP },
+        { "Out of Memory Error", DUCKDB_ERROR_OUT_OF_MEMORY },
+        { "INTERRUPT Error", DUCKDB_ERROR_INTERRUPT },
+        { "Catalog Error", DUCKDB_ERROR_CATALOG },
+        { "Constraint Error", DUCKDB_ERROR_CONSTRAINT },
+        { "Conversion Error", DUCKDB_ERROR_CONVERSION },
+        { "Not implemented Error", DUCKDB_ERROR_NOT_IMPLEMENTED },
+        { "Permission Error", DUCKDB_ERROR_PERMISSION },
+        { "Serialization Error", DUCKDB_ERROR_SERIALIZATION },
+        { "TransactionContext Error", DUCKDB_ERROR_TRANSACTION },
+        { "Out of Range Error", DUCKDB_ERROR_OUT_OF_RANGE },
+    };
+
+    for (size_t i = 0; i < FO_COUNT(names); i++)
+        if (fo_starts(text, names[i].name))
+            return names[i].type;
+    return DUCKDB_ERROR_INVALID;
+}
+
+/* The status in "… (HTTP 403 Forbidden)", "HTTP code 404" and their like; 0 when there is none. */
+static int
+http_status(const char *text)
+{
+    for (const char *p = strstr(text, "HTTP "); p; p = strstr(p, "HTTP ")) {
+        p += strlen("HTTP ");
+        if (fo_starts(p, "code "))
+            p += strlen("code ");
+        if (p[0] >= '1' && p[0] <= '5' && fo_is_digit(p[1]) && fo_is_digit(p[2]) && !fo_is_digit(p[3]))
+            return (p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0');
+    }
+    return 0;
+}
+
+static finops_code
+http_code(int status, const char **ret_hint)
+{
+    *ret_hint = NULL;
+    switch (status) {
+    case 400:
+    case 403:
+        *ret_hint = "check the access key, its secret and session token, the region, and that the policy allows "
+                    "s3:GetObject and s3:ListBucket";
+        return FINOPS_E_DENIED;
+    case 401:
+        *ret_hint = "check the access key, its secret and session token";
+        return FINOPS_E_AUTH;
+    case 301:
+    case 307:
+        *ret_hint = "the bucket lies in another region; set region";
+        return FINOPS_E_CONFIG;
+    case 404:
+        return FINOPS_E_NOT_FOUND;
+    case 408:
+        return FINOPS_E_TIMEOUT;
+    case 429:
+        return FINOPS_E_THROTTLED;
+    case 503:
+        return FINOPS_E_THROTTLED;
+    default:
+        return status >= 500 ? FINOPS_E_TRANSIENT : FINOPS_E_IO;
+    }
+}
+
+/* The engine names the process that holds the file: "… is held in /usr/bin/x (PID 123) …". */
+static void
+busy_hint(finops_error **err, const char *text)
+{
+    const char *pid = strstr(text, "(PID ");
+    size_t digits;
+
+    if (!pid)
+        return;
+    pid += strlen("(PID ");
+    digits = strspn(pid, "0123456789");
+    if (digits > 0 && digits < 12)
+        fo_error_hint(err, "process %.*s has the database file open; wait for it, or ask it to stop", (int)digits, pid);
+}
+
+static int
+trimmed(const char *text)
+{
+    size_t n = strlen(text);
+
+    while (n > 0 && strchr(" \n\r\t", text[n - 1]))
+        n--;
+    return n > INT32_MAX ? INT32_MAX : (int)n;
+}
+
+finops_code
+fo_engine_error(finops_error **err, duckdb_error_type type, const char *text)
+{
+    const failure *f = failures;
+    finops_code code;
+    const char *hint;
+    int status;
+
+    if (!text || !*text)
+        text = "the engine failed without saying why";
+    if (type == DUCKDB_ERROR_INVALID)
+        type = type_of_text(text);
+
+    while (!((f->type == DUCKDB_ERROR_INVALID || f->type == type) && (!f->words || strstr(text, f->words))))
+        f++;
+    code = f->code;
+    hint = f->hint;
+    status = type == DUCKDB_ERROR_HTTP || type == DUCKDB_ERROR_IO ? http_status(text) : 0;
+    if (status)
+        code = http_code(status, &hint);
+
+    if (code == FINOPS_E_CANCELLED)
+        return fo_error_set(err, code, "stopped");
+    (void)fo_error_set(err, code, "%.*s", trimmed(text), text);
+    if (hint)
+        fo_error_hint(err, "%s", hint);
+    if (code == FINOPS_E_BUSY)
+        busy_hint(err, text);
+    return code;
+}
+
+finops_code
+fo_engine_error_data(finops_error **err, duckdb_error_data data)
+{
+    finops_code rc = FINOPS_OK;
+
+    if (data && duckdb_error_data_has_error(data))
+        rc = fo_engine_error(err, duckdb_error_data_error_type(data), duckdb_error_data_message(data));
+    duckdb_destroy_error_data(&data);
+    return rc;
+}
+
+finops_code
+fo_engine_error_result(finops_error **err, duckdb_result *result)
+{
+    return fo_engine_error(err, duckdb_result_error_type(result), duckdb_result_error(result));
+}
+
+/* Arrow streams say errno; these are the pairs that keep a meaning on the way. */
+static const struct {
+    finops_code code;
+    int errnum;
+} errnos[] = {
+    { FINOPS_E_MEMORY, ENOMEM },   { FINOPS_E_CANCELLED, ECANCELED }, { FINOPS_E_NOT_FOUND, ENOENT },
+    { FINOPS_E_DENIED, EACCES },   { FINOPS_E_BUSY, EBUSY },          { FINOPS_E_TIMEOUT, ETIMEDOUT },
+    { FINOPS_E_DATA, EINVAL },     { FINOPS_E_UNSUPPORTED, ENOTSUP }, { FINOPS_E_IO, EIO },
+    { FINOPS_E_CORRUPT, EBADMSG }, { FINOPS_E_TRANSIENT, EAGAIN },    { FINOPS_E_DATABASE, EPROTO },
+};
+
+int
+fo_stream_errno(finops_code code)
+{
+    for (size_t i = 0; i < FO_COUNT(errnos); i++)
+        if (errnos[i].code == code)
+            return errnos[i].errnum;
+    return EPROTO;
+}
+
+finops_code
+fo_stream_error(struct ArrowArrayStream *stream, int errnum, finops_error **err)
+{
+    const char *text = stream->get_last_error ? stream->get_last_error(stream) : NULL;
+    finops_code code = FINOPS_E_DATABASE;
+
+    for (size_t i = 0; i < FO_COUNT(errnos); i++)
+        if (errnos[i].errnum == errnum)
+            code = errnos[i].code;
+    if (text && *text)
+        return fo_error_set(err, code, "%s", text);
+    return fo_error_errno(err, errnum, "read rows");
+}
