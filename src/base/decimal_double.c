@@ -177,6 +177,7 @@ fo_decimal_from_double(double d, fo_decimal *ret)
 {
     fo_decimal_result result;
     double scaled = d * 1e10;
+    uint64_t digits;
     fo_udecimal m;
     int k = 0;
 
@@ -199,7 +200,8 @@ fo_decimal_from_double(double d, fo_decimal *ret)
     } else if (d >= 1e20 || d <= -1e20) {
         return FO_DECIMAL_RANGE;
     }
-    result = scale(shortest(d, &k), k, &m);
+    digits = shortest(d, &k);
+    result = scale(digits, k, &m);
     *ret = d < 0 ? -(fo_decimal)m : (fo_decimal)m;
     return result;
 }

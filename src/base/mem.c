@@ -54,7 +54,11 @@ fo_zalloc(size_t size)
 void *
 fo_array(size_t count, size_t size)
 {
-    return must_fail() ? NULL : calloc(count, size); /* calloc checks the product */
+    size_t bytes;
+
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > PTRDIFF_MAX)
+        return NULL;
+    return fo_zalloc(bytes);
 }
 
 /* The next capacity: half as much again, so that a long list is copied a logarithmic number of times. */
