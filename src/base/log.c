@@ -77,10 +77,13 @@ fo_log_level_parse(const char *s, fo_level *ret)
     return false;
 }
 
+/* What may still be written without touching the reserve. */
 static size_t
 room(const line *l)
 {
-    return sizeof(l->text) - LINE_RESERVE - l->len;
+    const size_t limit = sizeof(l->text) - LINE_RESERVE;
+
+    return l->len < limit ? limit - l->len : 0;
 }
 
 /* For the small fixed parts only; the reserve is theirs. */
