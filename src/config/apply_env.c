@@ -72,6 +72,18 @@ known_names(fo_strv *ret, finops_error **err)
     return FINOPS_OK;
 }
 
+/* Without the prefix that all share, which would make any two look alike. */
+static const char *
+nearest_name(const char *name, const fo_strv *known)
+{
+    const char *tails[128];
+    size_t n = 0;
+
+    for (; n < known->n && n < FO_COUNT(tails); n++)
+        tails[n] = known->items[n] + strlen(ENV_PREFIX);
+    return fo_nearest(name + strlen(ENV_PREFIX), tails, n);
+}
+
 /* Not an error: the variable may be meant for another version of finops. */
 static finops_code
 warn_unknown(const char *const *env, finops_error **err)
@@ -92,9 +104,9 @@ warn_unknown(const char *const *env, finops_error **err)
             rc = fo_error_oom(err);
         if (rc != FINOPS_OK || fo_strv_has(&known, name))
             continue;
-        near = fo_nearest(name, (const char *const *)known.items, known.n);
+        near = nearest_name(name, &known);
         if (near)
-            fo_warn("environment variable %.80s is not known, did you mean %s?", name, near);
+            fo_warn("environment variable %.80s is not known, did you mean " ENV_PREFIX "%s?", name, near);
         else
             fo_warn("environment variable %.80s is not known", name);
     }

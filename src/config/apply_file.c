@@ -219,6 +219,28 @@ unknown(applying *a, const fo_config_section *here, const fo_node *node)
 
 static finops_code apply_map(applying *a, fo_layer *layer, const fo_node *map, finops_error **err);
 
+static void
+wrong_place(applying *a, const fo_config_section *section, const fo_node *node)
+{
+    FO_AUTO(fo_str_done) fo_str found = FO_STR_INIT;
+
+    describe(node, NULL, &found);
+    if (!fo_str_ok(&found))
+        a->problems->failed = true;
+    if (section->repeated && node->key)
+        fo_problem_add(
+            a->problems, node->line,
+            "%s:%u: %s: expected a list of sections ([[%s]] in TOML, \"- key: value\" in YAML), found %s",
+            a->name, node->line, section->path, section->path, fo_str_z(&found));
+    else if (section->repeated)
+        fo_problem_add(a->problems, node->line, "%s:%u: %s: expected a section in each entry, found %s",
+                       a->name, node->line, section->path, fo_str_z(&found));
+    else
+        fo_problem_add(a->problems, node->line,
+                       "%s:%u: %s: expected a section ([%s] in TOML, \"%s:\" in YAML), found %s", a->name,
+                       node->line, section->path, section->path, node->key, fo_str_z(&found));
+}
+
 static finops_code
 apply_entries(applying *a, const fo_config_section *section, const fo_node *node, finops_error **err)
 {
@@ -229,9 +251,7 @@ apply_entries(applying *a, const fo_config_section *section, const fo_node *node
     if (node->type == FO_NODE_NULL)
         return FINOPS_OK;
     if (node->type != FO_NODE_LIST) {
-        fo_problem_add(a->problems, node->line,
-                       "%s:%u: %s: expected a list of sections ([[%s]] in TOML, \"- bucket: ...\" in YAML)",
-                       a->name, node->line, section->path, section->path);
+        wrong_place(a, section, node);
         return FINOPS_OK;
     }
     if (node->n > FO_CONFIG_EXPORTS_MAX) {
@@ -247,8 +267,7 @@ apply_entries(applying *a, const fo_config_section *section, const fo_node *node
         if (item->type == FO_NODE_MAP)
             rc = apply_map(a, fo_config_layer(a->config, fo_str_z(&name)), item, err);
         else
-            fo_problem_add(a->problems, item->line, "%s:%u: %s: expected a section in each entry", a->name,
-                           item->line, section->path);
+            wrong_place(a, section, item);
     }
     return rc;
 }
@@ -262,8 +281,7 @@ apply_section(applying *a, const fo_config_section *section, const fo_node *node
         return FINOPS_OK;
     if (node->type == FO_NODE_MAP)
         return apply_map(a, fo_config_layer(a->config, section->path), node, err);
-    fo_problem_add(a->problems, node->line, "%s:%u: %s: expected a section ([%s] in TOML, \"%s:\" in YAML)",
-                   a->name, node->line, section->path, section->path, node->key);
+    wrong_place(a, section, node);
     return FINOPS_OK;
 }
 

@@ -20,7 +20,14 @@ where(const fo_layer *layer, int row)
 static unsigned
 order_of(const fo_layer *layer, int row)
 {
-    return layer->origins[row].kind == FO_ORIGIN_FILE ? layer->origins[row].line : FO_ORDER_CHECK;
+    switch (layer->origins[row].kind) {
+    case FO_ORIGIN_FILE:
+        return layer->origins[row].line;
+    case FO_ORIGIN_FLAG:
+        return FO_ORDER_FLAG;
+    default:
+        return FO_ORDER_CHECK;
+    }
 }
 
 static void

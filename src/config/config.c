@@ -117,16 +117,6 @@ count_exports(const fo_node *root)
     return exports->n;
 }
 
-/* Flags alone at fault are a matter of usage, not of configuration. */
-static finops_code
-only_flags(const fo_problems *problems, finops_code rc)
-{
-    for (size_t i = 0; i < problems->n; i++)
-        if (problems->items[i].order != FO_ORDER_FLAG)
-            return rc;
-    return rc == FINOPS_E_CONFIG ? FINOPS_E_USAGE : rc;
-}
-
 static finops_code
 fill(fo_config *config, const fo_config_source *source, const fo_config_text *file, const fo_node *root,
      fo_problems *problems, finops_error **err)
@@ -171,7 +161,6 @@ fo_config_load_text(const fo_config_source *source, const fo_config_text *text, 
             return fo_error_oom(err);
     }
     rc = fill(config, source, text, root, &problems, err);
-    rc = only_flags(&problems, rc);
     fo_problems_done(&problems);
     if (rc == FINOPS_OK)
         *ret = FO_TAKE(config);

@@ -32,7 +32,8 @@ typedef struct fo_problems {
 #define FO_ORDER_CHECK (~0U)
 
 void fo_problem_add(fo_problems *problems, unsigned order, const char *fmt, ...) FO_PRINTF(3, 4);
-/* FINOPS_OK when there are none, else FINOPS_E_CONFIG with all of them, sorted as they stand in the file. */
+/* FINOPS_OK when there are none, else FINOPS_E_CONFIG (flags alone: FINOPS_E_USAGE) with all, as they stand
+ * in the file. */
 finops_code fo_problems_error(fo_problems *problems, finops_error **err);
 void fo_problems_done(fo_problems *problems);
 

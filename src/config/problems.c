@@ -43,6 +43,16 @@ by_place(const void *a, const void *b)
     return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
+/* Flags alone at fault are a matter of usage, not of configuration. */
+static finops_code
+code_of(const fo_problems *problems)
+{
+    for (size_t i = 0; i < problems->n; i++)
+        if (problems->items[i].order != FO_ORDER_FLAG)
+            return FINOPS_E_CONFIG;
+    return FINOPS_E_USAGE;
+}
+
 finops_code
 fo_problems_error(fo_problems *problems, finops_error **err)
 {
@@ -60,7 +70,7 @@ fo_problems_error(fo_problems *problems, finops_error **err)
         fo_str_addf(&all, "\nand %zu more", problems->dropped);
     if (!fo_str_ok(&all))
         return fo_error_oom(err);
-    rc = fo_error_set(err, FINOPS_E_CONFIG, "%s", fo_str_z(&all));
+    rc = fo_error_set(err, code_of(problems), "%s", fo_str_z(&all));
     if (problems->hint)
         fo_error_hint(err, "%s", problems->hint);
     return rc;

@@ -1,4 +1,4 @@
-/* Every setting of finops as the rest of the program reads it. Filled by config.c from the option tables in settings.c. */
+/* Every setting of finops as the rest of the program reads it, filled from the option tables in settings.c. */
 #ifndef FO_CONFIG_SETTINGS_H
 #define FO_CONFIG_SETTINGS_H
 
@@ -24,9 +24,10 @@ typedef struct fo_duckdb_settings {
 } fo_duckdb_settings;
 
 /*
- * One bill source; [aws] itself and each [[aws.exports]], which takes from [aws] what it does not say. The credentials go
- * together: an export that names a profile or a key takes none of them from [aws]. The environment fills [aws] only; a flag counts
- * for every export, but --bucket, --prefix and --export-name, which say what an export is, are in [aws] alone.
+ * One bill source; [aws] itself and each [[aws.exports]], which takes from [aws] what it does not say. The
+ * credentials go together: an export that names a profile or a key takes none of them from [aws]. The environment
+ * fills [aws] only; a flag counts for every export, but --bucket, --prefix and --export-name, which say what an
+ * export is, are in [aws] alone.
  */
 typedef struct fo_aws_settings {
     char *bucket;            /* "name", "s3://name[/prefix]", "file:///path" or a folder */

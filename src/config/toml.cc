@@ -1,8 +1,8 @@
 /*
  * TOML by toml11, turned into the neutral tree.
  *
- * toml11 throws and recurses; here exceptions become results, and depth is limited before it sees the text, because
- * a file of brackets would otherwise end the stack.
+ * toml11 throws and recurses; here exceptions become results, and depth is limited before it sees the text,
+ * because a file of brackets would otherwise end the stack.
  */
 #include "config/toml.h"
 
