@@ -283,7 +283,7 @@ fo_help_verb(fo_str *out, const fo_verb *verb, unsigned width, bool colour, fino
     }
     flag_entries(&p, &flags, FO_FLAG_OWN, "Flags");
     flag_entries(&p, &flags, FO_FLAG_SETTING, "Flags that override the configuration");
-    flag_entries(&p, &flags, FO_FLAG_GLOBAL, "Flags of every command");
+    flag_entries(&p, &flags, FO_FLAG_GLOBAL, "Common flags");
     if (verb->examples)
         examples(&p, verb->examples);
     return fo_str_check(out, err);

@@ -14,6 +14,7 @@ __extension__ typedef __int128 int128;
 __extension__ typedef unsigned __int128 uint128;
 
 #define DEPTH_MAX 64 /* of nested types */
+#define SCALE_MAX 38 /* as many digits as 128 bits hold */
 
 typedef enum value_kind {
     V_NULL, V_BOOL, V_INT, V_UINT, V_FLOAT, V_DOUBLE, V_DECIMAL, V_TEXT, V_BYTES, V_TEXT_VIEW, V_BYTES_VIEW, V_FIXED,
@@ -78,14 +79,14 @@ read_decimal(const char *p, fo_value_type *t)
         return false;
     negative = *p == '-';
     p += negative;
-    if (!read_number(&p, &scale) || scale > 1000)
+    if (!read_number(&p, &scale) )
         return false;
     if (*p == ',' && (p++, !read_number(&p, &bits)))
         return false;
     t->kind = V_DECIMAL;
     t->scale = negative ? -(int)scale : (int)scale;
     t->width = bits / 8;
-    return *p == '\0' && (bits == 32 || bits == 64 || bits == 128);
+    return *p == '\0' && scale <= SCALE_MAX && (bits == 32 || bits == 64 || bits == 128);
 }
 
 static bool
@@ -248,38 +249,54 @@ read_uint(const void *p, unsigned width)
     return (uint64_t)read_int(p, width) & mask;
 }
 
+/* The digits of v, last first; how many. Most values fit 64 bits, whose division is ten times as fast. */
+static int
+digits_of(uint128 v, char digits[48])
+{
+    int n = 0;
+
+    for (; v > UINT64_MAX; v /= 10)
+        digits[n++] = (char)('0' + (int)(v % 10));
+    for (uint64_t low = (uint64_t)v; low > 0; low /= 10)
+        digits[n++] = (char)('0' + (int)(low % 10));
+    return n;
+}
+
 /* A plain decimal number: no exponent, every digit of the type's scale. */
+static void
+add_number(fo_str *out, bool negative, uint128 v, int scale)
+{
+    char digits[48], text[64];
+    int n = digits_of(v, digits), len = 0, fraction = scale > 0 ? scale : 0;
+
+    assert(fraction <= SCALE_MAX);
+    if (n == 0)
+        digits[n++] = '0';
+    if (negative)
+        text[len++] = '-';
+    if (n <= fraction)
+        text[len++] = '0';
+    for (int i = n - 1; i >= fraction; i--)
+        text[len++] = digits[i];
+    if (fraction > 0)
+        text[len++] = '.';
+    for (int i = fraction - 1; i >= 0; i--)
+        text[len++] = i < n ? digits[i] : '0';
+    fo_str_addn(out, text, (size_t)len);
+    for (int i = scale; i < 0 && v > 0; i++)
+        fo_str_addc(out, '0');
+}
+
 static void
 add_decimal(fo_str *out, const void *p, unsigned width, int scale)
 {
     int128 v;
-    uint128 u;
-    char digits[48];
-    int n = 0, whole;
 
     if (width == 16)
         memcpy(&v, p, 16);
     else
         v = read_int(p, width);
-    u = v < 0 ? -(uint128)v : (uint128)v;
-    for (; u > UINT64_MAX; u /= 10)
-        digits[n++] = (char)('0' + (int)(u % 10));
-    for (uint64_t low = (uint64_t)u; low > 0; low /= 10)
-        digits[n++] = (char)('0' + (int)(low % 10));
-    if (v < 0)
-        fo_str_addc(out, '-');
-    whole = n - (scale > 0 ? scale : 0);
-    if (whole <= 0)
-        fo_str_addc(out, '0');
-    for (int i = 0; i < whole; i++)
-        fo_str_addc(out, digits[n - 1 - i]);
-    for (int i = scale; i < 0 && n > 0; i++)
-        fo_str_addc(out, '0');
-    if (scale <= 0)
-        return;
-    fo_str_addc(out, '.');
-    for (int i = scale - 1; i >= 0; i--)
-        fo_str_addc(out, i < n ? digits[i] : '0');
+    add_number(out, v < 0, v < 0 ? -(uint128)v : (uint128)v, scale);
 }
 
 /* The shortest text that reads back as the same number. %g drops zeros at the end, so that the first precision that
@@ -636,10 +653,10 @@ add_scalar(const fo_value_type *t, const struct ArrowArray *a, int64_t row, fo_s
         fo_str_add(out, ((const uint8_t *)a->buffers[1])[at / 8] >> (at % 8) & 1 ? "true" : "false");
         break;
     case V_INT:
-        fo_str_addf(out, "%lld", (long long)read_int(p, t->width));
+        add_decimal(out, p, t->width, 0);
         break;
     case V_UINT:
-        fo_str_addf(out, "%llu", (unsigned long long)read_uint(p, t->width));
+        add_number(out, false, read_uint(p, t->width), 0);
         break;
     case V_FLOAT:
         return memcpy(&f, p, 4), add_double(out, (double)f, true);
