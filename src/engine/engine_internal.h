@@ -59,6 +59,12 @@ void fo_watch_done(fo_conn *conn);
 /* FINOPS_E_CANCELLED, with no bracket opened, when the cancel was requested already. */
 finops_code fo_watch_begin(fo_conn *conn, finops_error **err);
 void fo_watch_end(fo_conn *conn);
+bool fo_watch_cancelled(fo_conn *conn);
+
+/* sql.c */
+
+/* Where a statement ends: before the semicolon, blanks and comments that follow it. */
+size_t fo_sql_end(const char *sql);
 
 /* conn.c */
 

@@ -169,14 +169,10 @@ fo_rows_from_stream(struct ArrowArrayStream *stream, fo_rows **ret, finops_error
 finops_code
 fo_rows_sql(const char *sql, fo_str *ret, finops_error **err)
 {
-    size_t n;
-
     assert(sql && ret);
-    for (n = strlen(sql); n > 0 && strchr(" \t\r\n;", sql[n - 1]);)
-        n--;
     fo_str_add(ret, "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM (");
-    fo_str_addn(ret, sql, n);
-    fo_str_add(ret, "\n)"); /* the statement may end with a comment */
+    fo_str_addn(ret, sql, fo_sql_end(sql));
+    fo_str_addc(ret, ')');
     return fo_str_check(ret, err);
 }
 

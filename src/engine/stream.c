@@ -78,6 +78,9 @@ stream_next(struct ArrowArrayStream *self, struct ArrowArray *out)
     finops_code rc = FINOPS_OK;
 
     *out = (struct ArrowArray){ 0 };
+    /* The engine goes on giving what it has buffered. */
+    if (fo_watch_cancelled(s->conn))
+        return fo_stream_errno(fo_error_set(err, FINOPS_E_CANCELLED, "stopped"));
     chunk = duckdb_fetch_chunk(s->result);
     if (chunk)
         rc = fo_engine_error_data(err, duckdb_data_chunk_to_arrow(s->options, chunk, out));

@@ -98,6 +98,17 @@ fo_watch_end(fo_conn *conn)
     (void)pthread_mutex_unlock(&conn->lock);
 }
 
+bool
+fo_watch_cancelled(fo_conn *conn)
+{
+    bool cancelled;
+
+    (void)pthread_mutex_lock(&conn->lock);
+    cancelled = fo_cancelled(conn->cancel);
+    (void)pthread_mutex_unlock(&conn->lock);
+    return cancelled;
+}
+
 void
 fo_conn_set_cancel(fo_conn *conn, const fo_cancel *cancel)
 {
