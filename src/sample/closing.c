@@ -1,12 +1,13 @@
 /*
  * The last lines of a month: what is charged or given back for the month as a whole.
  *
- * fo_sample_lines_closing says beforehand how many there are, so that a bill has exactly the lines it was asked for.
+ * fo_sample_lines_closing says beforehand how many there are, so that a bill has exactly the lines it was
+ * asked for.
  */
 #include <assert.h>
 #include <stdio.h>
 
-#include "sample/sample_internal.h"
+#include "sample/lines.h"
 
 #define CENTS INT64_C(100000000) /* ticks in one */
 
@@ -39,7 +40,12 @@ closing_line(month_lines *m, line_type type, const product *p, size_t account_in
 {
     line *l = &m->last[m->n_last++];
 
-    *l = (line){ .type = type, .product = p, .account = account_index, .start = m->begins, .end = m->ends - 1000000, .amount = TICKS };
+    *l = (line){ .type = type,
+                 .product = p,
+                 .account = account_index,
+                 .start = m->begins,
+                 .end = m->ends - 1000000,
+                 .amount = TICKS };
     return l;
 }
 
@@ -58,7 +64,8 @@ static void
 close_purchases(month_lines *m)
 {
     const world *w = m->w;
-    line *l = purchase_line(m, LINE_SP_UPFRONT, fo_sample_service_product(w, SVC_SAVINGS_PLANS), w->plan.upfront);
+    line *l =
+        purchase_line(m, LINE_SP_UPFRONT, fo_sample_service_product(w, SVC_SAVINGS_PLANS), w->plan.upfront);
 
     l->plan = &w->plan;
     (void)snprintf(l->text, sizeof(l->text), "One-time fee for Partial Upfront Compute Savings Plan");
@@ -66,9 +73,11 @@ close_purchases(month_lines *m)
     for (size_t i = 0; i < SAMPLE_RESERVATIONS; i++) {
         const reservation *v = &w->reservations[i];
 
-        l = purchase_line(m, LINE_FEE, fo_sample_service_product(w, v->product->service), v->upfront * v->count);
+        l = purchase_line(m, LINE_FEE, fo_sample_service_product(w, v->product->service),
+                          v->upfront * v->count);
         l->reservation = v;
-        (void)snprintf(l->text, sizeof(l->text), "Sign up charge for subscription: %s, planId: 2200994", v->subscription);
+        (void)snprintf(l->text, sizeof(l->text), "Sign up charge for subscription: %s, planId: 2200994",
+                       v->subscription);
         fo_sample_lines_base(m, l);
     }
 }
@@ -117,7 +126,8 @@ close_support(month_lines *m)
 
 /* per_mille of what a service cost goes back to an account; an odd tick keeps the tenth digit alive. */
 static void
-close_credit(month_lines *m, line_type type, service_id s, size_t account_index, int64_t per_mille, const char *why)
+close_credit(month_lines *m, line_type type, service_id s, size_t account_index, int64_t per_mille,
+             const char *why)
 {
     line *l = closing_line(m, type, fo_sample_service_product(m->w, s), account_index);
 
@@ -131,7 +141,8 @@ close_credits(month_lines *m)
 {
     close_credit(m, LINE_CREDIT, SVC_EC2, 0, 20, "AWS Activate Business, \"Startup\" credit");
     close_credit(m, LINE_CREDIT, SVC_S3, m->w->n_accounts - 1, 50, "Migration credit; phase 2");
-    close_credit(m, LINE_REFUND, SVC_RDS, m->w->n_accounts / 2, 30, "Refund for case 0098765432, outage of the 11th");
+    close_credit(m, LINE_REFUND, SVC_RDS, m->w->n_accounts / 2, 30,
+                 "Refund for case 0098765432, outage of the 11th");
     for (int v = 2; v <= m->version; v++)
         close_credit(m, LINE_CREDIT, SVC_LAMBDA, 0, v, "Late credit of a restated bill");
 }
@@ -144,7 +155,8 @@ close_discounts(month_lines *m)
 
         if (m->w->group_service[i] == SVC_MARKETPLACE)
             continue;
-        l = closing_line(m, LINE_EDP, fo_sample_service_product(m->w, m->w->group_service[i]), m->w->group_account[i]);
+        l = closing_line(m, LINE_EDP, fo_sample_service_product(m->w, m->w->group_service[i]),
+                         m->w->group_account[i]);
         l->cost = -m->group_discount[i];
         l->description = "Enterprise Discount Program Discount";
     }
@@ -161,7 +173,8 @@ close_taxes(month_lines *m)
         if (m->group_net[i] > 0)
             l->cost = fo_sample_scale(m->group_net[i], 8, 100 * CENTS) * CENTS;
         l->net = l->cost;
-        (void)snprintf(l->text, sizeof(l->text), "Tax for product code %s usage type Usage", fo_sample_services[s].code);
+        (void)snprintf(l->text, sizeof(l->text), "Tax for product code %s usage type Usage",
+                       fo_sample_services[s].code);
     }
 }
 

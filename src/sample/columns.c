@@ -7,19 +7,47 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/mem.h"
+#include "sample/columns.h"
 #include "sample/fields.h"
-#include "sample/sample_internal.h"
 
-#define T(c, n, f) { c, n, COLUMN_TEXT, SCOPE_LINE, f, 0 }
-#define N(c, n, f) { c, n, COLUMN_NUMBER, SCOPE_LINE, f, 0 }
-#define D(c, n, f) { c, n, COLUMN_TIME, SCOPE_LINE, f, 0 }
-#define P(c, n, a) { c, n, COLUMN_TEXT, SCOPE_PRODUCT, FIELD_ATTR, a }
-#define RT(c, n, f) { c, n, COLUMN_TEXT, SCOPE_RESERVATION, f, 0 }
-#define RN(c, n, f) { c, n, COLUMN_NUMBER, SCOPE_RESERVATION, f, 0 }
-#define ST(c, n, f) { c, n, COLUMN_TEXT, SCOPE_PLAN, f, 0 }
-#define SN(c, n, f) { c, n, COLUMN_NUMBER, SCOPE_PLAN, f, 0 }
+#define T(c, n, f)                                                                                           \
+    {                                                                                                        \
+        c, n, COLUMN_TEXT, SCOPE_LINE, f, 0                                                                  \
+    }
+#define N(c, n, f)                                                                                           \
+    {                                                                                                        \
+        c, n, COLUMN_NUMBER, SCOPE_LINE, f, 0                                                                \
+    }
+#define D(c, n, f)                                                                                           \
+    {                                                                                                        \
+        c, n, COLUMN_TIME, SCOPE_LINE, f, 0                                                                  \
+    }
+#define P(c, n, a)                                                                                           \
+    {                                                                                                        \
+        c, n, COLUMN_TEXT, SCOPE_PRODUCT, FIELD_ATTR, a                                                      \
+    }
+#define RT(c, n, f)                                                                                          \
+    {                                                                                                        \
+        c, n, COLUMN_TEXT, SCOPE_RESERVATION, f, 0                                                           \
+    }
+#define RN(c, n, f)                                                                                          \
+    {                                                                                                        \
+        c, n, COLUMN_NUMBER, SCOPE_RESERVATION, f, 0                                                         \
+    }
+#define ST(c, n, f)                                                                                          \
+    {                                                                                                        \
+        c, n, COLUMN_TEXT, SCOPE_PLAN, f, 0                                                                  \
+    }
+#define SN(c, n, f)                                                                                          \
+    {                                                                                                        \
+        c, n, COLUMN_NUMBER, SCOPE_PLAN, f, 0                                                                \
+    }
 
-/* product/, resourceTags/ and costCategory/ columns stand between and behind these and come from the catalogue. */
+/*
+ * product/, resourceTags/ and costCategory/ columns stand between and behind these and come from the
+ * catalogue.
+ */
 static const column v1_head[] = {
     T("identity", "LineItemId", FIELD_ID),
     T("identity", "TimeInterval", FIELD_INTERVAL),
@@ -240,7 +268,8 @@ columns_add_texts(columns *c, const char *category, const char *const *names, si
 finops_code
 fo_sample_columns_new(bool v1, columns *ret, finops_error **err)
 {
-    size_t n = v1 ? FO_COUNT(v1_head) + ATTR_COUNT + FO_COUNT(v1_tail) + SAMPLE_TAGS + SAMPLE_CATEGORIES : FO_COUNT(v2_columns);
+    size_t n = v1 ? FO_COUNT(v1_head) + ATTR_COUNT + FO_COUNT(v1_tail) + SAMPLE_TAGS + SAMPLE_CATEGORIES
+                  : FO_COUNT(v2_columns);
     columns c = { .items = fo_array(n, sizeof(column)), .v1 = v1 };
 
     if (!c.items)
@@ -250,7 +279,8 @@ fo_sample_columns_new(bool v1, columns *ret, finops_error **err)
         columns_add_texts(&c, "product", fo_sample_attr_v1, ATTR_COUNT, SCOPE_PRODUCT, FIELD_ATTR);
         columns_add(&c, v1_tail, FO_COUNT(v1_tail));
         columns_add_texts(&c, "resourceTags", fo_sample_tag_v1, SAMPLE_TAGS, SCOPE_TAGGED, FIELD_TAG);
-        columns_add_texts(&c, "costCategory", fo_sample_category_v1, SAMPLE_CATEGORIES, SCOPE_TAGGED, FIELD_CATEGORY);
+        columns_add_texts(&c, "costCategory", fo_sample_category_v1, SAMPLE_CATEGORIES, SCOPE_TAGGED,
+                          FIELD_CATEGORY);
     } else {
         columns_add(&c, v2_columns, FO_COUNT(v2_columns));
     }
@@ -304,7 +334,8 @@ fo_sample_column_name(const columns *c, const column *col, bool parquet, fo_str 
 const char *
 fo_sample_column_manifest_type(const columns *c, const column *col)
 {
-    static const char *const v2_types[] = { "string", "double", "timestamp", "map<string,string>", "map<string,double>" };
+    static const char *const v2_types[] = { "string", "double", "timestamp", "map<string,string>",
+                                            "map<string,double>" };
 
     if (!c->v1)
         return v2_types[col->type];

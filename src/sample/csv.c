@@ -1,12 +1,13 @@
 /*
  * A part of a bill as csv.gz.
  *
- * Columns that depend on the product or the resource alone stand together and are rendered once for each of them; a line
- * is then mostly copied. That is what makes the writer fast.
+ * Columns that depend on the product or the resource alone stand together and are rendered once for each of
+ * them; a line is then mostly copied. That is what makes the writer fast.
  */
 #include <string.h>
 
-#include "sample/sample_internal.h"
+#include "base/mem.h"
+#include "sample/writers.h"
 
 #define FLUSH_AT ((size_t)1 << 20)
 #define TIME_SLOTS 8
@@ -258,7 +259,8 @@ csv_line(csv_writer *w, const line *l)
         if (r->cache) {
             if (!csv_cached(w, r, l))
                 return false;
-        } else if ((r->scope == SCOPE_RESERVATION && !l->reservation) || (r->scope == SCOPE_PLAN && !l->plan)) {
+        } else if ((r->scope == SCOPE_RESERVATION && !l->reservation) ||
+                   (r->scope == SCOPE_PLAN && !l->plan)) {
             csv_empty(w, r->n);
         } else {
             csv_fields(w, r, l);

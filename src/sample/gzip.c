@@ -1,4 +1,6 @@
-/* A gzip file written through ISA-L: one member, no time stamp, so that the same text gives the same bytes. */
+/*
+ * A gzip file written through ISA-L: one member, no time stamp, so that the same text gives the same bytes.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <isa-l/igzip_lib.h>
@@ -6,7 +8,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "sample/sample_internal.h"
+#include "base/mem.h"
+#include "sample/writers.h"
 
 #define OUT_SIZE ((size_t)256 << 10)
 

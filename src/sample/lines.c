@@ -1,16 +1,32 @@
 /*
  * The lines of a month, one after the other in bounded memory.
  *
- * Time goes by in steps of an hour or a day. In each step the resources are billed in their order until the step's share of
- * the lines is used up; weekends have a smaller share, so that the resources at the end, the quiet ones, rest. Lines that
- * follow from sums (closing.c) come last.
+ * Time goes by in steps of an hour or a day. In each step the resources are billed in their order until the
+ * step's share of the lines is used up; weekends have a smaller share, so that the resources at the end, the
+ * quiet ones, rest. Lines that follow from sums (closing.c) come last.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "sample/sample_internal.h"
+#include "base/mem.h"
+#include "sample/lines.h"
 
 #define EARLY_DAYS 27 /* an early version ends here */
+
+const char *const fo_sample_line_types[LINE_TYPES] = {
+    [LINE_USAGE] = "Usage",
+    [LINE_DISCOUNTED_USAGE] = "DiscountedUsage",
+    [LINE_SP_COVERED] = "SavingsPlanCoveredUsage",
+    [LINE_SP_NEGATION] = "SavingsPlanNegation",
+    [LINE_SP_RECURRING] = "SavingsPlanRecurringFee",
+    [LINE_SP_UPFRONT] = "SavingsPlanUpfrontFee",
+    [LINE_RI_FEE] = "RIFee",
+    [LINE_FEE] = "Fee",
+    [LINE_CREDIT] = "Credit",
+    [LINE_REFUND] = "Refund",
+    [LINE_TAX] = "Tax",
+    [LINE_EDP] = "EdpDiscount",
+};
 
 int64_t
 fo_sample_discount(int64_t cost)
@@ -144,13 +160,16 @@ fo_sample_lines_init(month_lines *m, const world *w, int period, int version, fi
 {
     uint64_t invoice = fo_sample_draw(w->key, 'n', (uint64_t)period) % 900000000;
 
-    *m = (month_lines){ .w = w, .period = period, .version = version, .first = period == w->first_period, .growth = 10000 };
+    *m = (month_lines){
+        .w = w, .period = period, .version = version, .first = period == w->first_period, .growth = 10000
+    };
     lines_times(m);
     for (int k = w->first_period; k < period; k++)
         m->growth = fo_sample_scale(m->growth, 103, 100);
     if (version > 0)
         (void)snprintf(m->invoice, sizeof(m->invoice), "%010llu", (unsigned long long)invoice);
-    (void)snprintf(m->purchase_invoice, sizeof(m->purchase_invoice), "%010llu", (unsigned long long)invoice + 1);
+    (void)snprintf(m->purchase_invoice, sizeof(m->purchase_invoice), "%010llu",
+                   (unsigned long long)invoice + 1);
     m->totals.account = fo_array(w->n_accounts, sizeof(sums));
     m->group_net = fo_array(w->n_groups, sizeof(int64_t));
     m->group_discount = fo_array(w->n_groups, sizeof(int64_t));
@@ -180,8 +199,8 @@ fo_sample_lines_done(month_lines *m)
 static int
 hour_load(const month_lines *m)
 {
-    static const unsigned char load[24] = { 55, 48, 44, 42, 42, 46, 58, 76, 98, 118, 130, 136,
-                                            134, 138, 142, 140, 136, 128, 118, 110, 102, 90, 78, 66 };
+    static const unsigned char load[24] = { 55,  48,  44,  42,  42,  46,  58,  76,  98,  118, 130, 136,
+                                            134, 138, 142, 140, 136, 128, 118, 110, 102, 90,  78,  66 };
 
     return m->w->step_hours == 1 ? load[m->step % 24] : 100;
 }
@@ -220,7 +239,9 @@ usage_amount(const month_lines *m, const resource *r)
 static void
 line_usage(const month_lines *m, const resource *r, line *l)
 {
-    *l = (line){ .type = LINE_USAGE, .product = r->product, .resource = r, .tagged = r, .account = r->account };
+    *l = (line){
+        .type = LINE_USAGE, .product = r->product, .resource = r, .tagged = r, .account = r->account
+    };
     l->usage_type = r->product->usage_type;
     l->operation = r->product->usage->operation;
     l->start = m->begins + (int64_t)m->step * m->w->step_hours * HOUR_MICROS;
@@ -310,7 +331,9 @@ line_plan_fee(const month_lines *m, line *l)
 {
     int64_t total = m->w->plan.commitment * m->w->step_hours;
 
-    *l = (line){ .type = LINE_SP_RECURRING, .product = fo_sample_service_product(m->w, SVC_SAVINGS_PLANS), .plan = &m->w->plan };
+    *l = (line){ .type = LINE_SP_RECURRING,
+                 .product = fo_sample_service_product(m->w, SVC_SAVINGS_PLANS),
+                 .plan = &m->w->plan };
     l->usage_type = m->w->term_hours > 8760 ? "ComputeSP:3yrPartialUpfront" : "ComputeSP:1yrPartialUpfront";
     l->start = m->begins + (int64_t)m->step * m->w->step_hours * HOUR_MICROS;
     l->end = l->start + m->w->step_hours * HOUR_MICROS;

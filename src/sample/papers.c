@@ -1,33 +1,47 @@
-/* Where the files of a delivery go, the manifests that name them, and the sample's own record of what it wrote. */
+/*
+ * Where the files of a delivery go, the manifests that name them, and the sample's own record of what it
+ * wrote.
+ */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
-#include "sample/sample_internal.h"
+#include "base/mem.h"
+#include "sample/papers.h"
 
 /* "20260901-20261001" */
 static void
 period_folder(int period, char buf[40])
 {
-    (void)snprintf(buf, 40, "%04d%02d01-%04d%02d01", period / 12, period % 12 + 1, (period + 1) / 12, (period + 1) % 12 + 1);
+    (void)snprintf(buf, 40, "%04d%02d01-%04d%02d01", period / 12, period % 12 + 1, (period + 1) / 12,
+                   (period + 1) % 12 + 1);
 }
 
 /* Early versions come on the 28th, the bill on the 4th of the next month, corrections day by day after it. */
 static void
 delivery_assembly(delivery *d, const plan *p, uint64_t key, int period, int version)
 {
-    fo_civil c = { .year = period / 12, .month = (unsigned)(period % 12) + 1, .day = 28, .hour = 4, .minute = 30, .second = 15 };
+    fo_civil c = { .year = period / 12,
+                   .month = (unsigned)(period % 12) + 1,
+                   .day = 28,
+                   .hour = 4,
+                   .minute = 30,
+                   .second = 15 };
     char uuid[37];
 
     if (version > 0)
-        c = (fo_civil){ .year = (period + 1) / 12, .month = (unsigned)((period + 1) % 12) + 1, .day = 3 + (unsigned)version % 25,
-                        .hour = 7, .minute = 15, .second = (unsigned)(20 + version % 40) };
+        c = (fo_civil){ .year = (period + 1) / 12,
+                        .month = (unsigned)((period + 1) % 12) + 1,
+                        .day = 3 + (unsigned)version % 25,
+                        .hour = 7,
+                        .minute = 15,
+                        .second = (unsigned)(20 + version % 40) };
     if (p->v1)
-        (void)snprintf(d->assembly, sizeof(d->assembly), "%04d%02u%02uT%02u%02u%02uZ", c.year, c.month, c.day, c.hour, c.minute,
-                       c.second);
+        (void)snprintf(d->assembly, sizeof(d->assembly), "%04d%02u%02uT%02u%02u%02uZ", c.year, c.month, c.day,
+                       c.hour, c.minute, c.second);
     else
-        (void)snprintf(d->assembly, sizeof(d->assembly), "%04d-%02u-%02uT%02u:%02u:%02u.%03uZ-%s", c.year, c.month, c.day, c.hour,
-                       c.minute, c.second, (unsigned)(key % 1000),
+        (void)snprintf(d->assembly, sizeof(d->assembly), "%04d-%02u-%02uT%02u:%02u:%02u.%03uZ-%s", c.year,
+                       c.month, c.day, c.hour, c.minute, c.second, (unsigned)(key % 1000),
                        fo_sample_uuid(key, (uint64_t)period, (uint64_t)version + 1, uuid));
 }
 
@@ -60,7 +74,8 @@ delivery_v2(delivery *d, const plan *p, int period)
         return;
     }
     d->data = fo_format("%s/data/BILLING_PERIOD=%s/%s", p->export_key, month, d->assembly);
-    d->history = fo_format("%s/metadata/BILLING_PERIOD=%s/%s/%s-Manifest.json", p->export_key, month, d->assembly, e);
+    d->history =
+        fo_format("%s/metadata/BILLING_PERIOD=%s/%s/%s-Manifest.json", p->export_key, month, d->assembly, e);
 }
 
 finops_code
@@ -99,8 +114,9 @@ manifest_columns(const columns *c)
     for (size_t i = 0; all && i < c->n; i++) {
         const column *col = &c->items[i];
         const char *type = fo_sample_column_manifest_type(c, col);
-        json_t *one = c->v1 ? json_pack("{ss ss ss}", "category", col->category, "name", col->name, "type", type)
-                            : json_pack("{ss ss}", "name", col->name, "type", type);
+        json_t *one =
+            c->v1 ? json_pack("{ss ss ss}", "category", col->category, "name", col->name, "type", type)
+                  : json_pack("{ss ss}", "name", col->name, "type", type);
 
         if (json_array_append_new(all, one) != 0) {
             json_decref(all);
@@ -127,7 +143,8 @@ manifest_files(const plan *p, const fo_strv *files)
 }
 
 static json_t *
-manifest_v1(const plan *p, const world *w, const columns *c, const delivery *d, int period, const fo_strv *files)
+manifest_v1(const plan *p, const world *w, const columns *c, const delivery *d, int period,
+            const fo_strv *files)
 {
     char start[FO_TIME_TEXT], end[FO_TIME_TEXT], id[FO_SHA256_HEX];
 
@@ -135,10 +152,11 @@ manifest_v1(const plan *p, const world *w, const columns *c, const delivery *d, 
     (void)snprintf(end, sizeof(end), "%04d%02d01T000000.000Z", (period + 1) / 12, (period + 1) % 12 + 1);
     if (fo_sha256_hex(p->export_key, strlen(p->export_key), id, NULL) != FINOPS_OK)
         return NULL;
-    return json_pack("{ss ss so ss ss ss ss ss s{ss ss} ss so s[]}", "assemblyId", d->assembly, "account", w->accounts[0].id,
-                     "columns", manifest_columns(c), "charset", "UTF-8", "compression", p->parquet ? "Parquet" : "GZIP",
-                     "contentType", p->parquet ? "Parquet" : "text/csv", "reportId", id, "reportName", p->o.export_name,
-                     "billingPeriod", "start", start, "end", end, "bucket", p->o.bucket, "reportKeys", manifest_files(p, files),
+    return json_pack("{ss ss so ss ss ss ss ss s{ss ss} ss so s[]}", "assemblyId", d->assembly, "account",
+                     w->accounts[0].id, "columns", manifest_columns(c), "charset", "UTF-8", "compression",
+                     p->parquet ? "Parquet" : "GZIP", "contentType", p->parquet ? "Parquet" : "text/csv",
+                     "reportId", id, "reportName", p->o.export_name, "billingPeriod", "start", start, "end",
+                     end, "bucket", p->o.bucket, "reportKeys", manifest_files(p, files),
                      "additionalArtifactKeys");
 }
 
@@ -155,20 +173,22 @@ manifest_query(const columns *c)
 }
 
 static json_t *
-manifest_v2(const plan *p, const world *w, const columns *c, const delivery *d, int period, const fo_strv *files)
+manifest_v2(const plan *p, const world *w, const columns *c, const delivery *d, int period,
+            const fo_strv *files)
 {
     char month[FO_TIME_TEXT], uuid[37];
 
     (void)fo_period_format(period, month);
-    return json_pack("{ss so ss ss ss so s{s{ss ss ss ss}} s{so} so so}", "executionId", d->assembly, "exportArn",
-                     json_sprintf("arn:aws:bcm-data-exports:us-east-1:%s:export/%s-%s", w->accounts[0].id, p->o.export_name,
-                                  fo_sample_uuid(w->key, 'e', 0, uuid)),
-                     "exportName", p->o.export_name, "contentType", p->parquet ? "Parquet" : "text/csv", "compression",
-                     p->parquet ? "PARQUET" : "GZIP", "query", manifest_query(c), "tableConfigurations", "COST_AND_USAGE_REPORT",
-                     "INCLUDE_RESOURCES", "TRUE", "INCLUDE_SPLIT_COST_ALLOCATION_DATA", "FALSE", "TIME_GRANULARITY",
-                     w->step_hours == 24 ? "DAILY" : "HOURLY", "INCLUDE_MANUAL_DISCOUNT_COMPATIBILITY", "FALSE",
-                     "billingPeriod", "start", json_sprintf("%s-01T00:00:00.000Z", month), "columns", manifest_columns(c),
-                     "dataFiles", manifest_files(p, files));
+    return json_pack(
+        "{ss so ss ss ss so s{s{ss ss ss ss}} s{so} so so}", "executionId", d->assembly, "exportArn",
+        json_sprintf("arn:aws:bcm-data-exports:us-east-1:%s:export/%s-%s", w->accounts[0].id,
+                     p->o.export_name, fo_sample_uuid(w->key, 'e', 0, uuid)),
+        "exportName", p->o.export_name, "contentType", p->parquet ? "Parquet" : "text/csv", "compression",
+        p->parquet ? "PARQUET" : "GZIP", "query", manifest_query(c), "tableConfigurations",
+        "COST_AND_USAGE_REPORT", "INCLUDE_RESOURCES", "TRUE", "INCLUDE_SPLIT_COST_ALLOCATION_DATA", "FALSE",
+        "TIME_GRANULARITY", w->step_hours == 24 ? "DAILY" : "HOURLY", "INCLUDE_MANUAL_DISCOUNT_COMPATIBILITY",
+        "FALSE", "billingPeriod", "start", json_sprintf("%s-01T00:00:00.000Z", month), "columns",
+        manifest_columns(c), "dataFiles", manifest_files(p, files));
 }
 
 finops_code
@@ -185,8 +205,8 @@ fo_sample_dump(const json_t *j, fo_str *ret, finops_error **err)
 }
 
 finops_code
-fo_sample_manifest(const plan *p, const world *w, const columns *c, const delivery *d, int period, const fo_strv *files,
-                   fo_str *ret, finops_error **err)
+fo_sample_manifest(const plan *p, const world *w, const columns *c, const delivery *d, int period,
+                   const fo_strv *files, fo_str *ret, finops_error **err)
 {
     json_t *j = p->v1 ? manifest_v1(p, w, c, d, period, files) : manifest_v2(p, w, c, d, period, files);
     finops_code rc = fo_sample_dump(j, ret, err);
@@ -202,14 +222,15 @@ money(wide ticks)
 {
     wide size = ticks < 0 ? -ticks : ticks;
 
-    return json_sprintf("%s%lld.%010lld", ticks < 0 ? "-" : "", (long long)(size / TICKS), (long long)(size % TICKS));
+    return json_sprintf("%s%lld.%010lld", ticks < 0 ? "-" : "", (long long)(size / TICKS),
+                        (long long)(size % TICKS));
 }
 
 static json_t *
 sums_json(const sums *s)
 {
-    return json_pack("{sI so so so}", "rows", (json_int_t)s->rows, "unblended", money(s->unblended), "net", money(s->net),
-                     "amortized", money(s->amortized));
+    return json_pack("{sI so so so}", "rows", (json_int_t)s->rows, "unblended", money(s->unblended), "net",
+                     money(s->net), "amortized", money(s->amortized));
 }
 
 static bool
@@ -260,8 +281,8 @@ fo_sample_totals_json(const world *w, const month_lines *m, const delivery *d, c
         ok = json_array_append_new(names, json_string(files->items[i])) == 0;
     ok = ok && json_object_set_new(month, "version", json_integer(m->version)) == 0 &&
          json_object_set_new(month, "assembly", json_string(d->assembly)) == 0 &&
-         json_object_set_new(month, "currency", json_string("USD")) == 0 && json_object_set(month, "files", names) == 0 &&
-         totals_groups(month, w, &m->totals);
+         json_object_set_new(month, "currency", json_string("USD")) == 0 &&
+         json_object_set(month, "files", names) == 0 && totals_groups(month, w, &m->totals);
     json_decref(names);
     if (ok)
         return month;

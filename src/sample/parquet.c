@@ -1,14 +1,15 @@
 /*
- * A part of a bill as Parquet: the engine's COPY reads the lines from a table function and writes them as they come, so
- * that memory stays small. One thread, so that the same lines give the same bytes.
+ * A part of a bill as Parquet: the engine's COPY reads the lines from a table function and writes them as
+ * they come, so that memory stays small. One thread, so that the same lines give the same bytes.
  */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/mem.h"
 #include "engine/engine.h"
-#include "sample/sample_internal.h"
+#include "sample/writers.h"
 
 #define MEMORY_LIMIT (UINT64_C(1) << 30)
 
@@ -66,7 +67,10 @@ source_init(duckdb_init_info info)
     duckdb_init_set_max_threads(info, 1);
 }
 
-/* A double is the nearest one to the decimal: both operands are exact below 2^53, so one division rounds once. */
+/*
+ * A double is the nearest one to the decimal: both operands are exact below 2^53, so one division rounds
+ * once.
+ */
 static double
 number_double(int64_t ticks)
 {

@@ -1,9 +1,13 @@
-/* The options of a sample: checked, owned, and kept in its record so that a later restatement can use them again. */
+/*
+ * The options of a sample: checked, owned, and kept in its record so that a later restatement can use them
+ * again.
+ */
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/file.h"
-#include "sample/sample_internal.h"
+#include "base/mem.h"
+#include "sample/papers.h"
 
 #define FILE_ROWS INT64_C(1000000)
 
@@ -12,7 +16,8 @@ check_range(const char *name, int64_t v, int64_t min, int64_t max, finops_error 
 {
     if (v >= min && v <= max)
         return FINOPS_OK;
-    return fo_error_set(err, FINOPS_E_USAGE, "%s %" PRId64 " is not between %" PRId64 " and %" PRId64, name, v, min, max);
+    return fo_error_set(err, FINOPS_E_USAGE, "%s %" PRId64 " is not between %" PRId64 " and %" PRId64, name,
+                        v, min, max);
 }
 
 static finops_code
@@ -61,15 +66,19 @@ is_prefix(const char *z)
 static finops_code
 check_names(const fo_sample_options *o, finops_error **err)
 {
-    if (!o->export_name || strlen(o->export_name) > 128 || !is_name(o->export_name, strlen(o->export_name), "_.-"))
-        return fo_error_set(err, FINOPS_E_USAGE, "export name '%s' is not 1 to 128 letters, digits, '_', '-' and '.'",
+    if (!o->export_name || strlen(o->export_name) > 128 ||
+        !is_name(o->export_name, strlen(o->export_name), "_.-"))
+        return fo_error_set(err, FINOPS_E_USAGE,
+                            "export name '%s' is not 1 to 128 letters, digits, '_', '-' and '.'",
                             o->export_name ? o->export_name : "");
-    if (!o->bucket || strlen(o->bucket) < 3 || strlen(o->bucket) > 63 || !is_name(o->bucket, strlen(o->bucket), ".-") ||
-        !is_lower(o->bucket))
-        return fo_error_set(err, FINOPS_E_USAGE, "bucket '%s' is not 3 to 63 lower-case letters, digits, '-' and '.'",
+    if (!o->bucket || strlen(o->bucket) < 3 || strlen(o->bucket) > 63 ||
+        !is_name(o->bucket, strlen(o->bucket), ".-") || !is_lower(o->bucket))
+        return fo_error_set(err, FINOPS_E_USAGE,
+                            "bucket '%s' is not 3 to 63 lower-case letters, digits, '-' and '.'",
                             o->bucket ? o->bucket : "");
     if (strlen(o->prefix) > 512 || !is_prefix(o->prefix))
-        return fo_error_set(err, FINOPS_E_USAGE, "prefix '%s' is not a path of plain names without '/' at its ends", o->prefix);
+        return fo_error_set(err, FINOPS_E_USAGE,
+                            "prefix '%s' is not a path of plain names without '/' at its ends", o->prefix);
     return FINOPS_OK;
 }
 
@@ -110,7 +119,8 @@ plan_start(plan *p, finops_error **err)
     }
     last = p->first_period + (int)p->o.months - 1;
     if (p->first_period < 2000 * 12 || last >= 2100 * 12)
-        return fo_error_set(err, FINOPS_E_USAGE, "the months of the sample are not all between 2000 and 2099");
+        return fo_error_set(err, FINOPS_E_USAGE,
+                            "the months of the sample are not all between 2000 and 2099");
     return FINOPS_OK;
 }
 
@@ -129,8 +139,9 @@ plan_own(plan *p)
 {
     fo_sample_options *o = &p->o;
 
-    return own(p, 0, &o->out) && own(p, 1, &o->format) && own(p, 2, &o->cur_version) && own(p, 3, &o->start) &&
-           own(p, 4, &o->export_name) && own(p, 5, &o->bucket) && own(p, 6, &o->prefix) && own(p, 7, &o->delivery);
+    return own(p, 0, &o->out) && own(p, 1, &o->format) && own(p, 2, &o->cur_version) &&
+           own(p, 3, &o->start) && own(p, 4, &o->export_name) && own(p, 5, &o->bucket) &&
+           own(p, 6, &o->prefix) && own(p, 7, &o->delivery);
 }
 
 static finops_code
@@ -153,7 +164,8 @@ plan_fill(plan *p, finops_error **err)
     p->parquet = fo_streq(p->o.format, "parquet");
     p->create_new = fo_streq(p->o.delivery, "create-new");
     if (p->v1 && p->create_new)
-        return fo_error_set(err, FINOPS_E_USAGE, "delivery create-new is for v2; v1 csv always keeps earlier versions");
+        return fo_error_set(err, FINOPS_E_USAGE,
+                            "delivery create-new is for v2; v1 csv always keeps earlier versions");
     if (!plan_own(p))
         return fo_error_oom(err);
     p->bucket_dir = fo_path_join(p->o.out, p->o.bucket);
@@ -190,10 +202,11 @@ fo_sample_plan_json(const plan *p)
 {
     char start[FO_TIME_TEXT];
 
-    return json_pack("{sI sI sI sI ss ss ss ss ss ss ss sI}", "rows", (json_int_t)p->o.rows, "months", (json_int_t)p->o.months,
-                     "accounts", (json_int_t)p->o.accounts, "seed", (json_int_t)p->o.seed, "format", p->o.format, "cur_version",
-                     p->o.cur_version, "start", fo_period_format(p->first_period, start), "export_name", p->o.export_name,
-                     "bucket", p->o.bucket, "prefix", p->o.prefix, "delivery", p->o.delivery, "file_rows",
+    return json_pack("{sI sI sI sI ss ss ss ss ss ss ss sI}", "rows", (json_int_t)p->o.rows, "months",
+                     (json_int_t)p->o.months, "accounts", (json_int_t)p->o.accounts, "seed",
+                     (json_int_t)p->o.seed, "format", p->o.format, "cur_version", p->o.cur_version, "start",
+                     fo_period_format(p->first_period, start), "export_name", p->o.export_name, "bucket",
+                     p->o.bucket, "prefix", p->o.prefix, "delivery", p->o.delivery, "file_rows",
                      (json_int_t)p->o.file_rows);
 }
 
@@ -204,11 +217,12 @@ fo_sample_plan_from(plan *p, const fo_sample_options *options, const json_t *rec
     json_int_t rows, months, accounts, seed, file_rows;
     json_t *values = json_object_get(record, "options");
 
-    if (json_unpack(values, "{sI sI sI sI ss ss ss ss ss ss ss sI}", "rows", &rows, "months", &months, "accounts", &accounts,
-                    "seed", &seed, "format", &o.format, "cur_version", &o.cur_version, "start", &o.start, "export_name",
-                    &o.export_name, "bucket", &o.bucket, "prefix", &o.prefix, "delivery", &o.delivery, "file_rows",
-                    &file_rows) != 0)
-        return fo_error_set(err, FINOPS_E_DATA, "expected.json of %s does not say how its sample was made", options->out);
+    if (json_unpack(values, "{sI sI sI sI ss ss ss ss ss ss ss sI}", "rows", &rows, "months", &months,
+                    "accounts", &accounts, "seed", &seed, "format", &o.format, "cur_version", &o.cur_version,
+                    "start", &o.start, "export_name", &o.export_name, "bucket", &o.bucket, "prefix",
+                    &o.prefix, "delivery", &o.delivery, "file_rows", &file_rows) != 0)
+        return fo_error_set(err, FINOPS_E_DATA, "expected.json of %s does not say how its sample was made",
+                            options->out);
     o.rows = rows;
     o.months = months;
     o.accounts = accounts;

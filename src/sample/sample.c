@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "sample/sample_internal.h"
+#include "base/mem.h"
+#include "sample/papers.h"
+#include "sample/writers.h"
 
 #define RECORD "expected.json"
 #define RECORD_MAX ((size_t)256 << 20)
@@ -46,7 +48,9 @@ static void
 job_tick(void *arg, int64_t rows)
 {
     job *j = arg;
-    fo_sample_progress p = { .period = j->period, .rows_done = j->rows_before + rows, .rows_total = j->rows_total };
+    fo_sample_progress p = { .period = j->period,
+                             .rows_done = j->rows_before + rows,
+                             .rows_total = j->rows_total };
 
     if (j->plan.o.report)
         j->plan.o.report(j->plan.o.arg, &p);
@@ -72,8 +76,13 @@ static finops_code
 write_file(job *j, month_lines *m, const char *key, finops_error **err)
 {
     FO_AUTO(fo_freep) char *path = fo_path_join(j->plan.bucket_dir, key);
-    file_job f = { .lines = m, .columns = &j->columns, .path = path, .max_rows = j->plan.o.file_rows,
-                   .cancel = j->plan.o.cancel, .tick = job_tick, .arg = j };
+    file_job f = { .lines = m,
+                   .columns = &j->columns,
+                   .path = path,
+                   .max_rows = j->plan.o.file_rows,
+                   .cancel = j->plan.o.cancel,
+                   .tick = job_tick,
+                   .arg = j };
     int64_t rows;
     finops_code rc;
 
@@ -208,7 +217,8 @@ static finops_code
 record_new(job *j, finops_error **err)
 {
     json_decref(j->record);
-    j->record = json_pack("{ss sb so s{}}", "generator", GENERATOR, "complete", 0, "options", fo_sample_plan_json(&j->plan), "months");
+    j->record = json_pack("{ss sb so s{}}", "generator", GENERATOR, "complete", 0, "options",
+                          fo_sample_plan_json(&j->plan), "months");
     if (!j->record)
         return fo_error_oom(err);
     return record_write(j, err);
@@ -239,13 +249,15 @@ is_sample_file(const char *name, const char *root, const char *export_name)
     if (fo_streq(name, RECORD))
         return true;
     return fo_starts(name, root) && fo_starts(base, export_name) &&
-           (fo_ends(base, "-Manifest.json") || fo_ends(base, ".csv.gz") || fo_ends(base, ".parquet") || fo_ends(base, ".part"));
+           (fo_ends(base, "-Manifest.json") || fo_ends(base, ".csv.gz") || fo_ends(base, ".parquet") ||
+            fo_ends(base, ".part"));
 }
 
 static finops_code
 refuse_folder(const job *j, const char *name, finops_error **err)
 {
-    finops_code rc = fo_error_set(err, FINOPS_E_EXISTS, "%s holds %s, which is no part of a sample", j->plan.o.out, name);
+    finops_code rc =
+        fo_error_set(err, FINOPS_E_EXISTS, "%s holds %s, which is no part of a sample", j->plan.o.out, name);
 
     fo_error_hint(err, "name a new or empty folder with --out");
     return rc;
@@ -278,8 +290,9 @@ clear_folder(const job *j, const fo_strv *found, finops_error **err)
     const char *bucket = json_string_value(json_object_get(o, "bucket"));
     const char *prefix = json_string_value(json_object_get(o, "prefix"));
     const char *name = json_string_value(json_object_get(o, "export_name"));
-    FO_AUTO(fo_freep) char *root = fo_format("%s/%s%s%s/", bucket ? bucket : "", prefix ? prefix : "",
-                                             prefix && *prefix ? "/" : "", name ? name : "");
+    FO_AUTO(fo_freep)
+    char *root = fo_format("%s/%s%s%s/", bucket ? bucket : "", prefix ? prefix : "",
+                           prefix && *prefix ? "/" : "", name ? name : "");
 
     if (!root)
         return fo_error_oom(err);
@@ -363,7 +376,8 @@ sample_new(job *j, const fo_sample_options *options, finops_error **err)
         rc = write_months(j, err);
     if (rc != FINOPS_OK)
         return rc;
-    (void)snprintf(j->result.first, sizeof(j->result.first), "%.7s", fo_period_format(j->plan.first_period, text));
+    (void)snprintf(j->result.first, sizeof(j->result.first), "%.7s",
+                   fo_period_format(j->plan.first_period, text));
     (void)snprintf(j->result.last, sizeof(j->result.last), "%.7s", j->period);
     return FINOPS_OK;
 }
@@ -375,9 +389,11 @@ restate_version(const job *j, const char *month, int *ret_period, int *ret_versi
     const json_t *before = json_object_get(months, month);
 
     if (!fo_period_parse(month, ret_period))
-        return fo_error_set(err, FINOPS_E_USAGE, "month to restate '%s' is not a month such as 2026-05", month);
+        return fo_error_set(err, FINOPS_E_USAGE, "month to restate '%s' is not a month such as 2026-05",
+                            month);
     if (!before) {
-        finops_code rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "the sample in %s has no month %s", j->plan.o.out, month);
+        finops_code rc =
+            fo_error_set(err, FINOPS_E_NOT_FOUND, "the sample in %s has no month %s", j->plan.o.out, month);
 
         fo_error_hint(err, "its months are listed in %s", j->record_path);
         return rc;
@@ -416,7 +432,8 @@ sample_restate(job *j, const fo_sample_options *options, finops_error **err)
 static finops_code
 job_finish(job *j, fo_sample_result *ret, finops_error **err)
 {
-    finops_code rc = json_object_set_new(j->record, "complete", json_true()) == 0 ? FINOPS_OK : fo_error_oom(err);
+    finops_code rc =
+        json_object_set_new(j->record, "complete", json_true()) == 0 ? FINOPS_OK : fo_error_oom(err);
 
     if (rc == FINOPS_OK)
         rc = record_write(j, err);

@@ -1,8 +1,8 @@
 /* The value of a line in a column. */
 #include <string.h>
 
+#include "sample/columns.h"
 #include "sample/fields.h"
-#include "sample/sample_internal.h"
 
 static value
 none(void)
@@ -152,7 +152,8 @@ money_value(const line *l, const column *col)
 static value
 pricing_value(const month_lines *m, const line *l, const column *col)
 {
-    const usage *u = l->resource || l->type == LINE_SP_NEGATION || l->type == LINE_RI_FEE ? l->product->usage : NULL;
+    const usage *u =
+        l->resource || l->type == LINE_SP_NEGATION || l->type == LINE_RI_FEE ? l->product->usage : NULL;
     bool reserved = l->reservation && l->type != LINE_FEE;
 
     switch ((field)col->field) {
@@ -365,26 +366,6 @@ fo_sample_line_id(const month_lines *m, const line *l, char buf[SAMPLE_ID])
 }
 
 size_t
-fo_sample_number(int64_t ticks, char buf[SAMPLE_NUMBER])
-{
-    char digits[SAMPLE_NUMBER];
-    uint64_t u = ticks < 0 ? (uint64_t)-ticks : (uint64_t)ticks;
-    size_t n = 0, out = 0;
-
-    do {
-        digits[n++] = (char)('0' + u % 10);
-        u /= 10;
-        if (n == 10)
-            digits[n++] = '.';
-    } while (u > 0 || n < 12);
-    if (ticks < 0)
-        buf[out++] = '-';
-    while (n > 0)
-        buf[out++] = digits[--n];
-    return out;
-}
-
-size_t
 fo_sample_time(int64_t micros, bool millis, char buf[SAMPLE_TIME + 1])
 {
     fo_civil c;
@@ -392,7 +373,8 @@ fo_sample_time(int64_t micros, bool millis, char buf[SAMPLE_TIME + 1])
     unsigned parts[6], width[6] = { 4, 2, 2, 2, 2, 2 };
 
     fo_civil_from_micros(micros, &c);
-    memcpy(parts, (unsigned[]){ (unsigned)c.year, c.month, c.day, c.hour, c.minute, c.second }, sizeof(parts));
+    memcpy(parts, (unsigned[]){ (unsigned)c.year, c.month, c.day, c.hour, c.minute, c.second },
+           sizeof(parts));
     for (size_t i = 0; i < 6; i++) {
         for (size_t w = width[i]; w > 0; w--, parts[i] /= 10)
             buf[n + w - 1] = (char)('0' + parts[i] % 10);

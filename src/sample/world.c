@@ -1,42 +1,23 @@
 /*
  * The world a sample bills: accounts, products, resources with their tags, reservations and a savings plan.
  *
- * It is drawn from the seed once; months then bill it again and again, so that resources live on and costs grow.
+ * It is drawn from the seed once; months then bill it again and again, so that resources live on and costs
+ * grow.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "sample/sample_internal.h"
+#include "base/mem.h"
+#include "sample/world.h"
 
 #define DAY_WEIGHTS_28 2576 /* 20 working days of 100 and 8 weekend days of 72, see lines.c */
 #define HOURLY_FROM 200000  /* lines a month from which a bill is by the hour, below by the day */
 
-int64_t
-fo_sample_tidy(int64_t ticks)
-{
-    int64_t size = ticks < 0 ? -ticks : ticks;
-    int64_t step = 1;
-
-    while (size / step >= INT64_C(1000000000000000))
-        step *= 10;
-    return step == 1 ? ticks : fo_sample_scale(ticks, 1, step) * step;
-}
-
-const char *
-fo_sample_uuid(uint64_t key, uint64_t a, uint64_t b, char buf[37])
-{
-    uint64_t h = fo_sample_draw(key, a, b), l = fo_sample_mix(h);
-
-    (void)snprintf(buf, 37, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(h >> 32), (unsigned)(h >> 16) & 0xffff,
-                   (unsigned)h & 0xfff, ((unsigned)(l >> 48) & 0x3fff) | 0x8000,
-                   (unsigned long long)(l & UINT64_C(0xffffffffffff)));
-    return buf;
-}
-
 static bool
 world_accounts(world *w)
 {
-    static const char *const kinds[] = { "Production", "Development", "Staging", "Données", "Security, Audit" };
+    static const char *const kinds[] = { "Production", "Development", "Staging", "Données",
+                                         "Security, Audit" };
 
     w->accounts = fo_array(w->n_accounts, sizeof(account));
     if (!w->accounts)
@@ -47,8 +28,9 @@ world_accounts(world *w)
 
         /* Every third id begins with zeros, as real ones do; a number would lose them. */
         (void)snprintf(a->id, sizeof(a->id), i % 3 == 0 ? "00%010llu" : "%012llu",
-                       (unsigned long long)(i % 3 == 0 ? fo_sample_below(r, UINT64_C(1) << 32)
-                                                       : UINT64_C(100000000000) + r % UINT64_C(800000000000)));
+                       (unsigned long long)(i % 3 == 0
+                                                ? fo_sample_below(r, UINT64_C(1) << 32)
+                                                : UINT64_C(100000000000) + r % UINT64_C(800000000000)));
         if (i == 0)
             (void)snprintf(a->name, sizeof(a->name), "Management");
         else
@@ -66,7 +48,8 @@ product_texts(product *p, uint64_t key, size_t index)
     for (size_t i = 0; i < 16; i++)
         p->sku[i] = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"[fo_sample_below(fo_sample_draw(r, 's', i), 31)];
     (void)snprintf(p->rate_code, sizeof(p->rate_code), "%s.JRTCKXETXF.6YS6EN2CT7", p->sku);
-    (void)snprintf(p->rate_id, sizeof(p->rate_id), "%010llu", (unsigned long long)fo_sample_below(r, 5000000000));
+    (void)snprintf(p->rate_id, sizeof(p->rate_id), "%010llu",
+                   (unsigned long long)fo_sample_below(r, 5000000000));
     p->attr[ATTR_NAME] = s->name;
     p->attr[ATTR_SKU] = p->sku;
 }
@@ -101,11 +84,11 @@ product_describe(product *p, const usage *u, const region *r)
     size_t n = fo_sample_number(p->rate, price);
 
     if (strncmp(u->type, "BoxUsage", 8) == 0)
-        (void)snprintf(p->description, sizeof(p->description), "$%.*s per On Demand Linux %s Instance Hour", (int)n, price,
-                       u->instance);
+        (void)snprintf(p->description, sizeof(p->description), "$%.*s per On Demand Linux %s Instance Hour",
+                       (int)n, price, u->instance);
     else
-        (void)snprintf(p->description, sizeof(p->description), "$%.*s per %s - %s, %s", (int)n, price, u->unit, u->type,
-                       r->location);
+        (void)snprintf(p->description, sizeof(p->description), "$%.*s per %s - %s, %s", (int)n, price,
+                       u->unit, u->type, r->location);
     (void)snprintf(p->reserved_description, sizeof(p->reserved_description),
                    "USD 0.0 hourly fee per %s, %s, %s reserved instance applied", p->attr[ATTR_NAME],
                    u->instance ? u->instance : u->type, r->location);
@@ -163,7 +146,10 @@ fo_sample_service_product(const world *w, service_id s)
     return &w->products[fo_sample_n_usages * fo_sample_n_regions + s];
 }
 
-/* The first resources take the usages in turn, in the first region: every sample then has every kind of line. */
+/*
+ * The first resources take the usages in turn, in the first region: every sample then has every kind of
+ * line.
+ */
 static size_t
 pick_product(const world *w, size_t index)
 {
@@ -176,7 +162,8 @@ pick_product(const world *w, size_t index)
         all += fo_sample_usages[i].weight;
     for (at = fo_sample_below(fo_sample_draw(w->key, 'u', index), all); at >= fo_sample_usages[u].weight; u++)
         at -= fo_sample_usages[u].weight;
-    for (at = fo_sample_below(fo_sample_draw(w->key, 'r', index), 100); at >= fo_sample_regions[r].weight; r++)
+    for (at = fo_sample_below(fo_sample_draw(w->key, 'r', index), 100); at >= fo_sample_regions[r].weight;
+         r++)
         at -= fo_sample_regions[r].weight;
     return u * fo_sample_n_regions + r;
 }
@@ -216,7 +203,8 @@ resource_tags(const world *w, resource *r, const char *app, const char *environm
     uint64_t team = fo_sample_below(fo_sample_draw(key, 1, 0), 64);
 
     r->tag[TAG_ASG] = r->group;
-    r->tag[TAG_CREATED_BY] = team % 2 ? "AssumedRole:AROAEXAMPLE0001:deploy" : "IAMUser:AIDAEXAMPLE0002:terraform";
+    r->tag[TAG_CREATED_BY] =
+        team % 2 ? "AssumedRole:AROAEXAMPLE0001:deploy" : "IAMUser:AIDAEXAMPLE0002:terraform";
     r->tag[TAG_COST_CENTER] = fo_sample_word("center", team);
     r->tag[TAG_NAME] = r->name;
     r->tag[TAG_APP] = app;
@@ -301,7 +289,8 @@ resource_id(const world *w, resource *r, uint64_t generation)
         const char *part = (const char[]){ *pattern, '\0' };
 
         if (*pattern == '%')
-            part = *++pattern == 'r' ? fo_sample_regions[r->product->region].code : w->accounts[r->account].id;
+            part =
+                *++pattern == 'r' ? fo_sample_regions[r->product->region].code : w->accounts[r->account].id;
         n += (size_t)snprintf(r->id + n, sizeof(r->id) - n, "%s", part);
     }
     (void)snprintf(r->id + n, sizeof(r->id) - n, "%s-%08llx", r->name, h & 0xffffffff);
@@ -359,11 +348,11 @@ world_contracts(world *w)
     }
     for (size_t i = 0; i < SAMPLE_RESERVATIONS; i++)
         w->reservations[i].count += w->reservations[i].count / 8;
-    /* A tenth of the commitment stays unused on busy days, more at weekends; a large fleet overshoots and pays on demand. */
+    /* Some commitment stays unused, most at weekends; a large fleet overshoots it and pays on demand. */
     w->plan.commitment = (covered * (w->n_resources > 200 ? 80 : 110) / 100 / 100000000 + 1) * 100000000;
     w->plan.upfront = w->plan.commitment / 2 * w->term_hours;
-    (void)snprintf(w->plan.arn, sizeof(w->plan.arn), "arn:aws:savingsplans::%s:savingsplan/%s", w->accounts[0].id,
-                   fo_sample_uuid(w->key, 'v', 99, uuid));
+    (void)snprintf(w->plan.arn, sizeof(w->plan.arn), "arn:aws:savingsplans::%s:savingsplan/%s",
+                   w->accounts[0].id, fo_sample_uuid(w->key, 'v', 99, uuid));
 }
 
 static void
