@@ -21,7 +21,7 @@ typedef struct fo_config_section {
     const char *help;
 } fo_config_section;
 
-/* All sections, parents first, ended by a NULL path: parsing, help, schema and the reference come from this list. */
+/* All sections, parents first, ended by a NULL path: parsing, schema and reference come from this one list. */
 extern const fo_config_section fo_config_sections[];
 
 /* A value given on the command line: dotted key ("aws.bucket"), text, and how it was spelled ("--bucket"). */
@@ -32,8 +32,8 @@ typedef struct fo_config_override {
 } fo_config_override;
 
 typedef struct fo_config_source {
-    const char *path;            /* --config, NULL: look in the usual places */
-    const char *const *env;      /* NULL-ended "NAME=value" list; NULL: the process's environment */
+    const char *path;       /* --config, NULL: look in the usual places */
+    const char *const *env; /* NULL-ended "NAME=value" list; NULL: the process's environment */
     const fo_config_override *overrides;
     size_t n_overrides;
 } fo_config_source;
@@ -51,9 +51,9 @@ const fo_settings *fo_config_settings(const fo_config *config); /* borrowed */
 const char *fo_config_path(const fo_config *config);            /* the file read, or NULL */
 
 /*
- * One row for each option, sorted as declared, those of the n-th export as "aws.exports[n].bucket" (from 1): key,
- * value (secrets "<redacted>", unset ""), origin ("default", "config.toml:12", "env AWS_REGION", "flag --bucket").
- * Borrowed from the configuration.
+ * One row for each option, sorted as declared, those of the n-th export as "aws.exports[n].bucket" (from 1):
+ * key, value (secrets "<redacted>", unset ""), origin ("default", "config.toml:12", "env AWS_REGION",
+ * "flag --bucket"). Borrowed from the configuration.
  */
 typedef struct fo_config_row {
     const char *key;
@@ -69,10 +69,10 @@ finops_code fo_config_schema(fo_str *ret, finops_error **err);
 finops_code fo_config_reference(fo_str *ret, finops_error **err);
 
 /*
- * Parses one value by its row into the struct at base + offset (frees what was there; keeps it on failure). Empty
- * for a string, an enum, a date or a list means unset: the default again. FINOPS_E_CONFIG says what was expected and
- * found, without the name of the option, which the caller puts in front as it was spelled: "--jobs: expected a whole
- * number from 1 to 64, found ...". A list is the text split at commas.
+ * Parses one value by its row into the struct at base + offset (frees what was there; keeps it on failure).
+ * Empty for a string, an enum, a date or a list means unset: the default again. FINOPS_E_CONFIG says what was
+ * expected and found, without the name of the option, which the caller puts in front as it was spelled:
+ * "--jobs: expected a whole number from 1 to 64, found ...". A list is the text split at commas.
  */
 finops_code fo_option_set(const finops_option *option, void *base, const char *text, finops_error **err);
 /* Adds one item to a FINOPS_OPT_LIST as it stands, commas and all: a flag that may be repeated. */

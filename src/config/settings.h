@@ -1,4 +1,4 @@
-/* Every setting of finops as the rest of the program reads it, filled from the option tables in settings.c. */
+/* Every setting of finops as the rest of the program reads it, filled by the option tables in settings.c. */
 #ifndef FO_CONFIG_SETTINGS_H
 #define FO_CONFIG_SETTINGS_H
 
@@ -25,20 +25,20 @@ typedef struct fo_duckdb_settings {
 
 /*
  * One bill source; [aws] itself and each [[aws.exports]], which takes from [aws] what it does not say. The
- * credentials go together: an export that names a profile or a key takes none of them from [aws]. The environment
- * fills [aws] only; a flag counts for every export, but --bucket, --prefix and --export-name, which say what an
- * export is, are in [aws] alone.
+ * credentials go together: an export that names a profile or a key takes none of them from [aws]. The
+ * environment fills [aws] only; a flag counts for every export, but --bucket, --prefix and --export-name,
+ * which say what an export is, are in [aws] alone.
  */
 typedef struct fo_aws_settings {
-    char *bucket;            /* "name", "s3://name[/prefix]", "file:///path" or a folder */
-    char *prefix;            /* "" */
-    char *export_name;       /* NULL: all found */
-    char *cur_version;       /* NULL (detect), "v1", "v2" */
-    char *export_format;     /* NULL (detect), "csv", "parquet" */
-    char *start_date;        /* NULL or YYYY-MM[-DD]: first billing period taken */
-    char *end_date;          /* NULL or YYYY-MM[-DD]: last billing period taken */
-    char *dataset_name;      /* "aws_billing": schema of the bill tables */
-    char *table_strategy;    /* "separate" | "single" */
+    char *bucket;         /* "name", "s3://name[/prefix]", "file:///path" or a folder */
+    char *prefix;         /* "" */
+    char *export_name;    /* NULL: all found */
+    char *cur_version;    /* NULL (detect), "v1", "v2" */
+    char *export_format;  /* NULL (detect), "csv", "parquet" */
+    char *start_date;     /* NULL or YYYY-MM[-DD]: first billing period taken */
+    char *end_date;       /* NULL or YYYY-MM[-DD]: last billing period taken */
+    char *dataset_name;   /* "aws_billing": schema of the bill tables */
+    char *table_strategy; /* "separate" | "single" */
     bool reset;
     char *region;            /* AWS_REGION, AWS_DEFAULT_REGION */
     char *endpoint_url;      /* AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL; http:// or https:// */
@@ -50,10 +50,10 @@ typedef struct fo_aws_settings {
 } fo_aws_settings;
 
 typedef struct fo_network_settings {
-    char *proxy;       /* OPEN_FINOPS_NETWORK_PROXY, HTTPS_PROXY, https_proxy; "http://[user:pass@]host:port" */
-    char *ca_file;     /* AWS_CA_BUNDLE, SSL_CERT_FILE: PEM bundle */
-    int64_t timeout;   /* seconds without progress; default 30 */
-    int64_t retries;   /* default 3 */
+    char *proxy;     /* OPEN_FINOPS_NETWORK_PROXY, HTTPS_PROXY, https_proxy; "http://[user:pass@]host:port" */
+    char *ca_file;   /* AWS_CA_BUNDLE, SSL_CERT_FILE: PEM bundle */
+    int64_t timeout; /* seconds without progress; default 30 */
+    int64_t retries; /* default 3 */
 } fo_network_settings;
 
 typedef struct fo_log_settings {
