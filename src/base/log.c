@@ -234,7 +234,7 @@ put_end(line *l)
     (void)pthread_mutex_unlock(&log_lock);
 }
 
-static void
+static FO_PRINTF(4, 0) void
 log_list(fo_level level, const fo_field *fields, unsigned n, const char *fmt, va_list ap)
 {
     char message[MESSAGE_MAX];

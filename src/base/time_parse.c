@@ -39,15 +39,28 @@ two(const char *p)
     return (unsigned)(p[0] - '0') * 10 + (unsigned)(p[1] - '0');
 }
 
+/* fo_days_from_civil for the years 0 to 9999 in 32 bits without a sign: a cycle of 400 years is added and taken off. */
+static inline int64_t
+days_of(const fo_civil *c)
+{
+    unsigned from_march = c->month > 2 ? c->month - 3 : c->month + 9;
+    unsigned y = (unsigned)c->year + 400 - (c->month <= 2);
+
+    return (int64_t)(y * 365 + y / 4 - y / 100 + y / 400 + (153 * from_march + 2) / 5 + c->day) - 1 - 146097 - 719468;
+}
+
 /* Puts the parts together; false when one is out of its range. */
 static inline bool
 assemble(const fo_civil *c, int64_t *ret)
 {
+    int64_t seconds;
+
     if (c->month - 1 > 11 || c->day == 0 || c->hour > 23 || c->minute > 59 || c->second > 59)
         return false;
     if (c->day > 28 && c->day > fo_days_in_month(c->year, c->month))
         return false;
-    *ret = fo_micros_from_civil(c);
+    seconds = days_of(c) * 86400 + (c->hour * 3600 + c->minute * 60 + c->second);
+    *ret = seconds * MICROS + c->micro;
     return true;
 }
 

@@ -62,24 +62,54 @@ fo_utf8_decode(const char *text, size_t n, uint32_t *ret)
     return len;
 }
 
-/* How many bytes from p on are surely ASCII: sixteen, then eight at a time. */
-static inline size_t
-skip_ascii(const unsigned char *p, size_t n)
+static inline uint64_t
+load8(const unsigned char *p)
 {
-    size_t i = 0;
-    uint64_t word;
+    uint64_t x;
 
+    memcpy(&x, p, sizeof(x));
+    return x;
+}
+
+static inline uint32_t
+load4(const unsigned char *p)
+{
+    uint32_t x;
+
+    memcpy(&x, p, sizeof(x));
+    return x;
+}
+
+/* True when one of sixteen bytes is not ASCII. */
+static inline bool
+has_high16(const unsigned char *p)
+{
 #ifdef __SSE2__
-    for (; n - i >= 16; i += 16)
-        if (_mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)(p + i))))
-            break;
+    return _mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)p)) != 0;
+#else
+    return ((load8(p) | load8(p + 8)) & 0x8080808080808080u) != 0;
 #endif
-    for (; n - i >= 8; i += 8) {
-        memcpy(&word, p + i, 8);
-        if (word & 0x8080808080808080u)
-            break;
+}
+
+/* The last block may overlap the one before: no tail byte by byte. */
+static inline bool
+is_ascii(const unsigned char *p, size_t n)
+{
+    unsigned char all = 0;
+
+    if (n >= 16) {
+        for (size_t i = 0; i < n - 16; i += 16)
+            if (has_high16(p + i))
+                return false;
+        return !has_high16(p + n - 16);
     }
-    return i;
+    if (n >= 8)
+        return ((load8(p) | load8(p + n - 8)) & 0x8080808080808080u) == 0;
+    if (n >= 4)
+        return ((load4(p) | load4(p + n - 4)) & 0x80808080u) == 0;
+    for (size_t i = 0; i < n; i++)
+        all |= p[i];
+    return all < 0x80;
 }
 
 bool
@@ -90,11 +120,13 @@ fo_utf8_valid(const char *text, size_t n, size_t *ret_bad)
 
     assert(text || n == 0);
 
-    for (i = skip_ascii(p, n); i < n;) {
+    if (is_ascii(p, n)) /* nearly always */
+        return true;
+    for (i = 0; i < n;) {
         unsigned len;
 
         if (p[i] < 0x80) {
-            i++;
+            i += n - i >= 16 && !has_high16(p + i) ? 16 : 1;
             continue;
         }
         len = sequence_length(p + i, n - i);
@@ -104,8 +136,6 @@ fo_utf8_valid(const char *text, size_t n, size_t *ret_bad)
             return false;
         }
         i += len;
-        if (n - i >= 8 && p[i] < 0x80) /* words of another script end before the eighth byte anyway */
-            i += skip_ascii(p + i, n - i);
     }
     return true;
 }

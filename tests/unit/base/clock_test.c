@@ -151,6 +151,26 @@ what_is_written_reads_back(void **state)
 }
 
 static void
+every_day_of_four_digit_years_is_read(void **state)
+{
+    (void)state;
+    for (int year = 0; year <= 9999; year++)
+        for (unsigned month = 1; month <= 12; month++)
+            for (unsigned day = 27; day <= 32; day++) {
+                char buf[24];
+                int64_t micros = 0;
+                bool ok;
+
+                (void)snprintf(buf, sizeof(buf), "%04d-%02u-%02uT00:00:00Z", year % 10000, month % 13, day % 33);
+                ok = fo_time_parse(buf, 20, &micros);
+                if (ok != (day <= fo_days_in_month(year, month)))
+                    fail_msg("%s", buf);
+                if (ok && micros != fo_days_from_civil(year, month, day) * 86400 * MICROS)
+                    fail_msg("%s", buf);
+            }
+}
+
+static void
 every_form_of_a_time_is_read(void **state)
 {
     static const struct {
@@ -275,6 +295,7 @@ main(void)
         cmocka_unit_test(months_have_their_days),
         cmocka_unit_test(times_are_written_in_utc),
         cmocka_unit_test(what_is_written_reads_back),
+        cmocka_unit_test(every_day_of_four_digit_years_is_read),
         cmocka_unit_test(every_form_of_a_time_is_read),
         cmocka_unit_test(what_is_no_time_is_refused),
         cmocka_unit_test(leap_days_are_read),
