@@ -108,5 +108,7 @@ finops_code fo_out_flush(FILE *out, fo_str *buf, finops_error **err);
 finops_code fo_out_maybe(FILE *out, fo_str *buf, finops_error **err);
 /* The reader of our output went away (`finops ... | head`): no failure of ours, nothing to say. */
 bool fo_out_closed(void);
+/* For writers of a descriptor that do not come by here: looks whether its reader went away. */
+void fo_out_notice_closed(int fd);
 
 #endif

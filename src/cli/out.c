@@ -1,5 +1,6 @@
 /* Results on their way out: buffered, every failure noticed, a reader that left (`| head`) told apart from a failure. */
 #include <errno.h>
+#include <poll.h>
 #include <stdatomic.h>
 
 #include "cli/cli_internal.h"
@@ -12,6 +13,15 @@ bool
 fo_out_closed(void)
 {
     return atomic_load(&reader_left);
+}
+
+void
+fo_out_notice_closed(int fd)
+{
+    struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+    if (poll(&p, 1, 0) == 1 && (p.revents & POLLERR))
+        atomic_store(&reader_left, true);
 }
 
 finops_code

@@ -115,6 +115,15 @@ target_open(const char *path, target *t, finops_error **err)
     return FINOPS_OK;
 }
 
+/* After someone else wrote the file by its name, which may have put another file there: the old descriptor is stale. */
+static finops_code
+target_reopen(target *t, finops_error **err)
+{
+    (void)close(t->fd);
+    t->fd = open(t->path, O_RDONLY | O_CLOEXEC);
+    return t->fd >= 0 ? FINOPS_OK : fo_error_errno(err, errno, "open %s", t->path);
+}
+
 static finops_code
 target_commit(const char *path, target *t, finops_error **err)
 {
@@ -178,6 +187,8 @@ query_to_file(fo_cli *cli, struct ArrowArrayStream *stream, const char *path, fi
         return rc;
     }
     rc = write_file(cli, stream, t.path, t.fd, err);
+    if (rc == FINOPS_OK)
+        rc = target_reopen(&t, err);
     return rc == FINOPS_OK ? target_commit(path, &t, err) : rc;
 }
 
@@ -194,11 +205,55 @@ refuse_terminal(const fo_cli *cli, const char *format, finops_error **err)
 }
 
 static finops_code
+copy_all(int from, int to, finops_error **err)
+{
+    char buf[65536];
+    ssize_t n;
+
+    while ((n = read(from, buf, sizeof(buf))) > 0)
+        for (ssize_t done = 0, more; done < n; done += more) {
+            more = write(to, buf + done, (size_t)(n - done));
+            if (more < 0)
+                return fo_error_errno(err, errno, "write the output");
+        }
+    return n < 0 ? fo_error_errno(err, errno, "read the finished parquet file again") : FINOPS_OK;
+}
+
+/* A parquet file ends with its table of contents and is written with seeking: it goes into a pipe when it is complete. */
+static finops_code
+parquet_to_pipe(fo_cli *cli, struct ArrowArrayStream *stream, finops_error **err)
+{
+    FO_AUTO(target_done) target t = { NULL, -1 };
+    FO_AUTO(fo_freep) char *path = NULL;
+    const char *folder = getenv("TMPDIR");
+    finops_code rc;
+
+    path = fo_path_join(folder && folder[0] ? folder : "/tmp", "finops-query.parquet");
+    rc = path ? target_open(path, &t, err) : fo_error_oom(err);
+    if (rc != FINOPS_OK) {
+        stream->release(stream);
+        return rc;
+    }
+    rc = write_parquet(cli, stream, t.path, err);
+    if (rc == FINOPS_OK)
+        rc = target_reopen(&t, err);
+    return rc == FINOPS_OK ? copy_all(t.fd, fileno(cli->out), err) : rc;
+}
+
+static finops_code
 query_to_stdout(fo_cli *cli, struct ArrowArrayStream *stream, finops_error **err)
 {
+    finops_code rc;
+
+    if (cli->format < FO_FORMAT_PARQUET)
+        return fo_render_stream(cli, stream, err);
     if (cli->format == FO_FORMAT_ARROW)
-        return fo_ipc_write(fileno(cli->out), stream, err);
-    return fo_render_stream(cli, stream, err);
+        rc = fo_ipc_write(fileno(cli->out), stream, err);
+    else
+        rc = parquet_to_pipe(cli, stream, err);
+    if (rc == FINOPS_E_IO)
+        fo_out_notice_closed(fileno(cli->out));
+    return rc;
 }
 
 static finops_code
