@@ -11,6 +11,7 @@
     row(aws_show_state)                                                                                                  \
     row(aws_prune)                                                                                                       \
     row(query)                                                                                                           \
+    row(sample)                                                                                                          \
     row(config_show)                                                                                                     \
     row(config_check)                                                                                                    \
     row(config_schema)                                                                                                   \
