@@ -1,7 +1,7 @@
 /*
  * The Arrow C Data and C Stream interfaces: how rows cross every border of finops.
- * Layout as published at https://arrow.apache.org/docs/format/CDataInterface.html; the guards are the published ones, so
- * that this header and any other copy can be included together.
+ * Layout as published at https://arrow.apache.org/docs/format/CDataInterface.html; the guards are the
+ * published ones, so that this header and any other copy can be included together.
  */
 #ifndef FINOPS_ARROW_H
 #define FINOPS_ARROW_H

@@ -1,9 +1,9 @@
 /*
  * Errors: what every function of finops returns and what it says when it fails.
  *
- * A function that can fail returns a finops_code and takes a `finops_error **err` as its last parameter. `err` may be
- * NULL; where it is not, *err must be NULL on entry and is set on failure to an error the caller frees with
- * finops_error_free(). Outputs are untouched on failure.
+ * A function that can fail returns a finops_code and takes a `finops_error **err` as its last parameter.
+ * `err` may be NULL; where it is not, *err must be NULL on entry and is set on failure to an error the caller
+ * frees with finops_error_free(). Outputs are untouched on failure.
  */
 #ifndef FINOPS_ERROR_H
 #define FINOPS_ERROR_H
@@ -61,7 +61,8 @@ FINOPS_API bool finops_code_retryable(finops_code code);
 /* The code of an error; FINOPS_OK for NULL. */
 FINOPS_API finops_code finops_error_code(const finops_error *err);
 
-/* The whole message with its causes, e.g. "read manifest a.json: file does not exist". Borrowed; "" for NULL. */
+/* The whole message with its causes, e.g. "read manifest a.json: file does not exist". Borrowed; "" for NULL.
+ */
 FINOPS_API const char *finops_error_text(const finops_error *err);
 
 /* What to do next, or NULL. Borrowed. */

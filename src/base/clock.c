@@ -1,4 +1,5 @@
-/* UTC and the Gregorian calendar by integer arithmetic: no time zone files, no locale, the same on every machine. */
+/* UTC and the Gregorian calendar by integer arithmetic: no time zone files, no locale, the same on every
+ * machine. */
 #include "base/clock.h"
 
 #include <assert.h>
@@ -27,7 +28,8 @@ micros_of(clockid_t id)
     return (int64_t)ts.tv_sec * MICROS + ts.tv_nsec / 1000;
 }
 
-/* Reads FINOPS_CLOCK once. The result is stored before the warning, whose own time stamp asks for the clock. */
+/* Reads FINOPS_CLOCK once. The result is stored before the warning, whose own time stamp asks for the
+ * clock. */
 static long long
 clock_from_environment(void)
 {
@@ -67,8 +69,8 @@ fo_clock_fix(int64_t micros)
     atomic_store(&fixed_micros, micros >= 0 ? micros : CLOCK_REAL);
 }
 
-/* Years begin in March here, so that the leap day is the last of its year; eras are the 400 years after which the
- * calendar repeats. After https://howardhinnant.github.io/date_algorithms.html */
+/* Years begin in March here, so that the leap day is the last of its year; eras are the 400 years after which
+ * the calendar repeats. After https://howardhinnant.github.io/date_algorithms.html */
 int64_t
 fo_days_from_civil(int year, unsigned month, unsigned day)
 {
@@ -131,8 +133,8 @@ fo_micros_from_civil(const fo_civil *c)
 
     assert(c && c->hour < 24 && c->minute < 60 && c->second < 60 && c->micro < MICROS);
 
-    seconds = fo_days_from_civil(c->year, c->month, c->day) * DAY_SECONDS + c->hour * 3600LL + c->minute * 60LL +
-              c->second;
+    seconds = fo_days_from_civil(c->year, c->month, c->day) * DAY_SECONDS + c->hour * 3600LL +
+              c->minute * 60LL + c->second;
     return seconds * MICROS + c->micro;
 }
 
@@ -157,8 +159,8 @@ fo_time_format(int64_t micros, char buf[FO_TIME_TEXT])
     fo_civil_from_micros(micros, &c);
     if (c.micro != 0)
         (void)snprintf(fraction, sizeof(fraction), ".%06u", c.micro % 1000000u);
-    (void)snprintf(buf, FO_TIME_TEXT, "%04d-%02u-%02uT%02u:%02u:%02u%sZ", c.year, c.month, c.day, c.hour, c.minute,
-                   c.second, fraction);
+    (void)snprintf(buf, FO_TIME_TEXT, "%04d-%02u-%02uT%02u:%02u:%02u%sZ", c.year, c.month, c.day, c.hour,
+                   c.minute, c.second, fraction);
     return buf;
 }
 

@@ -1,4 +1,5 @@
-/* Time: UTC only, microseconds since 1970, from a clock a test can set. Months are billing periods "YYYY-MM". */
+/* Time: UTC only, microseconds since 1970, from a clock a test can set. Months are billing periods "YYYY-MM".
+ */
 #ifndef FO_BASE_CLOCK_H
 #define FO_BASE_CLOCK_H
 
@@ -6,10 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FO_TIME_TEXT 32   /* bytes that hold any text made here */
+#define FO_TIME_TEXT 32 /* bytes that hold any text made here */
 
-int64_t fo_clock_now(void);       /* microseconds; the set time when a test (or FINOPS_CLOCK=ISO time) fixed it */
-int64_t fo_clock_monotonic(void); /* microseconds, for durations; never fixed */
+int64_t fo_clock_now(void); /* microseconds; the set time when a test (or FINOPS_CLOCK=ISO time) fixed it */
+int64_t fo_clock_monotonic(void);  /* microseconds, for durations; never fixed */
 void fo_clock_fix(int64_t micros); /* negative: the real clock again */
 
 typedef struct fo_civil {
@@ -25,8 +26,9 @@ unsigned fo_days_in_month(int year, unsigned month);
 /* "2026-11-21T06:01:16.123456Z", fraction left out when zero. Returns buf. */
 const char *fo_time_format(int64_t micros, char buf[FO_TIME_TEXT]);
 /*
- * Reads "YYYY-MM-DD[(T| )HH:MM[:SS[.f{1,9}]]][Z|+HH[:MM]|-HH[:MM]]" of exactly n bytes; a time without zone is UTC; digits beyond
- * microseconds are cut. False for anything else, including 2026-02-30 and 24:00. Hot path of the CSV reader.
+ * Reads "YYYY-MM-DD[(T| )HH:MM[:SS[.f{1,9}]]][Z|+HH[:MM]|-HH[:MM]]" of exactly n bytes; a time without zone
+ * is UTC; digits beyond microseconds are cut. False for anything else, including 2026-02-30 and 24:00. Hot
+ * path of the CSV reader.
  */
 bool fo_time_parse(const char *p, size_t n, int64_t *ret_micros);
 

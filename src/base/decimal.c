@@ -1,8 +1,8 @@
 /*
  * Decimals from text and to text.
  *
- * Nearly every amount of a bill has few digits: those take one 64-bit accumulation and one multiplication. What is left,
- * long fractions and exponents, goes through the general reader.
+ * Nearly every amount of a bill has few digits: those take one 64-bit accumulation and one multiplication.
+ * What is left, long fractions and exponents, goes through the general reader.
  */
 #include "base/decimal.h"
 
@@ -18,11 +18,14 @@
 #define KEPT_DIGITS 38
 #define EXPONENT_MAX 100000 /* far beyond any value that fits; keeps sums from overflowing */
 
+/* clang-format off */
 const uint64_t fo_pow10[20] = {
     1ull, 10ull, 100ull, 1000ull, 10000ull, 100000ull, 1000000ull, 10000000ull, 100000000ull, 1000000000ull,
-    10000000000ull, 100000000000ull, 1000000000000ull, 10000000000000ull, 100000000000000ull, 1000000000000000ull,
-    10000000000000000ull, 100000000000000000ull, 1000000000000000000ull, 10000000000000000000ull,
+    10000000000ull, 100000000000ull, 1000000000000ull, 10000000000000ull, 100000000000000ull,
+    1000000000000000ull, 10000000000000000ull, 100000000000000000ull, 1000000000000000000ull,
+    10000000000000000000ull,
 };
+/* clang-format on */
 
 /* A number's text taken apart: digits of the whole and of the fraction, and the exponent. */
 typedef struct number {
@@ -146,7 +149,8 @@ parse_any(const char *p, size_t n, fo_decimal *ret)
     total = x.n_whole + x.n_fraction;
     while (first < total && digit_at(&x, first) == 0)
         first++;
-    point = (long long)x.n_whole - (long long)first + x.exponent; /* digits before the point, from the first that counts */
+    /* How many digits stand before the point, counted from the first that is not zero. */
+    point = (long long)x.n_whole - (long long)first + x.exponent;
     if (first == total || point + SCALE < 0) {
         *ret = 0;
         return first == total ? FO_DECIMAL_EXACT : FO_DECIMAL_ROUNDED;

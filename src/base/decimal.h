@@ -25,8 +25,8 @@ typedef enum fo_decimal_result {
 fo_decimal_result fo_decimal_parse(const char *p, size_t n, fo_decimal *ret);
 
 /*
- * The decimal of a double's shortest text that reads back ("890123.4567891234" gives just that). NaN and infinities
- * are FO_DECIMAL_BAD. Fast when the value is a multiple of 1e-10 with at most 15 digits.
+ * The decimal of a double's shortest text that reads back ("890123.4567891234" gives just that). NaN and
+ * infinities are FO_DECIMAL_BAD. Fast when the value is a multiple of 1e-10 with at most 15 digits.
  */
 fo_decimal_result fo_decimal_from_double(double d, fo_decimal *ret);
 

@@ -1,9 +1,10 @@
 /*
  * The decimal a double means: the shortest text that reads back, as Python or JavaScript print it.
  *
- * Bills carry sums and prices of few digits, which one multiplication and one check find. For the rest: Schubfach
- * (Raffaello Giulietti, "The Schubfach way to render doubles", 2021), which decides with three 128-bit products instead
- * of printing and reading back up to three times. Only the powers of ten that values between 1e-19 and 1e20 need are here.
+ * Bills carry sums and prices of few digits, which one multiplication and one check find. For the rest:
+ * Schubfach (Raffaello Giulietti, "The Schubfach way to render doubles", 2021), which decides with three
+ * 128-bit products instead of printing and reading back up to three times. Only the powers of ten that values
+ * between 1e-19 and 1e20 need are here.
  */
 #include <assert.h>
 #include <math.h>
@@ -93,7 +94,8 @@ round_to_odd(wide g, uint64_t cp)
     return (uint64_t)(y >> 64) | ((uint64_t)y > 1);
 }
 
-/* The bounds of the numbers that read as one double, times four over 10^k, and the double itself in the middle. */
+/* The bounds of the numbers that read as one double, times four over 10^k, and the double itself in the
+ * middle. */
 typedef struct bounds {
     uint64_t low;
     uint64_t exact;
@@ -184,7 +186,8 @@ fo_decimal_from_double(double d, fo_decimal *ret)
     assert(ret);
 
     if (scaled > -1e15 && scaled < 1e15) {
-        /* A decimal of 15 digits is the only one of its length a double can mean, so reading back is proof enough. */
+        /* A decimal of 15 digits is the only one of its length a double can mean, so reading back is proof
+         * enough. */
         int64_t t = (int64_t)(scaled + (scaled < 0 ? -0.5 : 0.5));
 
         if ((double)t / 1e10 == d) {

@@ -1,8 +1,9 @@
 /*
  * Errors: one table of codes, and the object that carries code, message and hint.
  *
- * The message is kept as one text that each caller prefixes; a chain of objects would hold the same words in more
- * pieces. When there is no memory for a message the code must still arrive, so every code has a constant error.
+ * The message is kept as one text that each caller prefixes; a chain of objects would hold the same words in
+ * more pieces. When there is no memory for a message the code must still arrive, so every code has a constant
+ * error.
  */
 #include "base/error.h"
 
@@ -57,7 +58,8 @@ static const code_row codes[FINOPS_E_COUNT_] = {
     [FINOPS_E_INTERNAL] = { "internal", "internal mistake" NO_DETAIL, 1, 500, false },
 };
 
-/* Stand-ins without memory of their own. They only carry the code: no text, no hint, never written, never freed. */
+/* Stand-ins without memory of their own. They only carry the code: no text, no hint, never written, never
+ * freed. */
 static finops_error fixed[FINOPS_E_COUNT_];
 
 static bool

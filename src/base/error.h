@@ -8,8 +8,9 @@
 #define FO_MUST_USE __attribute__((warn_unused_result))
 
 /*
- * Sets *err (when err is not NULL) and returns code, so that a function can `return fo_error_set(...)`. An error that was
- * there is replaced. Without memory for the message *err still carries the code, with a general text.
+ * Sets *err (when err is not NULL) and returns code, so that a function can `return fo_error_set(...)`. An
+ * error that was there is replaced. Without memory for the message *err still carries the code, with a
+ * general text.
  */
 finops_code fo_error_set(finops_error **err, finops_code code, const char *fmt, ...) FO_PRINTF(3, 4);
 
@@ -23,8 +24,8 @@ void fo_error_hint(finops_error **err, const char *fmt, ...) FO_PRINTF(2, 3);
 finops_code fo_error_oom(finops_error **err);
 
 /*
- * "<fmt>: <strerror(errnum), first letter small>" with the code that fits errnum: ENOENT and ENOTDIR are not_found,
- * EACCES, EPERM and EROFS denied, EEXIST exists, ENOMEM memory, all others io.
+ * "<fmt>: <strerror(errnum), first letter small>" with the code that fits errnum: ENOENT and ENOTDIR are
+ * not_found, EACCES, EPERM and EROFS denied, EEXIST exists, ENOMEM memory, all others io.
  */
 finops_code fo_error_errno(finops_error **err, int errnum, const char *fmt, ...) FO_PRINTF(3, 4);
 

@@ -51,7 +51,8 @@ fo_file_read(const char *path, size_t max, fo_str *ret, finops_error **err)
 
     assert(path && ret);
 
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not make us wait before it is refused */
+    /* Without O_NONBLOCK a pipe would make us wait before it is refused. */
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) != 0)
         return fo_error_errno(err, errno, "read %s", path);
     if (!S_ISREG(st.st_mode))
@@ -109,7 +110,8 @@ open_beside(const char *path, unsigned mode, char **ret_name)
     return -1;
 }
 
-/* Makes the rename durable. Folders of some network file systems cannot be synced; their rename is already safe. */
+/* Makes the rename durable. Folders of some network file systems cannot be synced; their rename is already
+ * safe. */
 static finops_code
 sync_folder_of(const char *path, finops_error **err)
 {

@@ -8,11 +8,13 @@
 #include "base/error.h"
 #include "base/str.h"
 
-/* Reads a regular file of at most max bytes into *ret (appended). FINOPS_E_DATA when it is larger, FINOPS_E_UNSUPPORTED when
- * it is a folder, pipe or device. */
+/* Reads a regular file of at most max bytes into *ret (appended). FINOPS_E_DATA when it is larger,
+ * FINOPS_E_UNSUPPORTED when it is a folder, pipe or device. */
 finops_code fo_file_read(const char *path, size_t max, fo_str *ret, finops_error **err);
-/* Temporary file beside it, fsync, rename, fsync of the folder: the target is old or new. mode & ~umask, e.g. 0644. */
-finops_code fo_file_write_atomic(const char *path, const void *p, size_t n, unsigned mode, finops_error **err);
+/* Temporary file beside it, fsync, rename, fsync of the folder: the target is old or new. mode & ~umask, e.g.
+ * 0644. */
+finops_code fo_file_write_atomic(const char *path, const void *p, size_t n, unsigned mode,
+                                 finops_error **err);
 /* mkdir -p of a folder (0777 & ~umask for each new one). */
 finops_code fo_mkdirs(const char *path, finops_error **err);
 /* mkdir -p of the folder a path lies in. */
@@ -21,8 +23,9 @@ finops_code fo_mkdirs_for(const char *path, finops_error **err);
 char *fo_path_absolute(const char *path);
 char *fo_path_join(const char *a, const char *b); /* one '/' between; b alone when a is ""; NULL: no memory */
 const char *fo_path_base(const char *path);       /* after the last '/' */
-/* Files below root (regular files, links to files followed, no link to a folder followed), each "sub/dir/name" relative to
- * root, sorted by bytes; they replace what *ret held. FINOPS_E_NOT_FOUND when root is no folder. */
+/* Files below root (regular files, links to files followed, no link to a folder followed), each
+ * "sub/dir/name" relative to root, sorted by bytes; they replace what *ret held. FINOPS_E_NOT_FOUND when root
+ * is no folder. */
 finops_code fo_walk(const char *root, fo_strv *ret, finops_error **err);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * Log lines.
  *
- * A line is put together on the stack and leaves by one write() under a lock, so lines of threads never mix and logging
- * neither fails for want of memory nor disturbs a test that counts allocations. What does not fit is cut and marked.
+ * A line is put together on the stack and leaves by one write() under a lock, so lines of threads never mix
+ * and logging neither fails for want of memory nor disturbs a test that counts allocations. What does not fit
+ * is cut and marked.
  */
 #include "base/log.h"
 
@@ -31,8 +32,8 @@ typedef struct line {
 } line;
 
 typedef struct level_row {
-    const char *name;   /* in JSON and on the command line */
-    const char *label;  /* for people */
+    const char *name;  /* in JSON and on the command line */
+    const char *label; /* for people */
     const char *colour;
 } level_row;
 

@@ -1,6 +1,6 @@
 /*
- * Logging to stderr: one line an event, for people or as JSON. Thread-safe; allocates nothing and keeps errno. The library
- * logs at debug only. Lines over about 8 KB are cut with "...".
+ * Logging to stderr: one line an event, for people or as JSON. Thread-safe; allocates nothing and keeps
+ * errno. The library logs at debug only. Lines over about 8 KB are cut with "...".
  */
 #ifndef FO_BASE_LOG_H
 #define FO_BASE_LOG_H
@@ -26,7 +26,8 @@ void fo_log(fo_level level, const char *fmt, ...) FO_PRINTF(2, 3);
 #define fo_debug(...) (fo_log_enabled(FO_LOG_DEBUG) ? fo_log(FO_LOG_DEBUG, __VA_ARGS__) : (void)0)
 #define fo_info(...) fo_log(FO_LOG_INFO, __VA_ARGS__)
 #define fo_warn(...) fo_log(FO_LOG_WARN, __VA_ARGS__)
-/* Logs an error with its causes, and its hint on a line of its own (fields "code" and "hint" in JSON). NULL is fine. */
+/* Logs an error with its causes, and its hint on a line of its own (fields "code" and "hint" in JSON). NULL
+ * is fine. */
 void fo_log_error(const finops_error *err);
 
 #endif

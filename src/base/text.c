@@ -73,11 +73,13 @@ fo_parse_size(const char *s, unsigned long long *ret)
         const char *name;
         unsigned long long bytes;
     } units[] = {
-        { "", 1 },          { "b", 1 },
-        { "k", 1000 },      { "kb", 1000 },          { "kib", 1ULL << 10 },
-        { "m", 1000000 },   { "mb", 1000000 },       { "mib", 1ULL << 20 },
-        { "g", 1000000000 }, { "gb", 1000000000 },    { "gib", 1ULL << 30 },
+        /* clang-format off */
+        { "", 1 }, { "b", 1 },
+        { "k", 1000 }, { "kb", 1000 }, { "kib", 1ULL << 10 },
+        { "m", 1000000 }, { "mb", 1000000 }, { "mib", 1ULL << 20 },
+        { "g", 1000000000 }, { "gb", 1000000000 }, { "gib", 1ULL << 30 },
         { "t", 1000000000000 }, { "tb", 1000000000000 }, { "tib", 1ULL << 40 },
+        /* clang-format on */
     };
     unsigned long long value;
 
@@ -102,7 +104,8 @@ least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* Levenshtein's distance where swapping two neighbours counts as one edit: the commonest slip of the fingers. */
+/* Levenshtein's distance where swapping two neighbours counts as one edit: the commonest slip of the fingers.
+ */
 unsigned
 fo_edit_distance(const char *a, const char *b)
 {

@@ -1,6 +1,8 @@
 /*
- * Reading times. Bills carry hundreds of millions of them in one of two forms, "2026-11-21T06:00:00Z" and the same with
- * ".000", which are checked eight bytes at a time; everything else goes through a small reader of the full grammar.
+ * Reading times. Bills carry hundreds of millions of them in one of two forms, "2026-11-21T06:00:00Z" and the
+ * same with
+ * ".000", which are checked eight bytes at a time; everything else goes through a small reader of the full
+ * grammar.
  */
 #include <assert.h>
 #include <string.h>
@@ -11,12 +13,12 @@
 
 /* Eight bytes of text as a number whose lowest byte is the first character. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define EIGHT(a, b, c, d, e, f, g, h)                                                                                 \
-    ((uint64_t)(a) | (uint64_t)(b) << 8 | (uint64_t)(c) << 16 | (uint64_t)(d) << 24 | (uint64_t)(e) << 32 |           \
+#define EIGHT(a, b, c, d, e, f, g, h)                                                                        \
+    ((uint64_t)(a) | (uint64_t)(b) << 8 | (uint64_t)(c) << 16 | (uint64_t)(d) << 24 | (uint64_t)(e) << 32 |  \
      (uint64_t)(f) << 40 | (uint64_t)(g) << 48 | (uint64_t)(h) << 56)
 #else
-#define EIGHT(a, b, c, d, e, f, g, h)                                                                                 \
-    ((uint64_t)(h) | (uint64_t)(g) << 8 | (uint64_t)(f) << 16 | (uint64_t)(e) << 24 | (uint64_t)(d) << 32 |           \
+#define EIGHT(a, b, c, d, e, f, g, h)                                                                        \
+    ((uint64_t)(h) | (uint64_t)(g) << 8 | (uint64_t)(f) << 16 | (uint64_t)(e) << 24 | (uint64_t)(d) << 32 |  \
      (uint64_t)(c) << 40 | (uint64_t)(b) << 48 | (uint64_t)(a) << 56)
 #endif
 
@@ -30,7 +32,8 @@ fits(const char *p, uint64_t digits, uint64_t marks)
 
     memcpy(&x, p, 8);
     /* Adding six moves ':' and above out of the 0x30s; the first test keeps the sum within its byte. */
-    return (x & ~digits) == marks && (x & high) == zeros && ((x + (0x0606060606060606u & digits)) & high) == zeros;
+    return (x & ~digits) == marks && (x & high) == zeros &&
+           ((x + (0x0606060606060606u & digits)) & high) == zeros;
 }
 
 static inline unsigned
@@ -39,14 +42,16 @@ two(const char *p)
     return (unsigned)(p[0] - '0') * 10 + (unsigned)(p[1] - '0');
 }
 
-/* fo_days_from_civil for the years 0 to 9999 in 32 bits without a sign: a cycle of 400 years is added and taken off. */
+/* fo_days_from_civil for the years 0 to 9999 in 32 bits without a sign: a cycle of 400 years is added and
+ * taken off. */
 static inline int64_t
 days_of(const fo_civil *c)
 {
     unsigned from_march = c->month > 2 ? c->month - 3 : c->month + 9;
     unsigned y = (unsigned)c->year + 400 - (c->month <= 2);
 
-    return (int64_t)(y * 365 + y / 4 - y / 100 + y / 400 + (153 * from_march + 2) / 5 + c->day) - 1 - 146097 - 719468;
+    return (int64_t)(y * 365 + y / 4 - y / 100 + y / 400 + (153 * from_march + 2) / 5 + c->day) - 1 - 146097 -
+           719468;
 }
 
 /* Puts the parts together; false when one is out of its range. */
@@ -158,8 +163,8 @@ parse_any(const char *p, size_t n, int64_t *ret)
     unsigned year;
     int64_t zone, micros;
 
-    if (!take_digits(&c, 4, &year) || !take_char(&c, '-') || !take_digits(&c, 2, &t.month) || !take_char(&c, '-') ||
-        !take_digits(&c, 2, &t.day))
+    if (!take_digits(&c, 4, &year) || !take_char(&c, '-') || !take_digits(&c, 2, &t.month) ||
+        !take_char(&c, '-') || !take_digits(&c, 2, &t.day))
         return false;
     t.year = (int)year;
     if ((take_char(&c, 'T') || take_char(&c, ' ')) && !take_day_time(&c, &t))

@@ -1,8 +1,9 @@
 /*
  * How wide text is on a terminal. wcwidth() would need a locale that the caller may not have set.
  *
- * The tables follow Unicode 14: none = general categories Mn, Me, Cf and the joining Hangul Jamo, wide = East Asian
- * Width W and F (https://www.unicode.org/reports/tr11/); code points not assigned are merged into the spans around them.
+ * The tables follow Unicode 14: none = general categories Mn, Me, Cf and the joining Hangul Jamo, wide = East
+ * Asian Width W and F (https://www.unicode.org/reports/tr11/); code points not assigned are merged into the
+ * spans around them.
  */
 #include <assert.h>
 

@@ -1,4 +1,5 @@
-/* All files below a folder. A list of folders still to visit takes the place of recursion, so depth costs no stack. */
+/* All files below a folder. A list of folders still to visit takes the place of recursion, so depth costs no
+ * stack. */
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
@@ -35,7 +36,8 @@ walk_done(walk *w)
     fo_strv_done(&w->files);
 }
 
-/* What an entry is, links to files followed. An entry that is gone or a link that leads nowhere is nothing. */
+/* What an entry is, links to files followed. An entry that is gone or a link that leads nowhere is nothing.
+ */
 static kind
 kind_of(DIR *dir, const struct dirent *e)
 {

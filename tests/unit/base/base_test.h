@@ -1,4 +1,5 @@
-/* What every test of base includes: cmocka with what it needs, and a random source that is the same in each run. */
+/* What every test of base includes: cmocka with what it needs, and a random source that is the same in each
+ * run. */
 #ifndef FO_TESTS_BASE_TEST_H
 #define FO_TESTS_BASE_TEST_H
 

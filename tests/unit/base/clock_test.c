@@ -23,7 +23,8 @@ is_about_now(int64_t micros)
     return diff > -60 && diff < 60;
 }
 
-/* The environment is read once a process, so each reading is tried in a child, and before the parent asks for the time. */
+/* The environment is read once a process, so each reading is tried in a child, and before the parent asks for
+ * the time. */
 static int
 in_child_with_clock(const char *text)
 {
@@ -161,7 +162,8 @@ every_day_of_four_digit_years_is_read(void **state)
                 int64_t micros = 0;
                 bool ok;
 
-                (void)snprintf(buf, sizeof(buf), "%04d-%02u-%02uT00:00:00Z", year % 10000, month % 13, day % 33);
+                (void)snprintf(buf, sizeof(buf), "%04d-%02u-%02uT00:00:00Z", year % 10000, month % 13,
+                               day % 33);
                 ok = fo_time_parse(buf, 20, &micros);
                 if (ok != (day <= fo_days_in_month(year, month)))
                     fail_msg("%s", buf);
@@ -208,14 +210,45 @@ static void
 what_is_no_time_is_refused(void **state)
 {
     static const char *const rows[] = {
-        "", "2026", "2026-11", "2026-11-2", "26-11-21", "2026-02-30", "2025-02-29", "1900-02-29", "2026-00-01",
-        "2026-13-01", "2026-01-00", "2026-04-31", "2026-11-21T24:00", "2026-11-21T06:60", "2026-11-21T06:00:60Z",
-        "2026-11-21T24:00:00Z", "2026-02-30T00:00:00Z", "2026-11-21T06:60:00.000Z", "2026-11-21T", "2026-11-21T06",
-        "2026-11-21T6:00", "2026-11-21T06:00:", "2026-11-21T06:00:00.", "2026-11-21T06:00:00.Z",
-        "2026-11-21T06:00:00.1234567890Z", "2026-11-21t06:00:00Z", "2026-11-21T06:00:00z", "2026-11-21T06:00:00ZZ",
-        "2026-11-21T06:00:00 Z", " 2026-11-21", "2026-11-21 ", "2026/11/21", "2026-11-21T06:00:00+1",
-        "2026-11-21T06:00:00+24", "2026-11-21T06:00:00+01:60", "2026-11-21T06:00:00+0100", "+2026-11-21",
-        "2026-11-21T06.00.00Z", "20261121T060000Z",
+        "",
+        "2026",
+        "2026-11",
+        "2026-11-2",
+        "26-11-21",
+        "2026-02-30",
+        "2025-02-29",
+        "1900-02-29",
+        "2026-00-01",
+        "2026-13-01",
+        "2026-01-00",
+        "2026-04-31",
+        "2026-11-21T24:00",
+        "2026-11-21T06:60",
+        "2026-11-21T06:00:60Z",
+        "2026-11-21T24:00:00Z",
+        "2026-02-30T00:00:00Z",
+        "2026-11-21T06:60:00.000Z",
+        "2026-11-21T",
+        "2026-11-21T06",
+        "2026-11-21T6:00",
+        "2026-11-21T06:00:",
+        "2026-11-21T06:00:00.",
+        "2026-11-21T06:00:00.Z",
+        "2026-11-21T06:00:00.1234567890Z",
+        "2026-11-21t06:00:00Z",
+        "2026-11-21T06:00:00z",
+        "2026-11-21T06:00:00ZZ",
+        "2026-11-21T06:00:00 Z",
+        " 2026-11-21",
+        "2026-11-21 ",
+        "2026/11/21",
+        "2026-11-21T06:00:00+1",
+        "2026-11-21T06:00:00+24",
+        "2026-11-21T06:00:00+01:60",
+        "2026-11-21T06:00:00+0100",
+        "+2026-11-21",
+        "2026-11-21T06.00.00Z",
+        "20261121T060000Z",
     };
 
     (void)state;
@@ -242,7 +275,8 @@ leap_days_are_read(void **state)
 static void
 both_ways_of_reading_agree_on_every_byte(void **state)
 {
-    static const char *const seeds[] = { "2026-11-21T06:01:16", "2024-02-29T23:59:59", "1999-12-31 00:00:00" };
+    static const char *const seeds[] = { "2026-11-21T06:01:16", "2024-02-29T23:59:59",
+                                         "1999-12-31 00:00:00" };
 
     (void)state;
     for (size_t s = 0; s < FO_COUNT(seeds); s++)
@@ -268,7 +302,8 @@ both_ways_of_reading_agree_on_every_byte(void **state)
 static void
 periods_are_months_in_a_row(void **state)
 {
-    static const char *const bad[] = { "", "2026", "2026-1", "2026-00", "2026-13", "2026-011", "2026/01", "x026-01" };
+    static const char *const bad[] = { "",        "2026",     "2026-1",  "2026-00",
+                                       "2026-13", "2026-011", "2026/01", "x026-01" };
     char buf[FO_TIME_TEXT];
     int index = 0, next = 0;
 

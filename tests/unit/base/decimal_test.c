@@ -50,8 +50,10 @@ plain_numbers_keep_every_digit(void **state)
     is("9999999999999999999", FO_DECIMAL_EXACT, "9999999999999999999");
     is("18446744073709551616", FO_DECIMAL_EXACT, "18446744073709551616");
     is("9.999999999999999999", FO_DECIMAL_EXACT, "9.999999999999999999");
-    is("99999999999999999999.999999999999999999", FO_DECIMAL_EXACT, "99999999999999999999.999999999999999999");
-    is("-99999999999999999999.999999999999999999", FO_DECIMAL_EXACT, "-99999999999999999999.999999999999999999");
+    is("99999999999999999999.999999999999999999", FO_DECIMAL_EXACT,
+       "99999999999999999999.999999999999999999");
+    is("-99999999999999999999.999999999999999999", FO_DECIMAL_EXACT,
+       "-99999999999999999999.999999999999999999");
     is("000000000000000000000000000000001.5", FO_DECIMAL_EXACT, "1.5");
     is("1.500000000000000000000000000000000000", FO_DECIMAL_EXACT, "1.5");
 }
@@ -89,8 +91,12 @@ digits_beyond_the_last_round_half_away_from_zero(void **state)
 static void
 what_does_not_fit_is_out_of_range(void **state)
 {
-    static const char *const rows[] = { "100000000000000000000",    "-100000000000000000000", "1e20", "1e999999999999",
-                                        "123456789012345678901.5", "0.001e24",
+    static const char *const rows[] = { "100000000000000000000",
+                                        "-100000000000000000000",
+                                        "1e20",
+                                        "1e999999999999",
+                                        "123456789012345678901.5",
+                                        "0.001e24",
                                         "99999999999999999999.9999999999999999995" };
 
     (void)state;
@@ -101,10 +107,35 @@ what_does_not_fit_is_out_of_range(void **state)
 static void
 what_is_no_number_is_bad(void **state)
 {
-    static const char *const rows[] = { "",    "-",   "+",    ".",     "1.",   ".5",   "1..2", "1.2.3", " 1",     "1 ",
-                                        "e5",  "1e",  "1e+",  "1e-",   "1e5.", "--1",  "+-1",  "0x10",  "1,000",  "NaN",
-                                        "inf", "1_0", "\xef\xbc\x91", "1e5x", "12345678901234567890.", "1a",
-                                        "123456789012345678901234567890x", "-.5", "1.e5" };
+    static const char *const rows[] = { "",
+                                        "-",
+                                        "+",
+                                        ".",
+                                        "1.",
+                                        ".5",
+                                        "1..2",
+                                        "1.2.3",
+                                        " 1",
+                                        "1 ",
+                                        "e5",
+                                        "1e",
+                                        "1e+",
+                                        "1e-",
+                                        "1e5.",
+                                        "--1",
+                                        "+-1",
+                                        "0x10",
+                                        "1,000",
+                                        "NaN",
+                                        "inf",
+                                        "1_0",
+                                        "\xef\xbc\x91",
+                                        "1e5x",
+                                        "12345678901234567890.",
+                                        "1a",
+                                        "123456789012345678901234567890x",
+                                        "-.5",
+                                        "1.e5" };
 
     (void)state;
     for (size_t i = 0; i < FO_COUNT(rows); i++)
@@ -184,8 +215,8 @@ random_exponents_and_tails_read_as_the_model_does(void **state)
         int n;
 
         model_digits(v, digits, 38);
-        n = snprintf(text, sizeof(text), "%s%.*s.%s%03ue%d", v < 0 ? "-" : "", (int)point, digits, digits + point, tail,
-                     20 - (int)point);
+        n = snprintf(text, sizeof(text), "%s%.*s.%s%03ue%d", v < 0 ? "-" : "", (int)point, digits,
+                     digits + point, tail, 20 - (int)point);
         expected = tail < 500 ? v : v < 0 ? v - 1 : v + 1;
         if (v == 0 && tail >= 500)
             expected = 1; /* the model writes no sign for zero */
@@ -195,7 +226,8 @@ random_exponents_and_tails_read_as_the_model_does(void **state)
     }
 }
 
-/* The shortest text that reads back, the nearest of several, by trying: each length, and the neighbours of each text. */
+/* The shortest text that reads back, the nearest of several, by trying: each length, and the neighbours of
+ * each text. */
 static bool
 try_text(double d, int digits, int delta, char text[TEXT])
 {
@@ -221,7 +253,8 @@ model_shortest(double d, char text[TEXT])
     double size = fabs(d);
 
     for (int digits = 1; digits <= 17; digits++)
-        if (try_text(size, digits, 0, text) || try_text(size, digits, 1, text) || try_text(size, digits, -1, text))
+        if (try_text(size, digits, 0, text) || try_text(size, digits, 1, text) ||
+            try_text(size, digits, -1, text))
             return;
     fail_msg("%.17g has no text", d);
 }
@@ -322,10 +355,14 @@ known_doubles_give_what_people_see(void **state)
         double d;
         const char *text;
     } rows[] = {
-        { 890123.4567891234, "890123.4567891234" }, { 0.1, "0.1" },
-        { 0.1 + 0.2, "0.30000000000000004" },       { 1e15 / 3, "333333333333333.3" },
-        { 9007199254740993.0, "9007199254740992" }, { 5.684341886080802e-14, "0.000000000000056843" },
-        { -0.0, "0" },                              { 123456789012345680.0, "123456789012345680" },
+        { 890123.4567891234, "890123.4567891234" },
+        { 0.1, "0.1" },
+        { 0.1 + 0.2, "0.30000000000000004" },
+        { 1e15 / 3, "333333333333333.3" },
+        { 9007199254740993.0, "9007199254740992" },
+        { 5.684341886080802e-14, "0.000000000000056843" },
+        { -0.0, "0" },
+        { 123456789012345680.0, "123456789012345680" },
         { 99999999999999983222.0, "99999999999999980000" },
     };
     char buf[FO_DECIMAL_TEXT];
@@ -363,9 +400,18 @@ rounded_texts_have_the_places_asked_for(void **state)
         unsigned places;
         const char *text;
     } rows[] = {
-        { "12.5", 2, "12.50" },      { "12.345", 2, "12.35" },   { "-12.345", 2, "-12.35" }, { "12.344999", 2, "12.34" },
-        { "0.5", 0, "1" },           { "0.4", 0, "0" },          { "-0.004", 2, "0.00" },    { "-0.005", 2, "-0.01" },
-        { "1.5", 18, "1.500000000000000000" }, { "9.999", 2, "10.00" }, { "0", 3, "0.000" },  { "0.05", 1, "0.1" },
+        { "12.5", 2, "12.50" },
+        { "12.345", 2, "12.35" },
+        { "-12.345", 2, "-12.35" },
+        { "12.344999", 2, "12.34" },
+        { "0.5", 0, "1" },
+        { "0.4", 0, "0" },
+        { "-0.004", 2, "0.00" },
+        { "-0.005", 2, "-0.01" },
+        { "1.5", 18, "1.500000000000000000" },
+        { "9.999", 2, "10.00" },
+        { "0", 3, "0.000" },
+        { "0.05", 1, "0.1" },
         { "99999999999999999999.999999999999999999", 2, "100000000000000000000.00" },
         { "-12345678901234567890.5", 0, "-12345678901234567891" },
     };

@@ -37,7 +37,7 @@ exit_statuses_tell_usage_and_partial_from_failure(void **state)
     (void)state;
     for (int i = 0; i < FINOPS_E_COUNT_; i++) {
         finops_code code = (finops_code)i;
-        int expected = code == FINOPS_OK                                     ? 0
+        int expected = code == FINOPS_OK                                   ? 0
                        : code == FINOPS_E_USAGE || code == FINOPS_E_CONFIG ? 2
                        : code == FINOPS_E_PARTIAL                          ? 3
                                                                            : 1;
@@ -143,9 +143,11 @@ errno_gives_code_and_reason(void **state)
         int errnum;
         finops_code code;
     } rows[] = {
-        { ENOENT, FINOPS_E_NOT_FOUND }, { ENOTDIR, FINOPS_E_NOT_FOUND }, { EACCES, FINOPS_E_DENIED },
-        { EPERM, FINOPS_E_DENIED },     { EROFS, FINOPS_E_DENIED },      { EEXIST, FINOPS_E_EXISTS },
-        { ENOMEM, FINOPS_E_MEMORY },    { EIO, FINOPS_E_IO },            { ENOSPC, FINOPS_E_IO },
+        { ENOENT, FINOPS_E_NOT_FOUND }, { ENOTDIR, FINOPS_E_NOT_FOUND },
+        { EACCES, FINOPS_E_DENIED },    { EPERM, FINOPS_E_DENIED },
+        { EROFS, FINOPS_E_DENIED },     { EEXIST, FINOPS_E_EXISTS },
+        { ENOMEM, FINOPS_E_MEMORY },    { EIO, FINOPS_E_IO },
+        { ENOSPC, FINOPS_E_IO },
     };
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
 

@@ -155,7 +155,8 @@ a_write_that_fails_leaves_the_old_state(void **state)
     assert_int_equal(fo_file_write_atomic("none/f", "x", 1, 0600, &err), FINOPS_E_NOT_FOUND);
     assert_string_equal(finops_error_text(err), "write none/f: no such file or directory");
     finops_error_freep(&err);
-    assert_int_not_equal(fo_file_write_atomic("folder", "x", 1, 0600, &err), FINOPS_OK); /* rename onto a folder */
+    assert_int_not_equal(fo_file_write_atomic("folder", "x", 1, 0600, &err),
+                         FINOPS_OK); /* rename onto a folder */
     assert_int_equal(entries_of(*state), 1);
     assert_int_equal(entries_of("folder"), 1);
 }
@@ -195,7 +196,7 @@ static void
 paths_are_joined_with_one_slash(void **state)
 {
     static const char *const rows[][3] = {
-        { "a", "b", "a/b" }, { "a/", "b", "a/b" }, { "a//", "//b", "a/b" }, { "", "b", "b" },
+        { "a", "b", "a/b" }, { "a/", "b", "a/b" }, { "a//", "//b", "a/b" },   { "", "b", "b" },
         { "/", "b", "/b" },  { "", "/b", "/b" },   { "/a", "b/c", "/a/b/c" },
     };
 
@@ -214,7 +215,11 @@ static void
 absolute_paths_have_no_dots(void **state)
 {
     static const char *const rows[][2] = {
-        { "/a/./b/../c//d/", "/a/c/d" }, { "/", "/" }, { "/..", "/" }, { "/../../a", "/a" }, { "/a/..", "/" },
+        { "/a/./b/../c//d/", "/a/c/d" },
+        { "/", "/" },
+        { "/..", "/" },
+        { "/../../a", "/a" },
+        { "/a/..", "/" },
         { "/.a/..b/...", "/.a/..b/..." },
     };
     FO_AUTO(fo_freep) char *here = getcwd(NULL, 0);

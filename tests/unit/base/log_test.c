@@ -87,13 +87,16 @@ member(const json_t *j, const char *key)
 static void
 people_read_level_message_and_fields(void **state)
 {
-    const fo_field fields[] = { { "month", "2026-01" }, { "file", "a b.csv" }, { "note", NULL }, { "empty", "" } };
+    const fo_field fields[] = {
+        { "month", "2026-01" }, { "file", "a b.csv" }, { "note", NULL }, { "empty", "" }
+    };
 
     fo_log_fields(FO_LOG_WARN, fields, 4, "%d rows skipped", 3);
     fo_info("done");
     fo_debug("detail");
-    assert_string_equal(logged(state), "warning: 3 rows skipped month=2026-01 file=\"a b.csv\" note=null empty=\"\"\n"
-                                       "info: done\ndebug: detail\n");
+    assert_string_equal(logged(state),
+                        "warning: 3 rows skipped month=2026-01 file=\"a b.csv\" note=null empty=\"\"\n"
+                        "info: done\ndebug: detail\n");
 }
 
 static void
@@ -114,7 +117,8 @@ lines_below_the_level_are_not_written(void **state)
 static void
 control_characters_never_reach_the_terminal(void **state)
 {
-    fo_warn("a\tb\nc\x1b[31m\r\x7f\xc2\x9b" "d\xff \xc3\xa4\\");
+    fo_warn("a\tb\nc\x1b[31m\r\x7f\xc2\x9b"
+            "d\xff \xc3\xa4\\");
     assert_string_equal(logged(state), "warning: a\tb\\nc\\x1b[31m\\r\\x7f\\x9bd\\xff \xc3\xa4\\\n");
 }
 
@@ -149,9 +153,11 @@ json_replaces_bytes_that_are_no_utf8(void **state)
     json_t *j;
 
     fo_log_setup(FO_LOG_INFO, true, false);
-    fo_info("a\xff" "b\xc3");
+    fo_info("a\xff"
+            "b\xc3");
     j = logged_json(state);
-    assert_string_equal(member(j, "message"), "a\xef\xbf\xbd" "b\xef\xbf\xbd");
+    assert_string_equal(member(j, "message"), "a\xef\xbf\xbd"
+                                              "b\xef\xbf\xbd");
     json_decref(j);
 }
 
@@ -165,8 +171,9 @@ an_error_is_logged_with_its_hint_below(void **state)
     fo_error_hint(&err, "try --bucket");
     fo_log_error(err);
     fo_log_error(NULL);
-    assert_string_equal(logged(state),
-                        "error: read a.json: no such file\nerror: read a.json: no such file\nhint: try --bucket\n");
+    assert_string_equal(
+        logged(state),
+        "error: read a.json: no such file\nerror: read a.json: no such file\nhint: try --bucket\n");
 }
 
 static void

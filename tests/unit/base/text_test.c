@@ -46,7 +46,9 @@ characters_are_judged_as_ascii(void **state)
 static void
 whole_numbers_are_read_strictly(void **state)
 {
-    static const char *const bad[] = { "", " 1", "1 ", "+1", "-1", "1.0", "0x1", "18446744073709551616", "1e3" };
+    static const char *const bad[] = {
+        "", " 1", "1 ", "+1", "-1", "1.0", "0x1", "18446744073709551616", "1e3"
+    };
     unsigned long long value = 7;
 
     (void)state;
@@ -67,9 +69,16 @@ sizes_have_decimal_and_binary_units(void **state)
         const char *text;
         unsigned long long bytes;
     } rows[] = {
-        { "0", 0 },          { "12", 12 },         { "12B", 12 },          { "512k", 512000 },
-        { "2GB", 2000000000 }, { "8MiB", 8388608 }, { "1kib", 1024 },       { "3M", 3000000 },
-        { "1TiB", 1099511627776 }, { "1tb", 1000000000000 },
+        { "0", 0 },
+        { "12", 12 },
+        { "12B", 12 },
+        { "512k", 512000 },
+        { "2GB", 2000000000 },
+        { "8MiB", 8388608 },
+        { "1kib", 1024 },
+        { "3M", 3000000 },
+        { "1TiB", 1099511627776 },
+        { "1tb", 1000000000000 },
     };
     static const char *const bad[] = { "", "k", "1 MB", "-1", "1.5GB", "1XB", "1MBs", "20000000TiB" };
     unsigned long long value = 0;

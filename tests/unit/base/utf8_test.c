@@ -6,7 +6,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-/* The model: take the bits together first, then ask whether that is a character written in its shortest form. */
+/* The model: take the bits together first, then ask whether that is a character written in its shortest form.
+ */
 static unsigned
 model_length(const unsigned char *p, size_t n, uint32_t *ret)
 {
@@ -57,8 +58,9 @@ check_valid(const unsigned char *p, size_t n)
 static void
 every_mix_of_edge_bytes_is_judged_as_the_standard_says(void **state)
 {
-    static const unsigned char edge[] = { 0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf,
-                                          0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf4, 0xf5, 0xf8, 0xff };
+    static const unsigned char edge[] = { 0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf,
+                                          0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed,
+                                          0xee, 0xef, 0xf0, 0xf1, 0xf4, 0xf5, 0xf8, 0xff };
     const size_t count = FO_COUNT(edge), all = count * count * count * count;
 
     (void)state;
@@ -92,7 +94,8 @@ every_code_point_decodes_to_itself(void **state)
     }
 }
 
-/* Wherever it stands in blocks of eight and sixteen, and however long the text is: exact memory, so ASan sees overreads. */
+/* Wherever it stands in blocks of eight and sixteen, and however long the text is: exact memory, so ASan sees
+ * overreads. */
 static void
 a_bad_byte_is_found_at_every_place(void **state)
 {
@@ -119,8 +122,15 @@ a_bad_byte_is_found_at_every_place(void **state)
 static void
 random_bytes_are_judged_as_the_model_judges(void **state)
 {
-    static const char *const parts[] = { "a", "b", "0123456789abcdef", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
-                                         "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", " ", "\xff" };
+    static const char *const parts[] = { "a",
+                                         "b",
+                                         "0123456789abcdef",
+                                         "\xc3\xa4",
+                                         "\xe2\x82\xac",
+                                         "\xf0\x9f\x98\x80",
+                                         "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e",
+                                         " ",
+                                         "\xff" };
     uint64_t seed = 42;
 
     (void)state;
@@ -158,15 +168,17 @@ width_counts_columns(void **state)
         { "", 0 },
         { "Amazon EC2", 10 },
         { "M\xc3\xbcnchen", 7 },
-        { "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", 6 },  /* three CJK characters */
-        { "e\xcc\x81", 1 },                             /* e and a combining acute */
-        { "\xf0\x9f\x98\x80", 2 },                      /* an emoji */
-        { "\xe2\x96\x88\xe2\x96\x88", 2 },              /* two full blocks, as bars are made of */
-        { "\xed\x95\x9c", 2 },                          /* a Hangul syllable */
-        { "\xef\xbc\xa1", 2 },                          /* fullwidth A */
-        { "\xe2\x80\x8b", 0 },                          /* zero width space */
-        { "a\tb", 2 },                                  /* controls take none */
-        { "\xff" "a", 2 },
+        { "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", 6 }, /* three CJK characters */
+        { "e\xcc\x81", 1 },                            /* e and a combining acute */
+        { "\xf0\x9f\x98\x80", 2 },                     /* an emoji */
+        { "\xe2\x96\x88\xe2\x96\x88", 2 },             /* two full blocks, as bars are made of */
+        { "\xed\x95\x9c", 2 },                         /* a Hangul syllable */
+        { "\xef\xbc\xa1", 2 },                         /* fullwidth A */
+        { "\xe2\x80\x8b", 0 },                         /* zero width space */
+        { "a\tb", 2 },                                 /* controls take none */
+        { "\xff"
+          "a",
+          2 },
     };
 
     (void)state;
