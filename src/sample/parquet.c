@@ -67,21 +67,17 @@ source_init(duckdb_init_info info)
     duckdb_init_set_max_threads(info, 1);
 }
 
-/*
- * A double is the nearest one to the decimal: both operands are exact below 2^53, so one division rounds
- * once.
- */
+/* The double nearest to the decimal: both operands are exact, so that the one division rounds once. */
 static double
 number_double(int64_t ticks)
 {
-    char buf[SAMPLE_NUMBER];
-    double d = 0;
+    double scale = 1e10;
 
-    if (ticks > -(INT64_C(1) << 53) && ticks < INT64_C(1) << 53)
-        return (double)ticks / 1e10;
-    buf[fo_sample_number(ticks, buf)] = '\0';
-    (void)sscanf(buf, "%lf", &d);
-    return d;
+    while (ticks % 10 == 0 && scale > 1) {
+        ticks /= 10;
+        scale /= 10;
+    }
+    return (double)ticks / scale;
 }
 
 static void
