@@ -2,7 +2,9 @@
 #include "billing/import.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -59,6 +61,33 @@ import_read_state(fo_import *im, finops_error **err)
     if (rc == FINOPS_OK)
         rc = fo_database_rows(im->database, "SELECT export_name, keep_from FROM billing_state.retention WHERE vendor = 'aws'",
                               &im->pruned, err);
+    return rc;
+}
+
+/* A source that cannot be is found out before a database is made for it. */
+static finops_code
+import_check_source(const fo_aws_settings *aws, finops_error **err)
+{
+    FO_AUTO(fo_bill_source_done) fo_bill_source source = { 0 };
+    finops_code rc = fo_bill_source_parse(aws, &source, err);
+
+    if (rc == FINOPS_OK && !source.bucket && access(source.base, R_OK | X_OK) != 0)
+        rc = fo_error_errno(err, errno, "look for exports in %s", source.base);
+    return rc;
+}
+
+static finops_code
+import_check_sources(const fo_import_options *o, finops_error **err)
+{
+    const fo_settings *s = o->settings;
+    finops_code rc = FINOPS_OK;
+
+    if (o->n_paths > 0)
+        return FINOPS_OK;
+    if (s->n_exports == 0)
+        return import_check_source(&s->aws, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < s->n_exports; i++)
+        rc = import_check_source(&s->exports[i], err);
     return rc;
 }
 
@@ -266,7 +295,9 @@ fo_import_run(const fo_import_options *options, fo_import_summary *ret, finops_e
     FO_AUTO(import_done) fo_import im = { .options = options };
 
     assert(options && options->settings && ret);
-    finops_code rc = import_open(&im, err);
+    finops_code rc = import_check_sources(options, err);
+    if (rc == FINOPS_OK)
+        rc = import_open(&im, err);
     if (rc == FINOPS_OK && options->n_paths > 0) {
         rc = import_open_files(&im, &options->settings->aws, err);
         if (rc == FINOPS_OK)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/mem.h"
 #include "billing/ledger.h"
 #include "billing/names.h"
@@ -288,6 +289,18 @@ publish_ledger(publish *p, finops_error **err)
     return rc == FINOPS_OK ? fo_conn_bind_exec(p->conn, fo_str_z(&sql), params, FO_COUNT(params), NULL, err) : rc;
 }
 
+/* "12.500000000000000000" -> "12.5". */
+static void
+publish_plain_decimal(const char *text, char ret[FO_DECIMAL_TEXT])
+{
+    fo_decimal value = 0;
+
+    if (text && fo_decimal_parse(text, strlen(text), &value) != FO_DECIMAL_BAD)
+        fo_decimal_format(value, ret);
+    else
+        snprintf(ret, FO_DECIMAL_TEXT, "%s", text ? text : "0");
+}
+
 /* Totals by currency out of the ledger. */
 static finops_code
 publish_totals(publish *p, fo_bill_result *result, finops_error **err)
@@ -307,7 +320,9 @@ publish_totals(publish *p, fo_bill_result *result, finops_error **err)
         return rc;
     result->rows = 0;
     for (size_t i = 0; i < fo_rows_count(rows); i++) {
-        const char *currency = fo_rows_text(rows, i, 0), *cost = fo_rows_text(rows, i, 1);
+        const char *currency = fo_rows_text(rows, i, 0);
+        char cost[FO_DECIMAL_TEXT];
+        publish_plain_decimal(fo_rows_text(rows, i, 1), cost);
         result->rows += fo_rows_int(rows, i, 2);
         fo_str_addf(&totals, "%s%s%s%s", i ? ", " : "", cost, *currency ? " " : "", currency);
         fo_str_addf(&currencies, "%s%s", i ? "," : "", currency);

@@ -40,6 +40,14 @@ typedef struct import_view {
 } import_view;
 
 static void
+import_log_failure(const fo_import_event *e)
+{
+    const fo_field fields[] = { { "hint", finops_error_hint(e->error) } };
+
+    fo_log_fields(FO_LOG_ERROR, fields, fields[0].value ? 1 : 0, "%s %s: %s", e->export_name, e->period, finops_error_text(e->error));
+}
+
+static void
 import_event(const fo_import_event *e, void *arg)
 {
     import_view *view = arg;
@@ -63,7 +71,7 @@ import_event(const fo_import_event *e, void *arg)
     if (!fo_table_add(view->table, cells))
         view->failed_memory = true;
     if (e->error)
-        fo_log(FO_LOG_ERROR, "%s %s: %s", e->export_name, e->period, finops_error_text(e->error));
+        import_log_failure(e);
     else if (e->rounded > 0)
         fo_warn("%s %s: %" PRId64 " amounts had more than 18 decimals and were rounded", e->export_name, e->period, e->rounded);
 }
