@@ -183,7 +183,7 @@ random_values_read_and_write_as_the_model_does(void **state)
     uint64_t seed = 1;
 
     (void)state;
-    for (unsigned i = 0; i < 100000; i++) {
+    for (unsigned i = 0; i < 40000; i++) {
         fo_decimal v = random_value(&seed), back = 0;
         char digits[64], text[TEXT], buf[FO_DECIMAL_TEXT];
         int n;
@@ -206,7 +206,7 @@ random_exponents_and_tails_read_as_the_model_does(void **state)
     uint64_t seed = 2;
 
     (void)state;
-    for (unsigned i = 0; i < 100000; i++) {
+    for (unsigned i = 0; i < 40000; i++) {
         fo_decimal v = random_value(&seed) / 10, back = 0, expected;
         unsigned point = (unsigned)(random_u64(&seed) % 38 + 1);
         unsigned tail = (unsigned)(random_u64(&seed) % 1000);
@@ -282,7 +282,7 @@ doubles_of_any_bits_give_their_shortest_text(void **state)
     uint64_t seed = 3;
 
     (void)state;
-    for (unsigned i = 0; i < 40000; i++) {
+    for (unsigned i = 0; i < 15000; i++) {
         uint64_t exponent = 1023 - 70 + random_u64(&seed) % 140; /* 2^-70 .. 2^70 */
         uint64_t bits = exponent << 52 | random_u64(&seed) >> 12;
         double d;
@@ -298,7 +298,7 @@ doubles_of_few_digits_give_just_those(void **state)
     uint64_t seed = 4;
 
     (void)state;
-    for (unsigned i = 0; i < 40000; i++) {
+    for (unsigned i = 0; i < 15000; i++) {
         unsigned digits = 1 + (unsigned)(random_u64(&seed) % 17);
         int exponent = -(int)(random_u64(&seed) % 24) + 4;
         uint64_t m = random_u64(&seed);
@@ -339,7 +339,7 @@ sums_and_quotients_give_their_shortest_text(void **state)
     uint64_t seed = 5;
 
     (void)state;
-    for (unsigned i = 0; i < 40000; i++) {
+    for (unsigned i = 0; i < 15000; i++) {
         double a = (double)(random_u64(&seed) % 100000000) / 1e4;
         double b = (double)(random_u64(&seed) % 100000 + 1) / 1e2;
 
