@@ -33,7 +33,9 @@ struct refused {
     const char *message;
 };
 
-/* Walks strings and comments as TOML does, only far enough to count brackets and dots outside of them. */
+const unsigned items_max = 20000; /* toml11 takes time by the square of a list's length */
+
+/* Walks strings and comments as TOML does, only far enough to count brackets, dots and commas outside of them. */
 class depth_guard {
   public:
     depth_guard(const char *text, size_t n) : p(text), end(text + n) {}
@@ -53,7 +55,7 @@ class depth_guard {
 
   private:
     const char *p, *end;
-    unsigned line = 1, depth = 0, dots = 0;
+    unsigned line = 1, depth = 0, dots = 0, commas = 0;
 
     bool
     thrice(char c) const
@@ -101,112 +103,133 @@ class depth_guard {
             dots++;
         else if (std::strchr("\n=,[{", c))
             dots = 0;
+        if (c == ',' && ++commas > items_max)
+            throw refused{line, "too many values"};
         if (depth > FO_TREE_DEPTH_MAX || dots > FO_TREE_DEPTH_MAX)
             throw refused{line, "nested too deeply"};
     }
 };
 
-node_ptr
-make(fo_node_type type, const std::string *text, const value &v)
-{
-    const auto where = v.location();
-
-    if (text && text->find('\0') != std::string::npos)
-        throw refused{where.line(), "text with a NUL character"};
-    node_ptr node(fo_node_new(type, text ? text->c_str() : nullptr, text ? text->size() : 0, where.line(),
-                              where.column()));
-    if (!node)
-        throw std::bad_alloc();
-    return node;
-}
-
-node_ptr
-make_scalar(fo_node_type type, const std::string &text, const value &v)
-{
-    return make(type, &text, v);
-}
-
-node_ptr
-make_number(const value &v)
-{
-    char text[40];
-
-    if (v.is_integer()) {
-        std::snprintf(text, sizeof(text), "%lld", static_cast<long long>(v.as_integer(std::nothrow)));
-        return make_scalar(FO_NODE_INT, text, v);
+/*
+ * Makes the tree. Places are worked out here: toml11's own value.location() counts from the start of the file and
+ * copies the line for each value, which takes minutes on a line of a hundred thousand of them.
+ */
+class builder {
+  public:
+    builder(const char *text, size_t n)
+    {
+        starts.push_back(0);
+        for (size_t i = 0; i < n; i++)
+            if (text[i] == '\n')
+                starts.push_back(i + 1);
     }
-    std::snprintf(text, sizeof(text), "%.15g", v.as_floating(std::nothrow));
-    return make_scalar(FO_NODE_FLOAT, text, v);
-}
 
-node_ptr
-make_date(const value &v)
-{
-    const auto date = v.as_local_date(std::nothrow);
-    char text[40];
+    node_ptr
+    map(const value &v) const
+    {
+        node_ptr map = make(FO_NODE_MAP, nullptr, v);
+        std::vector<node_ptr> children;
 
-    std::snprintf(text, sizeof(text), "%04d-%02d-%02d", date.year, date.month + 1, date.day);
-    return make_scalar(FO_NODE_DATE, text, v);
-}
+        for (const auto &pair : v.as_table(std::nothrow)) {
+            node_ptr child = convert(pair.second);
+            if (pair.first.find('\0') != std::string::npos)
+                throw refused{child->line, "key with a NUL character"};
+            if (!fo_node_set_key(child.get(), pair.first.c_str(), pair.first.size()))
+                throw std::bad_alloc();
+            children.push_back(std::move(child));
+        }
+        /* In the order of the file, which toml11's tables forget. */
+        std::stable_sort(children.begin(), children.end(), [](const node_ptr &a, const node_ptr &b) {
+            return a->line != b->line ? a->line < b->line : a->column < b->column;
+        });
+        for (auto &child : children)
+            fo_node_add(map.get(), child.release());
+        return map;
+    }
 
-node_ptr convert(const value &v);
+  private:
+    std::vector<size_t> starts; /* offset of each line */
 
-node_ptr
-convert_list(const value &v)
-{
-    node_ptr list = make(FO_NODE_LIST, nullptr, v);
+    node_ptr
+    make(fo_node_type type, const std::string *text, const value &v) const
+    {
+        const auto *region = dynamic_cast<const toml::detail::region *>(toml::detail::get_region(v));
+        const auto offset = region ? static_cast<size_t>(region->first() - region->begin()) : 0;
+        const auto after = std::upper_bound(starts.begin(), starts.end(), offset);
+        const auto line = static_cast<unsigned>(after - starts.begin());
 
-    for (const auto &item : v.as_array(std::nothrow))
-        fo_node_add(list.get(), convert(item).release());
-    return list;
-}
-
-/* In the order of the file, which toml11's tables forget. */
-node_ptr
-convert_map(const value &v)
-{
-    node_ptr map = make(FO_NODE_MAP, nullptr, v);
-    std::vector<node_ptr> children;
-
-    for (const auto &pair : v.as_table(std::nothrow)) {
-        node_ptr child = convert(pair.second);
-        if (pair.first.find('\0') != std::string::npos)
-            throw refused{child->line, "key with a NUL character"};
-        if (!fo_node_set_key(child.get(), pair.first.c_str(), pair.first.size()))
+        if (text && text->find('\0') != std::string::npos)
+            throw refused{line, "text with a NUL character"};
+        node_ptr node(fo_node_new(type, text ? text->c_str() : nullptr, text ? text->size() : 0, line,
+                                  static_cast<unsigned>(offset - *(after - 1)) + 1));
+        if (!node)
             throw std::bad_alloc();
-        children.push_back(std::move(child));
+        return node;
     }
-    std::stable_sort(children.begin(), children.end(), [](const node_ptr &a, const node_ptr &b) {
-        return a->line != b->line ? a->line < b->line : a->column < b->column;
-    });
-    for (auto &child : children)
-        fo_node_add(map.get(), child.release());
-    return map;
-}
 
-node_ptr
-convert(const value &v)
-{
-    switch (v.type()) {
-    case toml::value_t::table:
-        return convert_map(v);
-    case toml::value_t::array:
-        return convert_list(v);
-    case toml::value_t::string:
-        return make_scalar(FO_NODE_TEXT, v.as_string(std::nothrow).str, v);
-    case toml::value_t::boolean:
-        return make_scalar(FO_NODE_BOOL, v.as_boolean(std::nothrow) ? "true" : "false", v);
-    case toml::value_t::integer:
-    case toml::value_t::floating:
-        return make_number(v);
-    case toml::value_t::local_date:
-        return make_date(v);
-    case toml::value_t::empty:
-        return make(FO_NODE_NULL, nullptr, v);
-    default:
-        return make_scalar(FO_NODE_TIME, "", v);
+    node_ptr
+    scalar(fo_node_type type, const std::string &text, const value &v) const
+    {
+        return make(type, &text, v);
     }
-}
+
+    node_ptr
+    number(const value &v) const
+    {
+        char text[40];
+
+        if (v.is_integer()) {
+            std::snprintf(text, sizeof(text), "%lld", static_cast<long long>(v.as_integer(std::nothrow)));
+            return scalar(FO_NODE_INT, text, v);
+        }
+        std::snprintf(text, sizeof(text), "%.15g", v.as_floating(std::nothrow));
+        return scalar(FO_NODE_FLOAT, text, v);
+    }
+
+    node_ptr
+    date(const value &v) const
+    {
+        const auto day = v.as_local_date(std::nothrow);
+        char text[40];
+
+        std::snprintf(text, sizeof(text), "%04d-%02d-%02d", day.year, day.month + 1, day.day);
+        return scalar(FO_NODE_DATE, text, v);
+    }
+
+    node_ptr
+    list(const value &v) const
+    {
+        node_ptr list = make(FO_NODE_LIST, nullptr, v);
+
+        for (const auto &item : v.as_array(std::nothrow))
+            fo_node_add(list.get(), convert(item).release());
+        return list;
+    }
+
+    node_ptr
+    convert(const value &v) const
+    {
+        switch (v.type()) {
+        case toml::value_t::table:
+            return map(v);
+        case toml::value_t::array:
+            return list(v);
+        case toml::value_t::string:
+            return scalar(FO_NODE_TEXT, v.as_string(std::nothrow).str, v);
+        case toml::value_t::boolean:
+            return scalar(FO_NODE_BOOL, v.as_boolean(std::nothrow) ? "true" : "false", v);
+        case toml::value_t::integer:
+        case toml::value_t::floating:
+            return number(v);
+        case toml::value_t::local_date:
+            return date(v);
+        case toml::value_t::empty:
+            return make(FO_NODE_NULL, nullptr, v);
+        default:
+            return scalar(FO_NODE_TIME, "", v);
+        }
+    }
+};
 
 void
 say(fo_toml_problem *problem, unsigned line, const char *message)
@@ -302,7 +325,7 @@ fo_toml_read(const char *text, size_t n, fo_node **ret_root, fo_toml_problem *re
         depth_guard(text, n).check();
         std::istringstream in(std::string(text, n));
         const auto root = toml::parse<toml::discard_comments, std::map, std::vector>(in, "file");
-        *ret_root = convert_map(root).release();
+        *ret_root = builder(text, n).map(root).release();
         return FO_TOML_OK;
     } catch (const refused &e) {
         say(ret_problem, e.line, e.message);

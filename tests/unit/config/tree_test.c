@@ -240,6 +240,19 @@ a_file_too_large_is_refused(void **state)
 }
 
 static void
+a_list_too_long_is_refused_before_it_costs_anything(void **state)
+{
+    FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
+
+    (void)state;
+    fo_str_add(&text, "a = [");
+    for (int i = 0; i < 100000; i++)
+        fo_str_add(&text, "1,");
+    fo_str_add(&text, "]\n");
+    assert_syntax(FO_CONFIG_TOML, fo_str_z(&text), "file:1: too many values");
+}
+
+static void
 parsing_survives_every_failed_allocation(void **state)
 {
     static const char *const texts[] = {
@@ -281,6 +294,7 @@ main(void)
         cmocka_unit_test(deep_nesting_is_refused_before_it_costs_anything),
         cmocka_unit_test(brackets_in_strings_and_comments_do_not_nest),
         cmocka_unit_test(a_file_too_large_is_refused),
+        cmocka_unit_test(a_list_too_long_is_refused_before_it_costs_anything),
         cmocka_unit_test(parsing_survives_every_failed_allocation),
     };
 
