@@ -81,7 +81,7 @@ extern const fo_verb *const fo_verbs[];
 finops_code fo_render_stream(fo_cli *cli, struct ArrowArrayStream *stream, finops_error **err);
 
 /* Rows a verb made itself: fo_table_add takes n_columns texts (NULL is empty). Same formats; `numeric` columns are right-aligned and
- * bare numbers in JSON. */
+ * bare numbers in JSON when the text is one ("12.50"; "12,50 USD" stays text). */
 typedef struct fo_table fo_table;
 typedef struct fo_table_column {
     const char *name;    /* snake_case, the JSON key */

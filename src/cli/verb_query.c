@@ -12,6 +12,7 @@
 #include "cli/cli_internal.h"
 #include "database/database.h"
 #include "engine/ipc.h"
+#include "engine/scan.h"
 
 #define SQL_MAX ((size_t)16 << 20)
 
@@ -138,15 +139,6 @@ target_commit(const char *path, target *t, finops_error **err)
 
 /* ---- writing ---- */
 
-static finops_code
-write_parquet(fo_cli *cli, struct ArrowArrayStream *stream, const char *path, finops_error **err)
-{
-    (void)cli;
-    (void)path;
-    stream->release(stream);
-    return fo_error_set(err, FINOPS_E_UNSUPPORTED, "parquet is not written yet");
-}
-
 /* Text formats go through a FILE of their own; the others want the descriptor or the name. */
 static finops_code
 write_file(fo_cli *cli, struct ArrowArrayStream *stream, const char *path, int fd, finops_error **err)
@@ -156,7 +148,7 @@ write_file(fo_cli *cli, struct ArrowArrayStream *stream, const char *path, int f
     int copy;
 
     if (cli->format == FO_FORMAT_PARQUET)
-        return write_parquet(cli, stream, path, err);
+        return fo_engine_write_parquet(stream, path, cli->cancel, err);
     if (cli->format == FO_FORMAT_ARROW)
         return fo_ipc_write(fd, stream, err);
     copy = dup(fd);
@@ -234,7 +226,7 @@ parquet_to_pipe(fo_cli *cli, struct ArrowArrayStream *stream, finops_error **err
         stream->release(stream);
         return rc;
     }
-    rc = write_parquet(cli, stream, t.path, err);
+    rc = fo_engine_write_parquet(stream, t.path, cli->cancel, err);
     if (rc == FINOPS_OK)
         rc = target_reopen(&t, err);
     return rc == FINOPS_OK ? copy_all(t.fd, fileno(cli->out), err) : rc;
