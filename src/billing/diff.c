@@ -35,16 +35,22 @@ diff_versions(fo_database *database, const fo_diff_options *o, fo_rows **ret, fi
         rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "no bill is loaded yet");
         fo_error_hint(err, "load some with 'finops aws import-cur'");
     } else if (rc == FINOPS_OK && !extended) {
-        rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "the database was made by the earlier tool, which kept no ledger");
+        rc = fo_error_set(err, FINOPS_E_NOT_FOUND,
+                          "the database was made by the earlier tool, which kept no ledger");
         fo_error_hint(err, "'finops aws import-cur' keeps one for every month it loads");
     }
     if (rc != FINOPS_OK)
         return rc;
-    /* A version that is loaded again counts as complete until its new load is: the old rows are there all the time. */
-    fo_str_add(&sql, "SELECT export_name, version_id, current_version, coalesce(completed_timestamp, load_timestamp), "
-                     "row_count = 0 OR EXISTS (FROM billing_state.ledger l WHERE l.vendor = s.vendor AND l.export_name = s.export_name AND "
-                     "l.billing_period = s.billing_period AND l.version_id = s.version_id) FROM billing_state.load_state s "
-                     "WHERE (completed_timestamp IS NOT NULL OR load_completed) AND billing_period = ");
+    /* A version that is loaded again counts as complete until its new load is: the old rows are there all the
+     * time. */
+    fo_str_add(
+        &sql,
+        "SELECT export_name, version_id, current_version, coalesce(completed_timestamp, load_timestamp), "
+        "row_count = 0 OR EXISTS (FROM billing_state.ledger l WHERE l.vendor = s.vendor AND l.export_name = "
+        "s.export_name AND "
+        "l.billing_period = s.billing_period AND l.version_id = s.version_id) FROM billing_state.load_state "
+        "s "
+        "WHERE (completed_timestamp IS NOT NULL OR load_completed) AND billing_period = ");
     fo_sql_literal(&sql, o->period);
     if (o->export_name) {
         fo_str_add(&sql, " AND export_name = ");
@@ -79,19 +85,23 @@ diff_export(const fo_rows *versions, const fo_diff_options *o, finops_error **er
     if (n == 1)
         return fo_str_check(&names, err);
     if (n == 0) {
-        finops_code rc = o->export_name ? fo_error_set(err, FINOPS_E_NOT_FOUND, "%s of export %s is not loaded", o->period, o->export_name)
-                                        : fo_error_set(err, FINOPS_E_NOT_FOUND, "%s is not loaded", o->period);
+        finops_code rc = o->export_name
+                           ? fo_error_set(err, FINOPS_E_NOT_FOUND, "%s of export %s is not loaded", o->period,
+                                          o->export_name)
+                           : fo_error_set(err, FINOPS_E_NOT_FOUND, "%s is not loaded", o->period);
         fo_error_hint(err, "'finops aws show-state' shows what is loaded");
         return rc;
     }
-    finops_code rc = fo_error_set(err, FINOPS_E_USAGE, "%s is loaded from several exports: %s", o->period, fo_str_z(&names));
+    finops_code rc = fo_error_set(err, FINOPS_E_USAGE, "%s is loaded from several exports: %s", o->period,
+                                  fo_str_z(&names));
     fo_error_hint(err, "choose one with --export-name");
     return rc;
 }
 
 /* The row of the version that is meant; a whole name goes before a beginning. */
 static finops_code
-diff_find(const fo_rows *versions, const fo_diff_options *o, const char *flag, const char *text, size_t *ret, finops_error **err)
+diff_find(const fo_rows *versions, const fo_diff_options *o, const char *flag, const char *text, size_t *ret,
+          finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str names = FO_STR_INIT;
     size_t found = 0, n = 0;
@@ -110,15 +120,18 @@ diff_find(const fo_rows *versions, const fo_diff_options *o, const char *flag, c
         *ret = found;
         return FINOPS_OK;
     }
-    finops_code rc = n ? fo_error_set(err, FINOPS_E_USAGE, "--%s %s fits %zu versions of %s", flag, text, n, o->period)
-                       : fo_error_set(err, FINOPS_E_NOT_FOUND, "--%s %s: no complete version of %s is called that", flag, text, o->period);
+    finops_code rc =
+        n ? fo_error_set(err, FINOPS_E_USAGE, "--%s %s fits %zu versions of %s", flag, text, n, o->period)
+          : fo_error_set(err, FINOPS_E_NOT_FOUND, "--%s %s: no complete version of %s is called that", flag,
+                         text, o->period);
     if (fo_str_ok(&names))
         fo_error_hint(err, "there are: %s", fo_str_z(&names));
     return rc;
 }
 
 static finops_code
-diff_default_from(const fo_rows *versions, const fo_diff_options *o, size_t to, size_t *ret, finops_error **err)
+diff_default_from(const fo_rows *versions, const fo_diff_options *o, size_t to, size_t *ret,
+                  finops_error **err)
 {
     for (size_t i = 0; i < fo_rows_count(versions); i++) {
         if (i == to || !version_is(versions, i, VERSION_LEDGER))
@@ -126,9 +139,11 @@ diff_default_from(const fo_rows *versions, const fo_diff_options *o, size_t to, 
         *ret = i;
         return FINOPS_OK;
     }
-    finops_code rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "%s of %s has one version only, %s: there is nothing to compare it with", o->period,
-                                  fo_rows_text(versions, to, VERSION_EXPORT), fo_rows_text(versions, to, VERSION_ID));
-    fo_error_hint(err, "a month gets a second version when the provider delivers it again and it is imported");
+    finops_code rc = fo_error_set(
+        err, FINOPS_E_NOT_FOUND, "%s of %s has one version only, %s: there is nothing to compare it with",
+        o->period, fo_rows_text(versions, to, VERSION_EXPORT), fo_rows_text(versions, to, VERSION_ID));
+    fo_error_hint(err,
+                  "a month gets a second version when the provider delivers it again and it is imported");
     return rc;
 }
 
@@ -143,7 +158,8 @@ diff_default_to(const fo_rows *versions)
 }
 
 static finops_code
-diff_choose(const fo_rows *versions, const fo_diff_options *o, size_t *ret_from, size_t *ret_to, finops_error **err)
+diff_choose(const fo_rows *versions, const fo_diff_options *o, size_t *ret_from, size_t *ret_to,
+            finops_error **err)
 {
     size_t ends[2] = { 0, diff_default_to(versions) };
     finops_code rc = FINOPS_OK;
@@ -157,12 +173,14 @@ diff_choose(const fo_rows *versions, const fo_diff_options *o, size_t *ret_from,
     for (size_t i = 0; rc == FINOPS_OK && i < FO_COUNT(ends); i++) {
         if (version_is(versions, ends[i], VERSION_LEDGER))
             continue;
-        rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "version %s of %s has no ledger: the earlier tool loaded it",
+        rc = fo_error_set(err, FINOPS_E_NOT_FOUND,
+                          "version %s of %s has no ledger: the earlier tool loaded it",
                           fo_rows_text(versions, ends[i], VERSION_ID), o->period);
         fo_error_hint(err, "load the month again with --force to have one from now on");
     }
     if (rc == FINOPS_OK && ends[0] == ends[1])
-        rc = fo_error_set(err, FINOPS_E_USAGE, "--from and --to are the same version, %s", fo_rows_text(versions, ends[0], VERSION_ID));
+        rc = fo_error_set(err, FINOPS_E_USAGE, "--from and --to are the same version, %s",
+                          fo_rows_text(versions, ends[0], VERSION_ID));
     *ret_from = ends[0];
     *ret_to = ends[1];
     return rc;
@@ -173,7 +191,8 @@ static void
 diff_side(const fo_diff *diff, const char *period, const char *version, const char *amount, fo_str *sql)
 {
     fo_str_addf(sql,
-                "(SELECT account_id, service, line_item_type, currency, sum(%s) AS cost, CAST(sum(row_count) AS BIGINT) AS n "
+                "(SELECT account_id, service, line_item_type, currency, sum(%s) AS cost, CAST(sum(row_count) "
+                "AS BIGINT) AS n "
                 "FROM billing_state.ledger WHERE billing_period = ",
                 amount);
     fo_sql_literal(sql, period);
@@ -187,22 +206,29 @@ diff_side(const fo_diff *diff, const char *period, const char *version, const ch
 static void
 diff_pairs(const fo_diff *diff, const fo_diff_options *o, fo_str *sql)
 {
-    static const char *const amounts[] = { [FO_COST_UNBLENDED] = "unblended", [FO_COST_NET] = "net", [FO_COST_AMORTIZED] = "amortized" };
+    static const char *const amounts[] = {
+        [FO_COST_UNBLENDED] = "unblended", [FO_COST_NET] = "net", [FO_COST_AMORTIZED] = "amortized"
+    };
 
     fo_str_add(sql, "WITH a AS ");
     diff_side(diff, o->period, diff->from, amounts[o->cost], sql);
     fo_str_add(sql, ", b AS ");
     diff_side(diff, o->period, diff->to, amounts[o->cost], sql);
-    fo_str_add(sql, ", pairs AS (SELECT coalesce(a.account_id, b.account_id) AS account_id, coalesce(a.service, b.service) AS service, "
-                    "coalesce(a.line_item_type, b.line_item_type) AS line_item_type, coalesce(a.currency, b.currency) AS currency, "
+    fo_str_add(sql, ", pairs AS (SELECT coalesce(a.account_id, b.account_id) AS account_id, "
+                    "coalesce(a.service, b.service) AS service, "
+                    "coalesce(a.line_item_type, b.line_item_type) AS line_item_type, coalesce(a.currency, "
+                    "b.currency) AS currency, "
                     "a.cost AS old, b.cost AS new, coalesce(b.cost, 0) - coalesce(a.cost, 0) AS change, "
                     "coalesce(a.n, 0) AS old_rows, coalesce(b.n, 0) AS new_rows "
-                    "FROM a FULL JOIN b ON a.account_id IS NOT DISTINCT FROM b.account_id AND a.service IS NOT DISTINCT FROM b.service "
-                    "AND a.line_item_type IS NOT DISTINCT FROM b.line_item_type AND a.currency IS NOT DISTINCT FROM b.currency) ");
+                    "FROM a FULL JOIN b ON a.account_id IS NOT DISTINCT FROM b.account_id AND a.service IS "
+                    "NOT DISTINCT FROM b.service "
+                    "AND a.line_item_type IS NOT DISTINCT FROM b.line_item_type AND a.currency IS NOT "
+                    "DISTINCT FROM b.currency) ");
 }
 
 static finops_code
-diff_query(fo_database *database, const fo_diff *diff, const fo_diff_options *o, const char *rest, fo_rows **ret, finops_error **err)
+diff_query(fo_database *database, const fo_diff *diff, const fo_diff_options *o, const char *rest,
+           fo_rows **ret, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
 
@@ -232,13 +258,15 @@ fo_diff_run(fo_database *database, const fo_diff_options *options, fo_diff *ret,
     diff.to = fo_strdup(fo_rows_text(versions, to, VERSION_ID));
     if (!diff.export_name || !diff.from || !diff.to)
         return fo_error_oom(err);
-    rc = diff_query(database, &diff, options,
-                    "SELECT * FROM pairs WHERE change <> 0 OR old_rows <> new_rows ORDER BY abs(change) DESC, "
-                    "abs(new_rows - old_rows) DESC, account_id NULLS LAST, service NULLS LAST, line_item_type, currency",
-                    &diff.rows, err);
+    rc = diff_query(
+        database, &diff, options,
+        "SELECT * FROM pairs WHERE change <> 0 OR old_rows <> new_rows ORDER BY abs(change) DESC, "
+        "abs(new_rows - old_rows) DESC, account_id NULLS LAST, service NULLS LAST, line_item_type, currency",
+        &diff.rows, err);
     if (rc == FINOPS_OK)
         rc = diff_query(database, &diff, options,
-                        "SELECT currency, coalesce(sum(old), 0), coalesce(sum(new), 0), sum(change), CAST(sum(old_rows) AS BIGINT), "
+                        "SELECT currency, coalesce(sum(old), 0), coalesce(sum(new), 0), sum(change), "
+                        "CAST(sum(old_rows) AS BIGINT), "
                         "CAST(sum(new_rows) AS BIGINT) FROM pairs GROUP BY currency ORDER BY currency",
                         &diff.totals, err);
     if (rc != FINOPS_OK)

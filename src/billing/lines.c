@@ -31,10 +31,11 @@ finops_code
 fo_lines_state_extended(fo_database *database, bool *ret, finops_error **err)
 {
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
-    finops_code rc = fo_database_rows(database,
-                                      "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'billing_state' "
-                                      "AND table_name = 'load_state' AND column_name = 'table_name'",
-                                      &rows, err);
+    finops_code rc = fo_database_rows(
+        database,
+        "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'billing_state' "
+        "AND table_name = 'load_state' AND column_name = 'table_name'",
+        &rows, err);
 
     if (rc == FINOPS_OK)
         *ret = fo_rows_int(rows, 0, 0) > 0;
@@ -42,7 +43,8 @@ fo_lines_state_extended(fo_database *database, bool *ret, finops_error **err)
 }
 
 finops_code
-fo_lines_schema_of(fo_database *database, const char *dataset, const char *name, char **ret, finops_error **err)
+fo_lines_schema_of(fo_database *database, const char *dataset, const char *name, char **ret,
+                   finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
@@ -72,9 +74,13 @@ lines_exports(fo_database *database, const char *export_name, fo_rows **ret, fin
     if (rc == FINOPS_OK && has)
         rc = fo_lines_state_extended(database, &extended, err);
     if (rc == FINOPS_OK && has) {
-        fo_str_addf(&sql, "SELECT export_name, max(%s), min(billing_period), max(billing_period) FROM billing_state.load_state "
-                          "WHERE current_version",
-                    extended ? "regexp_replace(table_name, '_' || replace(billing_period, '-', '_') || '$', '')" : "NULL::VARCHAR");
+        fo_str_addf(&sql,
+                    "SELECT export_name, max(%s), min(billing_period), max(billing_period) FROM "
+                    "billing_state.load_state "
+                    "WHERE current_version",
+                    extended
+                        ? "regexp_replace(table_name, '_' || replace(billing_period, '-', '_') || '$', '')"
+                        : "NULL::VARCHAR");
         if (export_name) {
             fo_str_add(&sql, " AND export_name = ");
             fo_sql_literal(&sql, export_name);
@@ -97,7 +103,8 @@ lines_exports(fo_database *database, const char *export_name, fo_rows **ret, fin
 }
 
 static finops_code
-view_open(fo_database *database, const char *dataset, const char *export_name, const char *base, fo_lines_view *ret, finops_error **err)
+view_open(fo_database *database, const char *dataset, const char *export_name, const char *base,
+          fo_lines_view *ret, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str made = FO_STR_INIT;
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
@@ -112,8 +119,11 @@ view_open(fo_database *database, const char *dataset, const char *export_name, c
         return fo_error_oom(err);
     rc = fo_lines_schema_of(database, dataset, ret->name, &ret->schema, err);
     if (rc == FINOPS_OK && !ret->schema) {
-        rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "the view %s.%s of export %s is not there", dataset, ret->name, export_name);
-        fo_error_hint(err, "it is made again with the next month that is loaded: finops aws import-cur --export-name %s --force",
+        rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "the view %s.%s of export %s is not there", dataset,
+                          ret->name, export_name);
+        fo_error_hint(err,
+                      "it is made again with the next month that is loaded: finops aws import-cur "
+                      "--export-name %s --force",
                       export_name);
     }
     if (rc != FINOPS_OK)
@@ -127,14 +137,15 @@ view_open(fo_database *database, const char *dataset, const char *export_name, c
     if (rc == FINOPS_OK)
         rc = fo_database_rows(database, fo_str_z(&sql), &rows, err);
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++)
-        if (!fo_strv_add(&ret->columns, fo_rows_text(rows, i, 0)) || !fo_strv_add(&ret->types, fo_rows_text(rows, i, 1)))
+        if (!fo_strv_add(&ret->columns, fo_rows_text(rows, i, 0)) ||
+            !fo_strv_add(&ret->types, fo_rows_text(rows, i, 1)))
             rc = fo_error_oom(err);
     return rc;
 }
 
 /*
- * Adds the column as the dictionary wants it; false when it is so already. Only views made by the earlier tool, with its
- * guessed types, need this: ours are typed.
+ * Adds the column as the dictionary wants it; false when it is so already. Only views made by the earlier
+ * tool, with its guessed types, need this: ours are typed.
  */
 static bool
 view_retype(const char *column, const char *type, fo_str *sql)
@@ -146,12 +157,14 @@ view_retype(const char *column, const char *type, fo_str *sql)
 
     fo_sql_ident(&name, column);
     if (kind == FO_COLUMN_DECIMAL && !fo_starts(type, "DECIMAL("))
-        fo_str_addf(sql, "TRY_CAST(nullif(CAST(%s AS VARCHAR), '') AS DECIMAL(38,18)) AS %s", fo_str_z(&name), fo_str_z(&name));
+        fo_str_addf(sql, "TRY_CAST(nullif(CAST(%s AS VARCHAR), '') AS DECIMAL(38,18)) AS %s", fo_str_z(&name),
+                    fo_str_z(&name));
     else if (kind == FO_COLUMN_TIMESTAMP && !fo_streq(type, "TIMESTAMP"))
         fo_str_addf(sql, "TRY_CAST(%s AS TIMESTAMP) AS %s", fo_str_z(&name), fo_str_z(&name));
     else if (fo_ends(column, "account_id") && (fo_ends(type, "INT") || fo_streq(type, "INTEGER")))
         fo_str_addf(sql, "lpad(CAST(%s AS VARCHAR), 12, '0') AS %s", fo_str_z(&name), fo_str_z(&name));
-    else if (kind == FO_COLUMN_TEXT && (fo_ends(type, "INT") || fo_streq(type, "INTEGER") || fo_streq(type, "DOUBLE")))
+    else if (kind == FO_COLUMN_TEXT &&
+             (fo_ends(type, "INT") || fo_streq(type, "INTEGER") || fo_streq(type, "DOUBLE")))
         fo_str_addf(sql, "CAST(%s AS VARCHAR) AS %s", fo_str_z(&name), fo_str_z(&name));
     else
         done = false;
@@ -182,7 +195,8 @@ view_relation(const fo_lines_view *view, fo_str *sql)
 
 /* The first of two columns that the view has, formatted, or NULL. */
 static void
-view_time(const fo_cost_columns *columns, const char *cur, const char *focus, const char *format, const char *name, fo_str *sql)
+view_time(const fo_cost_columns *columns, const char *cur, const char *focus, const char *format,
+          const char *name, fo_str *sql)
 {
     const char *column = fo_cost_has(columns, cur) ? cur : fo_cost_has(columns, focus) ? focus : NULL;
 
@@ -210,9 +224,12 @@ view_dimensions(const fo_cost_columns *columns, fo_str *sql)
         fo_dimension dimension;
         const char *name;
     } dimensions[] = {
-        { FO_DIMENSION_ACCOUNT, "account" },       { FO_DIMENSION_SERVICE, "service" },
-        { FO_DIMENSION_REGION, "region" },         { FO_DIMENSION_USAGE_TYPE, "usage_type" },
-        { FO_DIMENSION_LINE_ITEM_TYPE, "line_item_type" }, { FO_DIMENSION_CURRENCY, "currency" },
+        { FO_DIMENSION_ACCOUNT, "account" },
+        { FO_DIMENSION_SERVICE, "service" },
+        { FO_DIMENSION_REGION, "region" },
+        { FO_DIMENSION_USAGE_TYPE, "usage_type" },
+        { FO_DIMENSION_LINE_ITEM_TYPE, "line_item_type" },
+        { FO_DIMENSION_CURRENCY, "currency" },
     };
 
     for (size_t i = 0; i < FO_COUNT(dimensions); i++) {
@@ -244,8 +261,8 @@ view_select(const fo_lines_view *view, fo_cost_model cost, const char *tag, fo_s
 }
 
 static finops_code
-lines_add(fo_database *database, const fo_lines_options *o, const char *export_name, const char *base, fo_str *sql, bool *tag_found,
-          fo_strv *keys, finops_error **err)
+lines_add(fo_database *database, const fo_lines_options *o, const char *export_name, const char *base,
+          fo_str *sql, bool *tag_found, fo_strv *keys, finops_error **err)
 {
     FO_AUTO(view_done) fo_lines_view view = { 0 };
     FO_AUTO(fo_str_done) fo_str tag = FO_STR_INIT;
@@ -296,7 +313,8 @@ fo_lines_open(fo_database *database, const fo_lines_options *options, fo_lines *
     if (rc == FINOPS_OK)
         rc = lines_periods(exports, &lines, err);
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(exports); i++)
-        rc = lines_add(database, options, fo_rows_text(exports, i, 0), fo_rows_text(exports, i, 1), &sql, &tag_found, &keys, err);
+        rc = lines_add(database, options, fo_rows_text(exports, i, 0), fo_rows_text(exports, i, 1), &sql,
+                       &tag_found, &keys, err);
     if (rc == FINOPS_OK && options->tag_key && !tag_found)
         rc = fo_lines_tag_unknown(options->tag_key, &keys, err);
     if (rc != FINOPS_OK)
@@ -311,8 +329,8 @@ fo_lines_open(fo_database *database, const fo_lines_options *options, fo_lines *
 }
 
 finops_code
-fo_lines_overlaps(fo_database *database, const fo_lines *lines, const char *from, const char *to, fo_strv *ret_warnings,
-                  finops_error **err)
+fo_lines_overlaps(fo_database *database, const fo_lines *lines, const char *from, const char *to,
+                  fo_strv *ret_warnings, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
@@ -321,19 +339,22 @@ fo_lines_overlaps(fo_database *database, const fo_lines *lines, const char *from
         return FINOPS_OK;
     fo_str_addf(&sql,
                 "WITH lines AS NOT MATERIALIZED (%s), months AS (SELECT payer, period, "
-                "string_agg(DISTINCT export_name, ', ' ORDER BY export_name) AS exports, count(DISTINCT export_name) AS n FROM lines "
+                "string_agg(DISTINCT export_name, ', ' ORDER BY export_name) AS exports, count(DISTINCT "
+                "export_name) AS n FROM lines "
                 "WHERE payer IS NOT NULL AND period BETWEEN ",
                 lines->sql);
     fo_sql_literal(&sql, from);
     fo_str_add(&sql, " AND ");
     fo_sql_literal(&sql, to);
-    fo_str_add(&sql, " GROUP BY payer, period) SELECT payer, exports, string_agg(period, ', ' ORDER BY period) FROM months "
+    fo_str_add(&sql, " GROUP BY payer, period) SELECT payer, exports, string_agg(period, ', ' ORDER BY "
+                     "period) FROM months "
                      "WHERE n > 1 GROUP BY payer, exports ORDER BY payer, exports");
     finops_code rc = fo_str_check(&sql, err);
     if (rc == FINOPS_OK)
         rc = fo_database_rows(database, fo_str_z(&sql), &rows, err);
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++) {
-        char *text = fo_format("the bill of account %s for %s is in the exports %s and is counted once for each: choose one with "
+        char *text = fo_format("the bill of account %s for %s is in the exports %s and is counted once for "
+                               "each: choose one with "
                                "--export-name",
                                fo_rows_text(rows, i, 0), fo_rows_text(rows, i, 2), fo_rows_text(rows, i, 1));
         if (!text || !fo_strv_take(ret_warnings, text))

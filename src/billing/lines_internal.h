@@ -14,11 +14,11 @@ typedef struct fo_lines_view {
 } fo_lines_view;
 
 /*
- * Adds the expression of the tag's column in this view, NULL where the export has no such tag. *ret_found tells which; keys that it
- * does have are added to `keys` for the message.
+ * Adds the expression of the tag's column in this view, NULL where the export has no such tag. *ret_found
+ * tells which; keys that it does have are added to `keys` for the message.
  */
-finops_code fo_lines_tag(fo_database *database, const fo_lines_view *view, const char *key, fo_str *sql, bool *ret_found, fo_strv *keys,
-                         finops_error **err);
+finops_code fo_lines_tag(fo_database *database, const fo_lines_view *view, const char *key, fo_str *sql,
+                         bool *ret_found, fo_strv *keys, finops_error **err);
 /* The error for a key that no export has. */
 finops_code fo_lines_tag_unknown(const char *key, fo_strv *keys, finops_error **err);
 

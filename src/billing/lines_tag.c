@@ -6,7 +6,8 @@
 
 #define KEYS_SHOWN 12
 
-/* "aws:createdBy" and "aws_created_by" are the same letters: providers fold keys to column names in their own ways. */
+/* "aws:createdBy" and "aws_created_by" are the same letters: providers fold keys to column names in their own
+ * ways. */
 static char *
 tag_squash(const char *key)
 {
@@ -30,7 +31,8 @@ fo_lines_tag_fit(const char *written, const char *delivered)
 
     if (!w || !d || !*w)
         return -1;
-    if (fo_streq(written, delivered) || (fo_starts(delivered, "user:") && fo_streq(delivered + strlen("user:"), written)))
+    if (fo_streq(written, delivered) ||
+        (fo_starts(delivered, "user:") && fo_streq(delivered + strlen("user:"), written)))
         return 0;
     if (fo_streq(w, d))
         return 1;
@@ -43,7 +45,8 @@ fo_lines_tag_fit(const char *written, const char *delivered)
     return -1;
 }
 
-/* The key in a header: "resourceTags/user:team", "resource_tags[user_team]", "tags[team]". NULL: the header tells none. */
+/* The key in a header: "resourceTags/user:team", "resource_tags[user_team]", "tags[team]". NULL: the header
+ * tells none. */
 static char *
 tag_of_header(const char *header)
 {
@@ -78,7 +81,8 @@ tag_headers(fo_database *database, const char *export_name, fo_rows **ret, finop
 
     if (rc != FINOPS_OK || !has)
         return rc;
-    fo_str_add(&sql, "SELECT header, column_name FROM billing_state.column_names WHERE (column_name LIKE 'resource_tags_%' "
+    fo_str_add(&sql, "SELECT header, column_name FROM billing_state.column_names WHERE (column_name LIKE "
+                     "'resource_tags_%' "
                      "OR column_name LIKE 'tags_%') AND export_name = ");
     fo_sql_literal(&sql, export_name);
     fo_str_add(&sql, " ORDER BY header");
@@ -88,7 +92,8 @@ tag_headers(fo_database *database, const char *export_name, fo_rows **ret, finop
 
 /* The best fit of the key among the names one column is delivered under. */
 static finops_code
-tag_fit_column(const fo_rows *headers, const char *column, const char *rest, const char *key, int *ret, fo_strv *keys, finops_error **err)
+tag_fit_column(const fo_rows *headers, const char *column, const char *rest, const char *key, int *ret,
+               fo_strv *keys, finops_error **err)
 {
     int best = fo_lines_tag_fit(key, rest);
     bool named = false;
@@ -103,7 +108,8 @@ tag_fit_column(const fo_rows *headers, const char *column, const char *rest, con
         if (fit >= 0 && (best < 0 || fit < best))
             best = fit;
         named = true;
-        const char *shown = fo_starts(delivered, "user:") || fo_starts(delivered, "user_") ? delivered + 5 : delivered;
+        const char *shown =
+            fo_starts(delivered, "user:") || fo_starts(delivered, "user_") ? delivered + 5 : delivered;
         if (!fo_strv_has(keys, shown) && !fo_strv_add(keys, shown))
             return fo_error_oom(err);
     }
@@ -115,8 +121,8 @@ tag_fit_column(const fo_rows *headers, const char *column, const char *rest, con
 }
 
 finops_code
-fo_lines_tag(fo_database *database, const fo_lines_view *view, const char *key, fo_str *sql, bool *ret_found, fo_strv *keys,
-             finops_error **err)
+fo_lines_tag(fo_database *database, const fo_lines_view *view, const char *key, fo_str *sql, bool *ret_found,
+             fo_strv *keys, finops_error **err)
 {
     FO_AUTO(fo_rows_freep) fo_rows *headers = NULL;
     FO_AUTO(fo_str_done) fo_str columns = FO_STR_INIT;

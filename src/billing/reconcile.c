@@ -16,9 +16,9 @@
 const char *
 fo_reconcile_verdict_name(fo_reconcile_verdict verdict)
 {
-    static const char *const names[] = {
-        [FO_RECONCILE_AGREES] = "agrees", [FO_RECONCILE_NO_LEDGER] = "no ledger", [FO_RECONCILE_DRIFT] = "drift"
-    };
+    static const char *const names[] = { [FO_RECONCILE_AGREES] = "agrees",
+                                         [FO_RECONCILE_NO_LEDGER] = "no ledger",
+                                         [FO_RECONCILE_DRIFT] = "drift" };
 
     return names[verdict];
 }
@@ -51,8 +51,8 @@ reconcile_done(reconcile *r)
 }
 
 finops_code
-fo_reconcile_add(reconcile *r, const char *export_name, const char *period, const char *version_id, fo_reconciled **ret,
-                 finops_error **err)
+fo_reconcile_add(reconcile *r, const char *export_name, const char *period, const char *version_id,
+                 fo_reconciled **ret, finops_error **err)
 {
     fo_reconciliation *all = &r->result;
 
@@ -89,7 +89,8 @@ sums_find(const fo_rows *rows, const char *currency)
 }
 
 static void
-sums_compare(const fo_rows *a, size_t i, const char *name_a, const fo_rows *b, size_t j, const char *name_b, fo_str *detail)
+sums_compare(const fo_rows *a, size_t i, const char *name_a, const fo_rows *b, size_t j, const char *name_b,
+             fo_str *detail)
 {
     const char *currency = i < fo_rows_count(a) ? fo_rows_text(a, i, 0) : fo_rows_text(b, j, 0);
 
@@ -97,8 +98,8 @@ sums_compare(const fo_rows *a, size_t i, const char *name_a, const fo_rows *b, s
         const char *x = i < fo_rows_count(a) ? fo_rows_text(a, i, c) : "none";
         const char *y = j < fo_rows_count(b) ? fo_rows_text(b, j, c) : "none";
         if (!fo_streq(x, y))
-            fo_str_addf(detail, "%s%s%s%s: %s in the %s, %s in the %s", detail->len ? "; " : "", currency, *currency ? " " : "",
-                        sum_names[c], x ? x : "none", name_a, y ? y : "none", name_b);
+            fo_str_addf(detail, "%s%s%s%s: %s in the %s, %s in the %s", detail->len ? "; " : "", currency,
+                        *currency ? " " : "", sum_names[c], x ? x : "none", name_a, y ? y : "none", name_b);
     }
 }
 
@@ -135,9 +136,12 @@ ledger_sums(reconcile *r, size_t i, fo_rows **ret, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
 
-    fo_str_add(&sql, "SELECT coalesce(currency, ''), CAST(sum(row_count) AS BIGINT), CAST(sum(unblended) AS DECIMAL(38,18)), "
-                     "CAST(sum(net) AS DECIMAL(38,18)), CAST(sum(amortized) AS DECIMAL(38,18)) FROM billing_state.ledger "
-                     "WHERE vendor = '" FO_VENDOR_AWS "' AND export_name = ");
+    fo_str_add(
+        &sql,
+        "SELECT coalesce(currency, ''), CAST(sum(row_count) AS BIGINT), CAST(sum(unblended) AS "
+        "DECIMAL(38,18)), "
+        "CAST(sum(net) AS DECIMAL(38,18)), CAST(sum(amortized) AS DECIMAL(38,18)) FROM billing_state.ledger "
+        "WHERE vendor = '" FO_VENDOR_AWS "' AND export_name = ");
     fo_sql_literal(&sql, fo_rows_text(r->state, i, STATE_EXPORT));
     fo_str_add(&sql, " AND billing_period = ");
     fo_sql_literal(&sql, fo_rows_text(r->state, i, STATE_PERIOD));
@@ -156,7 +160,8 @@ ledger_totals(const fo_rows *ledger, fo_reconciled *item, finops_error **err)
     for (size_t i = 0; i < fo_rows_count(ledger); i++) {
         const char *currency = fo_rows_text(ledger, i, 0);
         item->rows += fo_rows_int(ledger, i, 1);
-        fo_str_addf(&totals, "%s%s%s%s", i ? ", " : "", fo_rows_text(ledger, i, 2), *currency ? " " : "", currency);
+        fo_str_addf(&totals, "%s%s%s%s", i ? ", " : "", fo_rows_text(ledger, i, 2), *currency ? " " : "",
+                    currency);
     }
     item->totals = fo_str_take(&totals);
     return item->totals ? FINOPS_OK : fo_error_oom(err);
@@ -199,9 +204,11 @@ table_sums(reconcile *r, size_t i, fo_rows **ret, finops_error **err)
     FO_AUTO(fo_strv_done) fo_strv columns = FO_STRV_INIT;
     FO_AUTO(fo_str_done) fo_str from = FO_STR_INIT;
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    const char *table = fo_rows_text(r->state, i, STATE_TABLE), *period = fo_rows_text(r->state, i, STATE_PERIOD);
+    const char *table = fo_rows_text(r->state, i, STATE_TABLE),
+               *period = fo_rows_text(r->state, i, STATE_PERIOD);
     const fo_cost_columns cost = { .names = &columns };
-    finops_code rc = fo_lines_schema_of(r->database, r->options->settings->aws.dataset_name, table, &schema, err);
+    finops_code rc =
+        fo_lines_schema_of(r->database, r->options->settings->aws.dataset_name, table, &schema, err);
 
     if (rc == FINOPS_OK && schema)
         rc = table_columns(r, schema, table, &columns, err);
@@ -235,7 +242,8 @@ month_database(reconcile *r, size_t i, const fo_rows *ledger, fo_reconciled *ite
         month_say(item, "the ledger has no rows for the version");
     } else if (recorded != item->rows) {
         month_differs(item, &item->ledger, "differs");
-        fo_str_addf(&item->detail, "rows: %" PRId64 " in the load state, %" PRId64 " in the ledger", recorded, item->rows);
+        fo_str_addf(&item->detail, "rows: %" PRId64 " in the load state, %" PRId64 " in the ledger", recorded,
+                    item->rows);
     }
     if (!table) {
         month_differs(item, &item->table, "missing");
@@ -249,7 +257,8 @@ month_database(reconcile *r, size_t i, const fo_rows *ledger, fo_reconciled *ite
 /* ---- manifest and files ---- */
 
 static finops_code
-month_files(reconcile *r, const reconcile_delivery *d, const fo_rows *ledger, fo_reconciled *item, finops_error **err)
+month_files(reconcile *r, const reconcile_delivery *d, const fo_rows *ledger, fo_reconciled *item,
+            finops_error **err)
 {
     FO_AUTO(finops_error_freep) finops_error *why = NULL;
     FO_AUTO(fo_rows_freep) fo_rows *files = NULL;
@@ -273,7 +282,8 @@ month_files(reconcile *r, const reconcile_delivery *d, const fo_rows *ledger, fo
 }
 
 static finops_code
-month_delivery(reconcile *r, const reconcile_delivery *d, const fo_rows *ledger, fo_reconciled *item, finops_error **err)
+month_delivery(reconcile *r, const reconcile_delivery *d, const fo_rows *ledger, fo_reconciled *item,
+               finops_error **err)
 {
     const fo_manifest *m = d->delivery->manifest;
 
@@ -287,19 +297,22 @@ month_delivery(reconcile *r, const reconcile_delivery *d, const fo_rows *ledger,
         return month_files(r, d, ledger, item, err);
     month_differs(item, &item->manifest, "other version");
     item->files = "other version";
-    fo_str_addf(&item->detail, "%sthe manifest names version %s: run 'finops aws import-cur'", item->detail.len ? "; " : "", m->version_id);
+    fo_str_addf(&item->detail, "%sthe manifest names version %s: run 'finops aws import-cur'",
+                item->detail.len ? "; " : "", m->version_id);
     return fo_str_check(&item->detail, err);
 }
 
 finops_code
-fo_reconcile_month(reconcile *r, size_t i, const reconcile_delivery *d, const char *why_not, finops_error **err)
+fo_reconcile_month(reconcile *r, size_t i, const reconcile_delivery *d, const char *why_not,
+                   finops_error **err)
 {
     FO_AUTO(fo_rows_freep) fo_rows *ledger = NULL;
     fo_reconciled *item = NULL;
 
     r->seen[i] = true;
-    finops_code rc = fo_reconcile_add(r, fo_rows_text(r->state, i, STATE_EXPORT), fo_rows_text(r->state, i, STATE_PERIOD),
-                                      fo_rows_text(r->state, i, STATE_VERSION), &item, err);
+    finops_code rc =
+        fo_reconcile_add(r, fo_rows_text(r->state, i, STATE_EXPORT), fo_rows_text(r->state, i, STATE_PERIOD),
+                         fo_rows_text(r->state, i, STATE_VERSION), &item, err);
     if (rc != FINOPS_OK)
         return rc;
     if (!fo_rows_text(r->state, i, STATE_COMPLETED)) {
@@ -324,7 +337,8 @@ fo_reconcile_month(reconcile *r, size_t i, const reconcile_delivery *d, const ch
 /* ---- what is loaded, and what is delivered ---- */
 
 static finops_code
-reconcile_query(reconcile *r, const char *head, const char *tail, bool by_export, fo_rows **ret, finops_error **err)
+reconcile_query(reconcile *r, const char *head, const char *tail, bool by_export, fo_rows **ret,
+                finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     const char *name = r->options->settings->aws.export_name;
@@ -359,29 +373,36 @@ reconcile_read_state(reconcile *r, finops_error **err)
     if (rc == FINOPS_OK)
         rc = fo_lines_state_extended(r->database, &extended, err);
     if (rc == FINOPS_OK)
-        rc = reconcile_query(r,
-                             extended ? "SELECT export_name, billing_period, version_id, row_count, table_name, source_uri, "
-                                        "completed_timestamp FROM billing_state.load_state WHERE vendor = 'aws' AND current_version"
-                                      : "SELECT export_name, billing_period, version_id, row_count, NULL::VARCHAR, NULL::VARCHAR, "
-                                        "NULL::VARCHAR FROM billing_state.load_state WHERE vendor = 'aws' AND current_version",
-                             " ORDER BY export_name, billing_period", true, &r->state, err);
+        rc = reconcile_query(
+            r,
+            extended
+                ? "SELECT export_name, billing_period, version_id, row_count, table_name, source_uri, "
+                  "completed_timestamp FROM billing_state.load_state WHERE vendor = 'aws' AND current_version"
+                : "SELECT export_name, billing_period, version_id, row_count, NULL::VARCHAR, NULL::VARCHAR, "
+                  "NULL::VARCHAR FROM billing_state.load_state WHERE vendor = 'aws' AND current_version",
+            " ORDER BY export_name, billing_period", true, &r->state, err);
     if (rc == FINOPS_OK)
-        rc = reconcile_query(r,
-                             extended ? "SELECT export_name, source_uri, min(billing_period) FROM billing_state.load_state WHERE vendor = 'aws'"
-                                      : "SELECT export_name, NULL::VARCHAR, min(billing_period) FROM billing_state.load_state "
-                                        "WHERE vendor = 'aws'",
-                             " GROUP BY 1, 2 ORDER BY 1, 2", false, &r->known, err);
+        rc = reconcile_query(
+            r,
+            extended ? "SELECT export_name, source_uri, min(billing_period) FROM billing_state.load_state "
+                       "WHERE vendor = 'aws'"
+                     : "SELECT export_name, NULL::VARCHAR, min(billing_period) FROM billing_state.load_state "
+                       "WHERE vendor = 'aws'",
+            " GROUP BY 1, 2 ORDER BY 1, 2", false, &r->known, err);
     if (rc == FINOPS_OK)
         rc = fo_database_has(r->database, "billing_state", "retention", &pruned, err);
     if (rc == FINOPS_OK && pruned)
-        rc = reconcile_query(r, "SELECT export_name, keep_from FROM billing_state.retention WHERE vendor = 'aws'", "", false, &r->pruned, err);
+        rc = reconcile_query(
+            r, "SELECT export_name, keep_from FROM billing_state.retention WHERE vendor = 'aws'", "", false,
+            &r->pruned, err);
     if (rc != FINOPS_OK)
         return rc;
     r->seen = fo_array(fo_rows_count(r->state) + 1, sizeof(bool));
     return r->seen ? FINOPS_OK : fo_error_oom(err);
 }
 
-/* The row of the state that is this export of this source. A row of the earlier tool names no source: its name decides. */
+/* The row of the state that is this export of this source. A row of the earlier tool names no source: its
+ * name decides. */
 static bool
 reconcile_is(const fo_rows *rows, size_t i, size_t source_column, const fo_export *e)
 {
@@ -390,7 +411,8 @@ reconcile_is(const fo_rows *rows, size_t i, size_t source_column, const fo_expor
     return source ? fo_streq(source, e->source_uri) : fo_streq(fo_rows_text(rows, i, 0), e->name);
 }
 
-/* A month that is delivered and not loaded is drift, but not one that was pruned or comes before all that was ever wanted. */
+/* A month that is delivered and not loaded is drift, but not one that was pruned or comes before all that was
+ * ever wanted. */
 static finops_code
 reconcile_missing(reconcile *r, const fo_export *e, const fo_delivery *d, finops_error **err)
 {
@@ -403,19 +425,22 @@ reconcile_missing(reconcile *r, const fo_export *e, const fo_delivery *d, finops
         return FINOPS_OK;
     const char *name = fo_rows_text(r->known, i, 0);
     for (size_t k = 0; k < (r->pruned ? fo_rows_count(r->pruned) : 0); k++)
-        if (fo_streq(fo_rows_text(r->pruned, k, 0), name) && strcmp(d->period, fo_rows_text(r->pruned, k, 1)) < 0)
+        if (fo_streq(fo_rows_text(r->pruned, k, 0), name) &&
+            strcmp(d->period, fo_rows_text(r->pruned, k, 1)) < 0)
             return FINOPS_OK;
     finops_code rc = fo_reconcile_add(r, name, d->period, NULL, &item, err);
     if (rc != FINOPS_OK)
         return rc;
     month_differs(item, &item->table, "not loaded");
     item->manifest = d->manifest ? "delivered" : "unusable";
-    month_say(item, d->manifest ? "the month is delivered and not loaded: run 'finops aws import-cur'" : finops_error_text(d->error));
+    month_say(item, d->manifest ? "the month is delivered and not loaded: run 'finops aws import-cur'"
+                                : finops_error_text(d->error));
     return fo_str_check(&item->detail, err);
 }
 
 static finops_code
-reconcile_export(reconcile *r, fo_files *files, const fo_bill_source *source, const fo_export *e, finops_error **err)
+reconcile_export(reconcile *r, fo_files *files, const fo_bill_source *source, const fo_export *e,
+                 finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
@@ -468,7 +493,8 @@ reconcile_sources(reconcile *r, finops_error **err)
 
     if (s->n_exports == 0 && (!s->aws.bucket || !*s->aws.bucket)) {
         if (r->options->warning)
-            r->options->warning("no bucket or folder is named: files and manifests are not read", r->options->arg);
+            r->options->warning("no bucket or folder is named: files and manifests are not read",
+                                r->options->arg);
         return rc;
     }
     if (s->n_exports == 0)
@@ -492,7 +518,8 @@ static finops_code
 reconcile_open(reconcile *r, finops_error **err)
 {
     const fo_settings *s = r->options->settings;
-    const fo_engine_options memory = { .memory_limit = s->duckdb.memory_limit, .threads = (unsigned)s->duckdb.threads };
+    const fo_engine_options memory = { .memory_limit = s->duckdb.memory_limit,
+                                       .threads = (unsigned)s->duckdb.threads };
     finops_code rc = fo_database_open_reader(s, r->options->cancel, &r->database, err);
 
     if (rc == FINOPS_OK)
@@ -520,7 +547,7 @@ fo_reconcile_run(const fo_reconcile_options *options, fo_reconciliation *ret, fi
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(r.state); i++) {
         const char *source = fo_rows_text(r.state, i, STATE_SOURCE);
         if (!r.seen[i])
-            rc = fo_reconcile_month(&r, i, NULL, fo_streq(source, "file:") ? "bare files" : "not listed", err);
+            rc = fo_reconcile_month(&r, i, NULL, fo_streq(source, "file:") ? "none" : "not found", err);
     }
     if (rc != FINOPS_OK)
         return rc;

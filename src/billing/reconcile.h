@@ -1,7 +1,9 @@
 /*
- * Reconciliation: the provider's files, its manifest, the month's table and the ledger must tell the same rows and sums.
+ * Reconciliation: the provider's files, its manifest, the month's table and the ledger must tell the same
+ * rows and sums.
  *
- * The database is only read, and the files go through an engine of their own, so that it runs beside an import.
+ * The database is only read, and the files go through an engine of their own, so that it runs beside an
+ * import.
  */
 #ifndef FO_BILLING_RECONCILE_H
 #define FO_BILLING_RECONCILE_H
@@ -18,14 +20,15 @@ typedef enum fo_reconcile_verdict {
 
 const char *fo_reconcile_verdict_name(fo_reconcile_verdict verdict);
 
-/* One month. The words of a place are "agree" or what is wrong or missing there; `detail` says it in numbers. */
+/* One month. The words of a place are "agree" or what is wrong or missing there; `detail` says it in numbers.
+ */
 typedef struct fo_reconciled {
     char *export_name;
     char *period;
     char *version_id; /* loaded; NULL for a month that is delivered and not loaded */
     fo_reconcile_verdict verdict;
-    int64_t rows;     /* by the ledger */
-    char *totals;     /* unblended, "12.50 USD", by the ledger */
+    int64_t rows; /* by the ledger */
+    char *totals; /* unblended, "12.50 USD", by the ledger */
     const char *files, *manifest, *table, *ledger;
     fo_str detail;
 } fo_reconciled;
@@ -40,7 +43,8 @@ typedef struct fo_reconcile_options {
     const fo_settings *settings;
     const char *period; /* NULL: every month */
     const fo_cancel *cancel;
-    void (*progress)(const char *export_name, const char *period, void *arg); /* before files are read; may be NULL */
+    void (*progress)(const char *export_name, const char *period,
+                     void *arg); /* before files are read; may be NULL */
     void (*warning)(const char *text, void *arg);
     void *arg;
 } fo_reconcile_options;

@@ -8,21 +8,25 @@
 void
 fo_reconcile_sums_sql(const fo_cost_columns *columns, const char *from, fo_str *sql)
 {
-    fo_str_add(sql, "SELECT coalesce(currency, '') AS currency, CAST(sum(row_count) AS BIGINT) AS n, "
-                    "CAST(sum(unblended) AS DECIMAL(38,18)) AS unblended, CAST(sum(net) AS DECIMAL(38,18)) AS net, "
-                    "CAST(sum(amortized) AS DECIMAL(38,18)) AS amortized FROM (");
+    fo_str_add(
+        sql, "SELECT coalesce(currency, '') AS currency, CAST(sum(row_count) AS BIGINT) AS n, "
+             "CAST(sum(unblended) AS DECIMAL(38,18)) AS unblended, CAST(sum(net) AS DECIMAL(38,18)) AS net, "
+             "CAST(sum(amortized) AS DECIMAL(38,18)) AS amortized FROM (");
     fo_ledger_select(columns, from, sql);
     fo_str_add(sql, ") AS sums GROUP BY 1 ORDER BY 1");
 }
 
-/* The names that the export's headers have in the database, copied, so that a header means the same column here. */
+/* The names that the export's headers have in the database, copied, so that a header means the same column
+ * here. */
 static finops_code
 files_names(reconcile *r, const char *export_name, fo_colnames **ret, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
 
-    fo_str_add(&sql, "SELECT header, column_name FROM billing_state.column_names WHERE vendor = '" FO_VENDOR_AWS "' AND export_name = ");
+    fo_str_add(&sql,
+               "SELECT header, column_name FROM billing_state.column_names WHERE vendor = '" FO_VENDOR_AWS
+               "' AND export_name = ");
     fo_sql_literal(&sql, export_name);
     finops_code rc = fo_str_check(&sql, err);
     if (rc == FINOPS_OK)
@@ -30,8 +34,10 @@ files_names(reconcile *r, const char *export_name, fo_colnames **ret, finops_err
     if (rc == FINOPS_OK)
         rc = fo_conn_exec(r->conn, "DELETE FROM billing_state.column_names", err);
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++) {
-        const fo_param params[] = { FO_VENDOR_AWS, export_name, fo_rows_text(rows, i, 0), fo_rows_text(rows, i, 1) };
-        rc = fo_conn_bind_exec(r->conn, "INSERT INTO billing_state.column_names VALUES ($1, $2, $3, $4)", params, FO_COUNT(params), NULL, err);
+        const fo_param params[] = { FO_VENDOR_AWS, export_name, fo_rows_text(rows, i, 0),
+                                    fo_rows_text(rows, i, 1) };
+        rc = fo_conn_bind_exec(r->conn, "INSERT INTO billing_state.column_names VALUES ($1, $2, $3, $4)",
+                               params, FO_COUNT(params), NULL, err);
     }
     return rc == FINOPS_OK ? fo_colnames_load(r->conn, FO_VENDOR_AWS, export_name, ret, err) : rc;
 }
@@ -58,9 +64,11 @@ files_list(const reconcile_delivery *d, fo_strv *addresses, fo_bill_file **ret, 
     return FINOPS_OK;
 }
 
-/* Runs the statement with the CSV reader's job set; its own account of a failure is better than the engine's. */
+/* Runs the statement with the CSV reader's job set; its own account of a failure is better than the engine's.
+ */
 static finops_code
-files_sum(reconcile *r, fo_files *files, const fo_bill_schema *schema, const char *sql, fo_rows **ret, finops_error **err)
+files_sum(reconcile *r, fo_files *files, const fo_bill_schema *schema, const char *sql, fo_rows **ret,
+          finops_error **err)
 {
     FO_AUTO(fo_bill_job_done) fo_bill_job job = { 0 };
     finops_code rc = fo_bill_schema_job(schema, files, r->options->cancel, &job, err);
@@ -84,7 +92,8 @@ files_sum(reconcile *r, fo_files *files, const fo_bill_schema *schema, const cha
 }
 
 finops_code
-fo_reconcile_files(reconcile *r, const char *export_name, const reconcile_delivery *d, fo_rows **ret, finops_error **err)
+fo_reconcile_files(reconcile *r, const char *export_name, const reconcile_delivery *d, fo_rows **ret,
+                   finops_error **err)
 {
     FO_AUTO(fo_colnames_freep) fo_colnames *names = NULL;
     FO_AUTO(fo_strv_done) fo_strv addresses = FO_STRV_INIT;

@@ -11,6 +11,9 @@
     row(aws_show_state)                                                                                                  \
     row(aws_prune)                                                                                                       \
     row(query)                                                                                                           \
+    row(report)                                                                                                          \
+    row(aws_reconcile)                                                                                                   \
+    row(aws_diff)                                                                                                        \
     row(sample)                                                                                                          \
     row(config_show)                                                                                                     \
     row(config_check)                                                                                                    \
