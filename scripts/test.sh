@@ -16,6 +16,7 @@ cd "$root"
 logs=$root/build/test-logs
 venv=$cache/venv
 fuzz_seconds=${FUZZ_SECONDS:-60}
+wrap=() # what the unit tests run under
 
 unit_tests_of() { # BUILD-FOLDER [meson test argument...]
     local folder=$1
@@ -23,7 +24,7 @@ unit_tests_of() { # BUILD-FOLDER [meson test argument...]
     ninja -C "$folder"
     rm -f "$folder/meson-logs/testlog.json"
     local status=0
-    meson test -C "$folder" --no-rebuild --print-errorlogs "$@" || status=$?
+    "${wrap[@]}" meson test -C "$folder" --no-rebuild --print-errorlogs "$@" || status=$?
     python3 scripts/test_results.py meson "$folder/meson-logs/testlog.json" >"$result"
     return $status
 }
@@ -43,15 +44,15 @@ suite_asan() {
 
 # The engine is not instrumented: what it does inside cannot be judged and is left out.
 suite_tsan() {
-    local wrap=()
     configure build-tsan -Db_sanitize=thread -Db_lundef=false -Doptimization=1
     export TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1
-    if setarch -R true 2>/dev/null; then wrap=(--wrapper "setarch -R"); fi # gcc 12 and kernels with 32 random bits
-    unit_tests_of build-tsan --timeout-multiplier 10 "${wrap[@]}"
+    if setarch -R true 2>/dev/null; then wrap=(setarch -R); fi # gcc 12 and kernels with 32 random bits
+    unit_tests_of build-tsan --timeout-multiplier 10
 }
 
 fuzz_one() { # PROGRAM: 0 when it found nothing
-    local name=${1##*/} corpus=$cache/fuzz/${1##*/} seeds=tests/fuzz/corpus/${1##*/}
+    local name=${1##*/} corpus=$cache/fuzz/${1##*/} seeds
+    seeds=tests/fuzz/corpus/${name#fuzz_}
     mkdir -p "$corpus" "$logs/fuzz"
     [ -d "$seeds" ] || seeds=
     # shellcheck disable=SC2086
@@ -99,7 +100,7 @@ suite_e2e() {
     local status=0
     FINOPS_MINIO=$(scripts/test-servers.sh) || say "no S3 server: its tests fail in CI and are skipped elsewhere"
     export FINOPS_MINIO
-    "$venv/bin/python" -m pytest tests -q --junit-xml="$logs/e2e.xml" || status=$?
+    "$venv/bin/python" -m pytest tests -q --durations=15 --junit-xml="$logs/e2e.xml" || status=$?
     python3 scripts/test_results.py junit "$logs/e2e.xml" >"$result"
     return $status
 }
