@@ -1,3 +1,78 @@
-"""Fixtures for every Python test; the servers behind them are in support/."""
+"""Fixtures of all Python tests; the servers behind them are in support/. the program as a user runs it, in a folder of its own."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
 
 from servers import minio  # noqa: F401
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+
+
+class Finops:
+    """The program, run in one working folder with an environment that holds nothing of the user's."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.program = os.environ.get("FINOPS", str(ROOT / "build" / "finops"))
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+            if name in os.environ:
+                self.env[name] = os.environ[name]
+
+    @property
+    def database(self):
+        return self.folder / "data" / "finops.duckdb"
+
+    def run(self, *args, status=0, env=None, timeout=300, stdin=None):
+        """Runs the program; `status` is the exit status that must come (None: any)."""
+        done = subprocess.run([self.program, *map(str, args)], cwd=self.folder, env={**self.env, **(env or {})},
+                              capture_output=True, text=True, timeout=timeout, input=stdin)
+        if status is not None:
+            assert done.returncode == status, f"{args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def start(self, *args, env=None, **kwargs):
+        return subprocess.Popen([self.program, *map(str, args)], cwd=self.folder, env={**self.env, **(env or {})}, **kwargs)
+
+    def rows(self, *args, **kwargs):
+        """The rows a verb prints as JSON."""
+        return json.loads(self.run(*args, "--format", "json", **kwargs).stdout, parse_float=str)
+
+
+@pytest.fixture
+def finops(tmp_path):
+    return Finops(tmp_path)
+
+
+@pytest.fixture
+def new_finops(tmp_path_factory):
+    return lambda: Finops(tmp_path_factory.mktemp("finops"))
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The example bills; they are beside the project in CI and may be absent elsewhere."""
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED} is absent: the example bills are not tested here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def expected(shared):
+    return json.loads((shared / "expected.json").read_text())
+
+
+@pytest.fixture
+def copy_of(tmp_path):
+    def copy(source):
+        target = tmp_path / "bills" / source.name
+        shutil.copytree(source, target)
+        for path in [target, *target.rglob("*")]:  # the originals may be read-only
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        return target
+    return copy
