@@ -1,4 +1,4 @@
-"""Fixtures of all Python tests; the servers behind them are in support/. the program as a user runs it, in a folder of its own."""
+"""Fixtures of all Python tests: the program as a user runs it, in a folder of its own; servers are in support/."""
 import json
 import os
 import pathlib
