@@ -131,7 +131,8 @@ open_local(fo_file *file, finops_error **err)
 {
     struct stat st;
 
-    file->fd = open(file->address, O_RDONLY | O_CLOEXEC);
+    /* Not blocking: the opening of a pipe would wait for its writer. */
+    file->fd = open(file->address, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file->fd < 0 || fstat(file->fd, &st) != 0)
         return fo_error_errno(err, errno, "open %s", file->address);
     if (!S_ISREG(st.st_mode))

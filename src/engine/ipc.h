@@ -5,9 +5,16 @@
 #include "base/error.h"
 #include "finops/arrow.h"
 
-/* Writes the whole stream to fd, batch by batch. Consumes the stream (releases it). */
+/*
+ * Writes the whole stream to fd, batch by batch, with its end mark. Consumes the stream (releases it). Columns that are dictionaries
+ * (ENUM) are written as text; one inside a list, map or struct is FINOPS_E_UNSUPPORTED. A reader that went away is FINOPS_E_IO: sockets
+ * raise no signal, for pipes the caller ignores SIGPIPE, or wants it.
+ */
 finops_code fo_ipc_write(int fd, struct ArrowArrayStream *stream, finops_error **err);
-/* A stream that reads IPC from fd, which it owns from here on and closes on release. */
+/*
+ * A stream that reads IPC from fd, which it owns from here on, also on failure, and closes on release. Its get_next fails when the
+ * bytes end before the end mark.
+ */
 finops_code fo_ipc_read(int fd, struct ArrowArrayStream *ret, finops_error **err);
 
 #endif

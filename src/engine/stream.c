@@ -53,6 +53,7 @@ stream_schema(struct ArrowArrayStream *self, struct ArrowSchema *out)
     const char **names = fo_array(n, sizeof(*names));
     finops_code rc = FINOPS_OK;
 
+    *out = (struct ArrowSchema){ 0 };
     if (types && names) {
         for (idx_t i = 0; i < n; i++) {
             types[i] = duckdb_column_logical_type(&s->result, i);

@@ -1,0 +1,170 @@
+/* Arrow streams into the engine. */
+#include "engine/scan.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "engine/engine_internal.h"
+
+/*
+ * A stream as the engine wants it: it asks for the schema again and again without releasing it, and gets ours each time. Errors are
+ * kept, for the engine makes a text of them.
+ */
+typedef struct source {
+    struct ArrowArrayStream inner;
+    struct ArrowSchema schema;
+    finops_code rc;
+    finops_error *error;
+} source;
+
+/* The children stay ours; the engine only looks at them. */
+static void
+schema_release(struct ArrowSchema *schema)
+{
+    schema->release = NULL;
+}
+
+static int
+source_schema(struct ArrowArrayStream *self, struct ArrowSchema *out)
+{
+    source *s = self->private_data;
+
+    *out = s->schema;
+    out->release = schema_release;
+    return 0;
+}
+
+static int
+source_next(struct ArrowArrayStream *self, struct ArrowArray *out)
+{
+    source *s = self->private_data;
+    int errnum = s->inner.get_next(&s->inner, out);
+
+    if (errnum && s->rc == FINOPS_OK)
+        s->rc = fo_stream_error(&s->inner, errnum, &s->error);
+    return errnum;
+}
+
+static const char *
+source_last_error(struct ArrowArrayStream *self)
+{
+    source *s = self->private_data;
+
+    return finops_error_text(s->error);
+}
+
+static void
+source_release(struct ArrowArrayStream *self)
+{
+    source *s = self->private_data;
+
+    s->schema.release(&s->schema);
+    s->inner.release(&s->inner);
+    finops_error_free(s->error);
+    fo_free(s);
+    *self = (struct ArrowArrayStream){ 0 };
+}
+
+finops_code
+fo_engine_scan_stream(fo_conn *conn, const char *name, struct ArrowArrayStream *stream, finops_error **err)
+{
+    source *s;
+    int errnum;
+
+    assert(conn && name && stream && stream->release);
+    s = fo_zalloc(sizeof(*s));
+    if (!s)
+        return fo_error_oom(err);
+    errnum = stream->get_schema(stream, &s->schema);
+    if (errnum) {
+        fo_free(s);
+        return fo_stream_error(stream, errnum, err);
+    }
+    s->inner = *stream;
+    *stream = (struct ArrowArrayStream){ source_schema, source_next, source_last_error, source_release, s };
+    /* Deprecated, but the calls that are to follow it take batches, not streams, and copy every value. */
+    if (duckdb_arrow_scan(conn->native, name, (duckdb_arrow_stream)stream) == DuckDBSuccess)
+        return FINOPS_OK;
+    return fo_error_set(err, FINOPS_E_UNSUPPORTED, "the engine does not take the rows as %s", name);
+}
+
+finops_code
+fo_engine_scan_error(struct ArrowArrayStream *stream, finops_code rc, finops_error **err)
+{
+    source *s = stream->get_next == source_next ? stream->private_data : NULL;
+
+    if (rc == FINOPS_OK || !s || s->rc == FINOPS_OK)
+        return rc;
+    if (err) {
+        finops_error_free(*err);
+        *err = FO_TAKE(s->error);
+    }
+    return s->rc;
+}
+
+static finops_code
+copy_to(fo_conn *conn, struct ArrowArrayStream *stream, const char *path, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    finops_code rc = fo_engine_scan_stream(conn, "finops_rows", stream, err);
+
+    fo_str_add(&sql, "COPY (SELECT * FROM finops_rows) TO ");
+    fo_sql_literal(&sql, path);
+    fo_str_add(&sql, " (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)");
+    if (rc == FINOPS_OK && !fo_str_ok(&sql))
+        rc = fo_error_oom(err);
+    return rc == FINOPS_OK ? fo_conn_exec(conn, sql.data, err) : rc;
+}
+
+static finops_code
+write_file(struct ArrowArrayStream *stream, const char *path, const fo_cancel *cancel, finops_error **err)
+{
+    FO_AUTO(fo_engine_closep) fo_engine *engine = NULL;
+    FO_AUTO(fo_conn_closep) fo_conn *conn = NULL;
+    fo_engine_options options = { 0 };
+    finops_code rc = fo_engine_open(&options, &engine, err);
+
+    if (rc == FINOPS_OK)
+        rc = fo_conn_open(engine, &conn, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_conn_set_cancel(conn, cancel);
+    return fo_engine_scan_error(stream, copy_to(conn, stream, path, err), err);
+}
+
+/* The data is on the disk before its name is. */
+static finops_code
+publish(const char *temporary, const char *path, finops_error **err)
+{
+    int fd = open(temporary, O_RDONLY | O_CLOEXEC);
+    int errnum = fd < 0 || fsync(fd) != 0 ? errno : 0;
+
+    if (fd >= 0)
+        (void)close(fd);
+    if (!errnum && rename(temporary, path) != 0)
+        errnum = errno;
+    return errnum ? fo_error_errno(err, errnum, "rename the finished file to %s", path) : FINOPS_OK;
+}
+
+finops_code
+fo_engine_write_parquet(struct ArrowArrayStream *stream, const char *path, const fo_cancel *cancel, finops_error **err)
+{
+    FO_AUTO(fo_freep) char *temporary = NULL;
+    finops_code rc;
+
+    assert(stream && stream->release && path);
+    temporary = fo_format("%s.%ld.tmp", path, (long)getpid());
+    rc = temporary ? write_file(stream, temporary, cancel, err) : fo_error_oom(err);
+    stream->release(stream);
+    if (rc == FINOPS_OK)
+        rc = publish(temporary, path, err);
+    else
+        rc = fo_error_wrap(err, rc, "write %s", path);
+    if (rc != FINOPS_OK && temporary)
+        (void)unlink(temporary);
+    return rc;
+}
