@@ -33,7 +33,9 @@ struct refused {
     const char *message;
 };
 
-const unsigned items_max = 20000; /* toml11 takes time by the square of a list's length */
+/* toml11 copies the line it is in many times for each value: a long line of them takes minutes. */
+const unsigned items_max = 20000;
+const size_t line_max = 8192;
 
 /* Walks strings and comments as TOML does, only far enough to count brackets, dots and commas outside of them. */
 class depth_guard {
@@ -43,6 +45,7 @@ class depth_guard {
     void
     check()
     {
+        check_lines();
         while (p < end) {
             if (*p == '#')
                 skip_comment();
@@ -56,6 +59,21 @@ class depth_guard {
   private:
     const char *p, *end;
     unsigned line = 1, depth = 0, dots = 0, commas = 0;
+
+    void
+    check_lines() const
+    {
+        unsigned number = 1;
+
+        for (const char *from = p; from < end; number++) {
+            const void *newline = std::memchr(from, '\n', static_cast<size_t>(end - from));
+            const char *to = newline ? static_cast<const char *>(newline) : end;
+
+            if (static_cast<size_t>(to - from) > line_max)
+                throw refused{number, "line too long"};
+            from = to + 1;
+        }
+    }
 
     bool
     thrice(char c) const
