@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/mem.h"
 #include "billing/import_internal.h"
 #include "billing/lines.h"
@@ -159,9 +160,13 @@ ledger_totals(const fo_rows *ledger, fo_reconciled *item, finops_error **err)
 
     for (size_t i = 0; i < fo_rows_count(ledger); i++) {
         const char *currency = fo_rows_text(ledger, i, 0);
+        const char *cost = fo_rows_text(ledger, i, 2);
+        char text[FO_DECIMAL_TEXT];
+        fo_decimal v;
         item->rows += fo_rows_int(ledger, i, 1);
-        fo_str_addf(&totals, "%s%s%s%s", i ? ", " : "", fo_rows_text(ledger, i, 2), *currency ? " " : "",
-                    currency);
+        if (cost && fo_decimal_parse(cost, strlen(cost), &v) == FO_DECIMAL_EXACT)
+            cost = fo_decimal_format(v, text); /* without the zeros at its end */
+        fo_str_addf(&totals, "%s%s%s%s", i ? ", " : "", cost, *currency ? " " : "", currency);
     }
     item->totals = fo_str_take(&totals);
     return item->totals ? FINOPS_OK : fo_error_oom(err);

@@ -307,7 +307,7 @@ people_row(const view *v, const fo_report_block *block, const fo_report_row *row
         cells[n++] = fo_money_change_format(row->cost - row->previous, change);
         cells[n++] = row->has_previous ? percent_text(row->cost - row->previous, size, percent) : NULL;
     }
-    if (!total)
+    if (!total && !row->others)
         fo_bar(row->cost, most, BAR_WIDTH, &bar);
     finops_code rc = fo_str_check(&bar, err);
     cells[n] = fo_str_z(&bar);
@@ -352,6 +352,8 @@ print_block(fo_cli *cli, const view *v, const fo_report_block *block, bool first
 
     for (size_t i = 0; i < block->n; i++) {
         fo_decimal size = block->rows[i].cost < 0 ? -block->rows[i].cost : block->rows[i].cost;
+        if (block->rows[i].others) /* a heap of rows would make every other bar small */
+            continue;
         most = size > most ? size : most;
     }
     for (size_t i = 0; rc == FINOPS_OK && i < block->n; i++)

@@ -14,6 +14,7 @@
     row(report)                                                                                                          \
     row(aws_reconcile)                                                                                                   \
     row(aws_diff)                                                                                                        \
+    row(doctor)                                                                                                          \
     row(sample)                                                                                                          \
     row(config_show)                                                                                                     \
     row(config_check)                                                                                                    \
