@@ -59,7 +59,8 @@ typedef struct fo_parsed {
 } fo_parsed;
 
 /* Reads words (without program and verb). FINOPS_E_USAGE says what is wrong and the hint what to write. */
-finops_code fo_flags_parse(const fo_verb *verb, char *const *words, size_t n, fo_parsed *ret, finops_error **err);
+finops_code
+fo_flags_parse(const fo_verb *verb, char *const *words, size_t n, fo_parsed *ret, finops_error **err);
 /* What can only be said once all is read: required and dependent flags, the number of arguments. */
 finops_code fo_flags_check(const fo_parsed *parsed, finops_error **err);
 void fo_parsed_done(fo_parsed *parsed);
@@ -71,8 +72,9 @@ fo_out_format fo_parsed_format(const fo_parsed *parsed);
 /* ---- find.c: from words to a verb ---- */
 
 /*
- * The verb that words[0..n) begin with and how many words it took (1 or 2); flags of every verb may stand before it, they are
- * skipped and counted in *ret_at. *ret_verb is NULL when there is no word at all. FINOPS_E_USAGE for an unknown one.
+ * The verb that words[0..n) begin with and how many words it took (1 or 2); flags of every verb may stand
+ * before it, they are skipped and counted in *ret_at. *ret_verb is NULL when there is no word at all.
+ * FINOPS_E_USAGE for an unknown one.
  */
 typedef struct fo_found {
     const fo_verb *verb; /* NULL: none; see group */
@@ -89,7 +91,8 @@ bool fo_verb_group(const char *word);
 finops_code fo_help_overview(fo_str *out, unsigned width, bool colour, finops_error **err);
 finops_code fo_help_group(fo_str *out, const char *group, unsigned width, bool colour, finops_error **err);
 finops_code fo_help_verb(fo_str *out, const fo_verb *verb, unsigned width, bool colour, finops_error **err);
-/* The sentence of a flag with its values and default: "How rows are printed: table, json or csv (default table)." */
+/* The sentence of a flag with its values and default: "How rows are printed: table, json or csv (default
+ * table)." */
 void fo_help_flag_text(fo_str *out, const fo_flag *flag);
 
 /* ---- completion.c, manual.c ---- */

@@ -1,6 +1,6 @@
 /*
- * Completion scripts for bash, zsh and fish, written from the tables of verbs and flags. All three work the same way:
- * collect the words that are no flags, find the verb among them, offer what its tables hold.
+ * Completion scripts for bash, zsh and fish, written from the tables of verbs and flags. All three work the
+ * same way: collect the words that are no flags, find the verb among them, offer what its tables hold.
  */
 #include <string.h>
 
@@ -12,7 +12,8 @@ typedef enum value_kind { VALUE_FREE, VALUE_WORDS, VALUE_FILE } value_kind;
 static bool
 names_a_file(const char *placeholder)
 {
-    return placeholder && (strstr(placeholder, "PATH") || strstr(placeholder, "FILE") || strstr(placeholder, "DIR"));
+    return placeholder &&
+           (strstr(placeholder, "PATH") || strstr(placeholder, "FILE") || strstr(placeholder, "DIR"));
 }
 
 static value_kind
@@ -51,7 +52,8 @@ opens_group(size_t at)
     size_t len = first_len(fo_verbs[at]);
 
     for (size_t i = 0; i < at; i++)
-        if (shown(fo_verbs[i]) && first_len(fo_verbs[i]) == len && memcmp(fo_verbs[i]->name, fo_verbs[at]->name, len) == 0)
+        if (shown(fo_verbs[i]) && first_len(fo_verbs[i]) == len &&
+            memcmp(fo_verbs[i]->name, fo_verbs[at]->name, len) == 0)
             return false;
     return shown(fo_verbs[at]);
 }
@@ -77,7 +79,8 @@ add_choices(fo_str *out, const char *args)
         fo_str_addc(out, *c == '|' ? ' ' : *c);
 }
 
-/* The flags of every verb that take a value, so that the value is not taken for a verb: "--config|--log-level". */
+/* The flags of every verb that take a value, so that the value is not taken for a verb:
+ * "--config|--log-level". */
 static finops_code
 add_global_values(fo_str *out, const char *between, finops_error **err)
 {
@@ -156,8 +159,8 @@ bash_commands(fo_str *out)
             continue;
         fo_str_addf(out, "    %.*s) _finops_words '", (int)len, fo_verbs[i]->name);
         for (size_t k = i; fo_verbs[k]; k++)
-            if (shown(fo_verbs[k]) && first_len(fo_verbs[k]) == len && !memcmp(fo_verbs[k]->name, fo_verbs[i]->name, len)
-                && second_word(fo_verbs[k]))
+            if (shown(fo_verbs[k]) && first_len(fo_verbs[k]) == len &&
+                !memcmp(fo_verbs[k]->name, fo_verbs[i]->name, len) && second_word(fo_verbs[k]))
                 fo_str_addf(out, "%s ", second_word(fo_verbs[k]));
         fo_str_add(out, "' ;;\n");
     }
@@ -187,24 +190,28 @@ bash_script(fo_str *out, finops_error **err)
 {
     finops_code rc;
 
-    fo_str_add(out, "# Completion of finops for bash, made by \"finops completion bash\".\n"
-                    "_finops_words() { COMPREPLY=($(compgen -W \"$1\" -- \"$cur\")); }\n"
-                    "_finops_files() { compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\")); }\n"
-                    "_finops()\n{\n"
-                    "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb= flags= i\n"
-                    "    local -a plain=()\n"
-                    "    COMPREPLY=()\n"
-                    "    # --flag=value arrives as three words\n"
-                    "    if [[ $cur == = ]]; then cur=; elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD - 2]}; fi\n"
-                    "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-                    "        case ${COMP_WORDS[i]} in\n        ");
+    fo_str_add(out,
+               "# Completion of finops for bash, made by \"finops completion bash\".\n"
+               "_finops_words() { COMPREPLY=($(compgen -W \"$1\" -- \"$cur\")); }\n"
+               "_finops_files() { compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\")); }\n"
+               "_finops()\n{\n"
+               "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb= flags= i\n"
+               "    local -a plain=()\n"
+               "    COMPREPLY=()\n"
+               "    # --flag=value arrives as three words\n"
+               "    if [[ $cur == = ]]; then cur=; elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD "
+               "- 2]}; fi\n"
+               "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+               "        case ${COMP_WORDS[i]} in\n        ");
     rc = add_global_values(out, "|", err);
-    fo_str_add(out, ") ((i++)); [[ ${COMP_WORDS[i]} == = ]] && ((i++)) ;;\n"
-                    "        -*) ;;\n"
-                    "        *) plain+=(\"${COMP_WORDS[i]}\") ;;\n"
-                    "        esac\n    done\n"
-                    "    if [[ ${plain[0]} == help ]]; then plain=(\"${plain[@]:1}\"); [[ $cur == -* ]] || prev=; fi\n"
-                    "    case \"${plain[0]} ${plain[1]}\" in\n");
+    fo_str_add(
+        out,
+        ") ((i++)); [[ ${COMP_WORDS[i]} == = ]] && ((i++)) ;;\n"
+        "        -*) ;;\n"
+        "        *) plain+=(\"${COMP_WORDS[i]}\") ;;\n"
+        "        esac\n    done\n"
+        "    if [[ ${plain[0]} == help ]]; then plain=(\"${plain[@]:1}\"); [[ $cur == -* ]] || prev=; fi\n"
+        "    case \"${plain[0]} ${plain[1]}\" in\n");
     add_verb_cases(out, "");
     fo_str_add(out, "    esac\n    case \"$verb $prev\" in\n");
     for (size_t i = 0; rc == FINOPS_OK && fo_verbs[i]; i++)
@@ -286,7 +293,8 @@ zsh_commands(fo_str *out)
             fo_str_add(out, "')\n");
         }
         if (second) {
-            fo_str_addf(out, "    [[ $plain[1] == %.*s ]] && commands+=('%s:", (int)len, fo_verbs[i]->name, second);
+            fo_str_addf(out, "    [[ $plain[1] == %.*s ]] && commands+=('%s:", (int)len, fo_verbs[i]->name,
+                        second);
             add_quoted(out, fo_verbs[i]->summary, strlen(fo_verbs[i]->summary), ":");
             fo_str_add(out, "')\n");
         }
@@ -302,9 +310,10 @@ zsh_script(fo_str *out, finops_error **err)
                     "_finops()\n{\n    local verb i\n    local -a plain commands\n"
                     "    for ((i = 2; i < CURRENT; i++)); do\n        case $words[i] in\n        (");
     rc = add_global_values(out, "|", err);
-    fo_str_add(out, ") ((i++)) ;;\n        (-*) ;;\n        (*) plain+=(\"$words[i]\") ;;\n        esac\n    done\n"
-                    "    [[ $plain[1] == help ]] && shift plain\n"
-                    "    case \"$plain[1] $plain[2]\" in\n");
+    fo_str_add(
+        out, ") ((i++)) ;;\n        (-*) ;;\n        (*) plain+=(\"$words[i]\") ;;\n        esac\n    done\n"
+             "    [[ $plain[1] == help ]] && shift plain\n"
+             "    case \"$plain[1] $plain[2]\" in\n");
     add_verb_cases(out, "(");
     fo_str_add(out, "    esac\n    case $verb in\n");
     for (size_t i = 0; rc == FINOPS_OK && fo_verbs[i]; i++) {
@@ -322,8 +331,9 @@ zsh_script(fo_str *out, finops_error **err)
     zsh_args(out, NULL);
     fo_str_add(out, "        return\n    fi\n");
     zsh_commands(out);
-    fo_str_add(out, "    _describe -t commands command commands\n}\n"
-                    "if [[ $funcstack[1] == _finops ]]; then _finops \"$@\"; else compdef _finops finops; fi\n");
+    fo_str_add(out,
+               "    _describe -t commands command commands\n}\n"
+               "if [[ $funcstack[1] == _finops ]]; then _finops \"$@\"; else compdef _finops finops; fi\n");
     return rc;
 }
 
@@ -392,12 +402,15 @@ fish_script(fo_str *out, finops_error **err)
                     "        if test $skip = 1\n            set skip 0\n            continue\n        end\n"
                     "        switch $word\n            case ");
     rc = add_global_values(out, " ", err);
-    fo_str_add(out, "\n                set skip 1\n            case '-*' help\n            case '*'\n"
-                    "                echo -- $word\n        end\n    end\nend\n"
-                    "function __finops_at\n    set -l plain (__finops_plain)\n    test \"$plain\" = \"$argv[1]\"\nend\n"
-                    "function __finops_in\n    set -l plain (__finops_plain)\n"
-                    "    string match -q -- \"$argv[1] *\" \"$plain \"\nend\n"
-                    "complete -c finops -f\ncomplete -c finops -n '__finops_at \"\"' -l version -d 'Print the version.'\n");
+    fo_str_add(
+        out,
+        "\n                set skip 1\n            case '-*' help\n            case '*'\n"
+        "                echo -- $word\n        end\n    end\nend\n"
+        "function __finops_at\n    set -l plain (__finops_plain)\n    test \"$plain\" = \"$argv[1]\"\nend\n"
+        "function __finops_in\n    set -l plain (__finops_plain)\n"
+        "    string match -q -- \"$argv[1] *\" \"$plain \"\nend\n"
+        "complete -c finops -f\ncomplete -c finops -n '__finops_at \"\"' -l version -d 'Print the "
+        "version.'\n");
     for (size_t i = 0; rc == FINOPS_OK && fo_verbs[i]; i++) {
         if (!shown(fo_verbs[i]))
             continue;
@@ -419,6 +432,7 @@ fo_completion_script(fo_str *out, const char *shell, finops_error **err)
     else if (strcmp(shell, "fish") == 0)
         rc = fish_script(out, err);
     else
-        return fo_error_set(err, FINOPS_E_USAGE, "there is a completion for bash, zsh and fish, not for \"%s\"", shell);
+        return fo_error_set(err, FINOPS_E_USAGE,
+                            "there is a completion for bash, zsh and fish, not for \"%s\"", shell);
     return rc == FINOPS_OK ? fo_str_check(out, err) : rc;
 }

@@ -18,8 +18,8 @@ fo_cli_confirm(fo_cli *cli, const char *question, bool *ret_yes, finops_error **
         return FINOPS_OK;
     }
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-        rc = fo_error_set(err, FINOPS_E_USAGE, "%s asks for a confirmation and there is no terminal to ask on",
-                          cli->verb->name);
+        rc = fo_error_set(err, FINOPS_E_USAGE,
+                          "%s asks for a confirmation and there is no terminal to ask on", cli->verb->name);
         fo_error_hint(err, "pass --yes when you are sure");
         return rc;
     }

@@ -1,4 +1,5 @@
-/* From the words of a command line to a verb: names of one or two words, flags of every verb allowed in front. */
+/* From the words of a command line to a verb: names of one or two words, flags of every verb allowed in
+ * front. */
 #include <assert.h>
 #include <string.h>
 

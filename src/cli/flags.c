@@ -1,6 +1,7 @@
 /*
- * The flag parser. There is one list of flags per verb, made from three tables: the verb's own options, the settings it
- * names, and the flags of every verb. Parser, help, completion and manual read this list, so they cannot disagree.
+ * The flag parser. There is one list of flags per verb, made from three tables: the verb's own options, the
+ * settings it names, and the flags of every verb. Parser, help, completion and manual read this list, so they
+ * cannot disagree.
  */
 #include "cli/cli_internal.h"
 
@@ -16,8 +17,8 @@
 typedef struct global_flag {
     finops_option option;
     char letter;
-    const char *name; /* NULL: the option's */
-    const char *key;  /* the setting it overrides */
+    const char *name;    /* NULL: the option's */
+    const char *key;     /* the setting it overrides */
     unsigned verb_flags; /* only on verbs with one of these; 0: all */
 } global_flag;
 
@@ -31,7 +32,8 @@ static const global_flag globals[] = {
                   .help = "How rows are printed." },
       .verb_flags = FO_VERB_ROWS },
     { .option = { "yes", FINOPS_OPT_BOOL, AT(yes), .help = "Take every question as answered with yes." },
-      .letter = 'y', .verb_flags = FO_VERB_ASKS },
+      .letter = 'y',
+      .verb_flags = FO_VERB_ASKS },
     { .option = { "config", FINOPS_OPT_STRING, AT(config), .arg = "FILE",
                   .help = "Configuration to read instead of looking in the usual places." } },
     { .option = { "quiet", FINOPS_OPT_BOOL, AT(quiet), .help = "Print results and errors, nothing else." },
@@ -46,7 +48,8 @@ static const global_flag globals[] = {
       .key = "log.format" },
     { .option = { "no_color", FINOPS_OPT_BOOL, AT(no_color),
                   .help = "No colours, as if NO_COLOR were set." } },
-    { .option = { "help", FINOPS_OPT_BOOL, AT(help), .help = "Show the help of the command." }, .letter = 'h' },
+    { .option = { "help", FINOPS_OPT_BOOL, AT(help), .help = "Show the help of the command." },
+      .letter = 'h' },
 };
 
 static void
@@ -155,9 +158,10 @@ fo_flags_of(const fo_verb *verb, fo_flags *ret, finops_error **err)
 
         if (g->verb_flags && !(verb && (verb->flags & g->verb_flags)))
             continue;
-        rc = flags_add(&flags,
-                       &(fo_flag){ .kind = FO_FLAG_GLOBAL, .option = &g->option, .letter = g->letter, .key = g->key },
-                       err);
+        rc = flags_add(
+            &flags,
+            &(fo_flag){ .kind = FO_FLAG_GLOBAL, .option = &g->option, .letter = g->letter, .key = g->key },
+            err);
         if (rc != FINOPS_OK)
             return rc;
     }
@@ -183,8 +187,9 @@ const char *
 fo_flag_placeholder(const fo_flag *flag)
 {
     static const char *const by_type[] = {
-        [FINOPS_OPT_STRING] = "TEXT", [FINOPS_OPT_BOOL] = "",    [FINOPS_OPT_INT] = "N",     [FINOPS_OPT_SIZE] = "SIZE",
-        [FINOPS_OPT_ENUM] = "WORD",   [FINOPS_OPT_DATE] = "DATE", [FINOPS_OPT_LIST] = "TEXT",
+        [FINOPS_OPT_STRING] = "TEXT", [FINOPS_OPT_BOOL] = "",     [FINOPS_OPT_INT] = "N",
+        [FINOPS_OPT_SIZE] = "SIZE",   [FINOPS_OPT_ENUM] = "WORD", [FINOPS_OPT_DATE] = "DATE",
+        [FINOPS_OPT_LIST] = "TEXT",
     };
 
     return flag->option->arg ? flag->option->arg : by_type[flag->option->type];
@@ -198,7 +203,8 @@ verb_name(const fo_verb *verb)
     return verb ? verb->name : "finops";
 }
 
-/* A secret on the command line would be in the process list and the shell's history; the value is never repeated here. */
+/* A secret on the command line would be in the process list and the shell's history; the value is never
+ * repeated here. */
 static finops_code
 refuse_secret(const fo_config_section *section, const finops_option *o, const char *name, finops_error **err)
 {
@@ -212,11 +218,11 @@ refuse_secret(const fo_config_section *section, const finops_option *o, const ch
         return rc;
     rc = fo_error_set(err, FINOPS_E_USAGE, "%s is a secret and is not taken from the command line", name);
     if (first > 0)
-        fo_error_hint(err, "set the environment variable %.*s (or %s), or %s.%s in the configuration file", first, more,
-                      fo_str_z(&env), section->path, o->name);
+        fo_error_hint(err, "set the environment variable %.*s (or %s), or %s.%s in the configuration file",
+                      first, more, fo_str_z(&env), section->path, o->name);
     else
-        fo_error_hint(err, "set the environment variable %s, or %s.%s in the configuration file", fo_str_z(&env),
-                      section->path, o->name);
+        fo_error_hint(err, "set the environment variable %s, or %s.%s in the configuration file",
+                      fo_str_z(&env), section->path, o->name);
     return rc;
 }
 
@@ -368,8 +374,8 @@ value_of(words *w, fo_flag *flag, const char *inlined, const char **ret, finops_
         }
     }
     rc = fo_error_set(err, FINOPS_E_USAGE, "%s needs a value", flag->name);
-    fo_error_hint(err, "write %s %s; use %s=%s for a value that begins with --", flag->name, fo_flag_placeholder(flag),
-                  flag->name, fo_flag_placeholder(flag));
+    fo_error_hint(err, "write %s %s; use %s=%s for a value that begins with --", flag->name,
+                  fo_flag_placeholder(flag), flag->name, fo_flag_placeholder(flag));
     return rc;
 }
 

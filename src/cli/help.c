@@ -217,7 +217,8 @@ fo_help_overview(fo_str *out, unsigned width, bool colour, finops_error **err)
 
     if (rc != FINOPS_OK)
         return rc;
-    paragraphs(&p, "finops loads cloud bills into a database, keeps them right when the provider restates them, and shows "
+    paragraphs(&p, "finops loads cloud bills into a database, keeps them right when the provider restates "
+                   "them, and shows "
                    "where the money goes.\n");
     heading(&p, "Usage");
     fo_str_add(out, "  finops COMMAND [ARGUMENT...] [--FLAG...]\n");
@@ -276,7 +277,8 @@ fo_help_verb(fo_str *out, const fo_verb *verb, unsigned width, bool colour, fino
     fo_str_addf(out, "finops %s: ", verb->name);
     fill(&p, verb->summary, strlen(verb->summary), 0, strlen(verb->name) + 9);
     heading(&p, "Usage");
-    fo_str_addf(out, "  finops %s%s%s [--FLAG...]\n", verb->name, verb->args ? " " : "", verb->args ? verb->args : "");
+    fo_str_addf(out, "  finops %s%s%s [--FLAG...]\n", verb->name, verb->args ? " " : "",
+                verb->args ? verb->args : "");
     if (verb->help) {
         fo_str_addc(out, '\n');
         paragraphs(&p, verb->help);

@@ -1,6 +1,6 @@
 /*
- * The command: words -> verb -> flags -> configuration -> run -> exit status. Every failure is logged here, once, with
- * its hint, and nowhere else.
+ * The command: words -> verb -> flags -> configuration -> run -> exit status. Every failure is logged here,
+ * once, with its hint, and nowhere else.
  */
 #include <errno.h>
 #include <signal.h>
@@ -15,7 +15,8 @@
 
 static fo_cancel cancel; /* the signal handler can reach nothing else */
 
-/* The first signal asks the work to stop and tidy up; the second ends the program at once, as the signal would have. */
+/* The first signal asks the work to stop and tidy up; the second ends the program at once, as the signal
+ * would have. */
 static void
 on_stop(int sig)
 {
@@ -27,8 +28,8 @@ on_stop(int sig)
     fo_cancel_request(&cancel);
 }
 
-/* A program started with a signal ignored (nohup) keeps it ignored. SIGPIPE is ignored so that a closed pipe is an
- * error of write(), which an import can survive. */
+/* A program started with a signal ignored (nohup) keeps it ignored. SIGPIPE is ignored so that a closed pipe
+ * is an error of write(), which an import can survive. */
 static void
 signals_install(void)
 {
@@ -45,7 +46,8 @@ signals_install(void)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
-/* Flags come before the settings of the configuration, and an exact --log-level before --quiet and --verbose. */
+/* Flags come before the settings of the configuration, and an exact --log-level before --quiet and --verbose.
+ */
 static void
 log_start(const fo_globals *g, const fo_settings *settings)
 {
@@ -89,13 +91,21 @@ run_verb(const fo_parsed *p, finops_error **err)
     FO_AUTO(fo_config_freep) fo_config *config = NULL;
     const fo_globals *g = &p->globals;
     fo_cli cli = {
-        .verb = p->verb, .options = p->options, .args = p->args, .n_args = p->n_args, .out = stdout, .quiet = g->quiet,
-        .verbose = g->verbose, .yes = g->yes, .cancel = &cancel,
+        .verb = p->verb,
+        .options = p->options,
+        .args = p->args,
+        .n_args = p->n_args,
+        .out = stdout,
+        .quiet = g->quiet,
+        .verbose = g->verbose,
+        .yes = g->yes,
+        .cancel = &cancel,
     };
     finops_code rc;
 
     if (!(p->verb->flags & FO_VERB_NO_CONFIG)) {
-        const fo_config_source source = { .path = g->config, .overrides = p->overrides,
+        const fo_config_source source = { .path = g->config,
+                                          .overrides = p->overrides,
                                           .n_overrides = p->n_overrides };
 
         rc = fo_config_load(&source, &config, err);

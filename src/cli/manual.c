@@ -1,6 +1,6 @@
 /*
- * The manual page finops(1) and the reference page docs/reference/cli.md, written from the tables of verbs and flags.
- * One walk over the tables, two ways to write: a page is a struct of the few things both can say.
+ * The manual page finops(1) and the reference page docs/reference/cli.md, written from the tables of verbs
+ * and flags. One walk over the tables, two ways to write: a page is a struct of the few things both can say.
  */
 #include <string.h>
 
@@ -17,18 +17,21 @@ typedef struct writer {
 } writer;
 
 static const char about[] =
-    "finops loads cloud bills into a database of the user's choice, keeps them right when the provider restates them, and shows "
+    "finops loads cloud bills into a database of the user's choice, keeps them right when the provider "
+    "restates them, and shows "
     "where the money goes. Results go to standard output, everything else to standard error.";
 
-static const char files_text[] =
-    "The first of these that exists is read: the file of --config; ./config.toml, ./config.yaml or ./config.yml; "
-    "finops/config.toml, finops/config.yaml or finops/config.yml in $XDG_CONFIG_HOME (or ~/.config). \"finops config "
-    "show\" tells which one it was and where each value comes from.";
+static const char files_text[] = "The first of these that exists is read: the file of --config; "
+                                 "./config.toml, ./config.yaml or ./config.yml; "
+                                 "finops/config.toml, finops/config.yaml or finops/config.yml in "
+                                 "$XDG_CONFIG_HOME (or ~/.config). \"finops config "
+                                 "show\" tells which one it was and where each value comes from.";
 
-static const char environment_text[] =
-    "Every setting has a variable: OPEN_FINOPS_ with section and name in capitals, as OPEN_FINOPS_AWS_BUCKET for bucket "
-    "in [aws]. Settings of AWS take the usual AWS_ variables too. NO_COLOR switches colours off. A flag beats the "
-    "environment, the environment beats the file.";
+static const char environment_text[] = "Every setting has a variable: OPEN_FINOPS_ with section and name in "
+                                       "capitals, as OPEN_FINOPS_AWS_BUCKET for bucket "
+                                       "in [aws]. Settings of AWS take the usual AWS_ variables too. "
+                                       "NO_COLOR switches colours off. A flag beats the "
+                                       "environment, the environment beats the file.";
 
 static const char *const exits[][2] = {
     { "0", "Done." },
@@ -201,7 +204,8 @@ write_flag(const writer *w, fo_str *out, const fo_flag *flag)
     w->item(out, fo_str_z(&name), fo_str_z(&text));
 }
 
-/* Flags of every verb are told once, so a verb lists its own, its settings, and those not all verbs have (--format). */
+/* Flags of every verb are told once, so a verb lists its own, its settings, and those not all verbs have
+ * (--format). */
 static finops_code
 write_flags(const writer *w, fo_str *out, const fo_verb *verb, finops_error **err)
 {
@@ -263,8 +267,10 @@ write_manual(const writer *w, fo_str *out, finops_error **err)
         if (!(fo_verbs[i]->flags & FO_VERB_HIDDEN))
             rc = write_verb(w, out, fo_verbs[i], err);
     w->title(out, "Flags of every command");
-    w->text(out, "Flags may stand before or after arguments, as --flag value or --flag=value. --no-FLAG turns a switch off, "
-                 "-- ends the flags. Secrets are no flags: the environment or the configuration holds them.\n");
+    w->text(out,
+            "Flags may stand before or after arguments, as --flag value or --flag=value. --no-FLAG turns a "
+            "switch off, "
+            "-- ends the flags. Secrets are no flags: the environment or the configuration holds them.\n");
     if (rc == FINOPS_OK)
         rc = write_flags(w, out, NULL, err);
     w->title(out, "Exit status");
@@ -290,7 +296,8 @@ fo_manual_man(fo_str *out, finops_error **err)
 finops_code
 fo_manual_markdown(fo_str *out, finops_error **err)
 {
-    fo_str_add(out, "# The command line\n\nWritten by `finops manual markdown` from the tables of commands and flags; change those "
+    fo_str_add(out, "# The command line\n\nWritten by `finops manual markdown` from the tables of commands "
+                    "and flags; change those "
                     "instead of this page.\n");
     return write_manual(&markdown, out, err);
 }

@@ -1,4 +1,5 @@
-/* Results on their way out: buffered, every failure noticed, a reader that left (`| head`) told apart from a failure. */
+/* Results on their way out: buffered, every failure noticed, a reader that left (`| head`) told apart from a
+ * failure. */
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>

@@ -1,4 +1,5 @@
-/* Rows to text: cells made from Arrow values (value.c) or by a verb (table.c), written by one sink a format. */
+/* Rows to text: cells made from Arrow values (value.c) or by a verb (table.c), written by one sink a format.
+ */
 #ifndef FO_CLI_RENDER_H
 #define FO_CLI_RENDER_H
 
@@ -33,10 +34,10 @@ struct fo_sink {
     fo_cli *cli;
     const fo_table_column *columns; /* borrowed */
     size_t n;
-    uint64_t rows;  /* written so far */
-    size_t hold;    /* table: rows looked at before the widths are fixed */
-    fo_str buf;     /* on its way to cli->out */
-    void *state;    /* the kind's own */
+    uint64_t rows; /* written so far */
+    size_t hold;   /* table: rows looked at before the widths are fixed */
+    fo_str buf;    /* on its way to cli->out */
+    void *state;   /* the kind's own */
 };
 
 /* Rows of the table format whose widths decide the columns' when the number of rows is not known. */
@@ -59,7 +60,8 @@ void fo_sink_done(fo_sink *sink);
 void fo_json_string(fo_str *out, const char *p, size_t n);
 /* Whether the text is a JSON number as it stands. */
 bool fo_json_number(const char *p, size_t n);
-/* Appends text fit for a terminal: control characters, direction overrides and bytes that are no UTF-8 as escapes. */
+/* Appends text fit for a terminal: control characters, direction overrides and bytes that are no UTF-8 as
+ * escapes. */
 void fo_text_safe(fo_str *out, const char *p, size_t n);
 
 /* ---- values (value.c) ---- */
@@ -69,7 +71,9 @@ typedef struct fo_value_type fo_value_type;
 finops_code fo_value_type_new(const struct ArrowSchema *schema, fo_value_type **ret, finops_error **err);
 void fo_value_type_free(fo_value_type *type);
 bool fo_value_type_numeric(const fo_value_type *type);
-/* The cell of one row; text is replaced. `iso` writes times as 2026-01-31T10:00:00Z instead of 2026-01-31 10:00:00. */
-void fo_value_cell(const fo_value_type *type, const struct ArrowArray *array, int64_t row, bool iso, fo_cell *ret);
+/* The cell of one row; text is replaced. `iso` writes times as 2026-01-31T10:00:00Z instead of 2026-01-31
+ * 10:00:00. */
+void
+fo_value_cell(const fo_value_type *type, const struct ArrowArray *array, int64_t row, bool iso, fo_cell *ret);
 
 #endif

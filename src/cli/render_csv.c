@@ -1,6 +1,6 @@
 /*
- * CSV as in RFC 4180 (https://www.rfc-editor.org/rfc/rfc4180), with the line ends of this system. NULL is an empty
- * field and the empty text is "", so that both come back as what they were.
+ * CSV as in RFC 4180 (https://www.rfc-editor.org/rfc/rfc4180), with the line ends of this system. NULL is an
+ * empty field and the empty text is "", so that both come back as what they were.
  */
 #include <string.h>
 

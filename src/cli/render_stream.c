@@ -1,4 +1,5 @@
-/* Rows from Arrow streams, batch by batch: what is kept of them is one cell a column, whatever the number of rows. */
+/* Rows from Arrow streams, batch by batch: what is kept of them is one cell a column, whatever the number of
+ * rows. */
 #include <assert.h>
 #include <string.h>
 
@@ -49,7 +50,8 @@ stream_failed(rows *r, finops_error **err)
 
     if (fo_cancelled(r->cli->cancel))
         return fo_error_set(err, FINOPS_E_CANCELLED, "stopped while reading rows");
-    return fo_error_set(err, FINOPS_E_DATABASE, "read rows: %s", text && *text ? text : "the stream says no more");
+    return fo_error_set(err, FINOPS_E_DATABASE, "read rows: %s",
+                        text && *text ? text : "the stream says no more");
 }
 
 /* JSON's keys must differ: a second "id" becomes "id_1". Other formats show the names as they are. */

@@ -1,7 +1,8 @@
 /*
- * The table for people: two blanks between columns, numbers right, nothing drawn but a dim rule under the headings when
- * colours are on. Rows are held until the widths are known (all of a verb's own table, the first 1,000 of a stream); from
- * then on they go out as they come, and a longer text moves the rest of its line instead of being cut.
+ * The table for people: two blanks between columns, numbers right, nothing drawn but a dim rule under the
+ * headings when colours are on. Rows are held until the widths are known (all of a verb's own table, the
+ * first 1,000 of a stream); from then on they go out as they come, and a longer text moves the rest of its
+ * line instead of being cut.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -12,7 +13,8 @@
 #include "cli/render.h"
 
 #define GAP 2
-#define NARROWEST 12 /* texts are not cut shorter than this; before that, columns at the right are left out */
+#define NARROWEST 12 /* texts are not cut shorter than this; before that, columns at the right are left out \
+                      */
 #define BOLD "\033[1m"
 #define DIM "\033[2m"
 #define PLAIN "\033[0m"
@@ -23,9 +25,9 @@ typedef struct held_cell {
 
 typedef struct grid {
     size_t *widths;
-    size_t shown;   /* columns that fit */
-    bool fixed;     /* widths are known and the heading is out */
-    fo_str text;    /* of the cells held */
+    size_t shown; /* columns that fit */
+    bool fixed;   /* widths are known and the heading is out */
+    fo_str text;  /* of the cells held */
     held_cell *held;
     size_t n_held, cap;
     size_t pending; /* blanks owed before the next text of the line */
@@ -108,7 +110,8 @@ line_end(fo_sink *s)
     fo_str_addc(&s->buf, '\n');
 }
 
-/* Takes columns from the widest texts, one at a time, until the line fits; then leaves out columns at the right. */
+/* Takes columns from the widest texts, one at a time, until the line fits; then leaves out columns at the
+ * right. */
 static void
 fit(fo_sink *s)
 {
@@ -122,7 +125,8 @@ fit(fo_sink *s)
         size_t widest = s->n;
 
         for (size_t i = 0; i < s->n; i++)
-            if (!numeric(s, i) && g->widths[i] > NARROWEST && (widest == s->n || g->widths[i] > g->widths[widest]))
+            if (!numeric(s, i) && g->widths[i] > NARROWEST &&
+                (widest == s->n || g->widths[i] > g->widths[widest]))
                 widest = i;
         if (widest == s->n)
             break;
@@ -268,7 +272,8 @@ table_end(fo_sink *s, finops_error **err)
     if (!g->fixed && s->rows > 0)
         rc = fix(s, err);
     if (rc == FINOPS_OK && g->fixed && g->shown < s->n && !s->cli->quiet)
-        (void)fprintf(stderr, "(%zu of %zu columns fit here; --format json or csv has them all)\n", g->shown, s->n);
+        (void)fprintf(stderr, "(%zu of %zu columns fit here; --format json or csv has them all)\n", g->shown,
+                      s->n);
     return rc;
 }
 

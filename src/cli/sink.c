@@ -6,7 +6,8 @@
 #include "cli/render.h"
 
 finops_code
-fo_sink_begin(fo_sink *sink, fo_cli *cli, const fo_table_column *columns, size_t n, size_t hold, finops_error **err)
+fo_sink_begin(fo_sink *sink, fo_cli *cli, const fo_table_column *columns, size_t n, size_t hold,
+              finops_error **err)
 {
     static const fo_sink_kind *const kinds[] = {
         [FO_FORMAT_TABLE] = &fo_sink_table,
@@ -16,7 +17,11 @@ fo_sink_begin(fo_sink *sink, fo_cli *cli, const fo_table_column *columns, size_t
     };
 
     assert(cli->format <= FO_FORMAT_NDJSON);
-    *sink = (fo_sink){ .kind = kinds[cli->format], .cli = cli, .columns = columns, .n = n, .hold = hold,
+    *sink = (fo_sink){ .kind = kinds[cli->format],
+                       .cli = cli,
+                       .columns = columns,
+                       .n = n,
+                       .hold = hold,
                        .buf = FO_STR_MAX((size_t)1 << 30) };
     return sink->kind->begin(sink, err);
 }

@@ -28,8 +28,8 @@ fo_json_string(fo_str *out, const char *p, size_t n)
         uint32_t code = 0;
         size_t len;
 
-        while (plain < n && (unsigned char)p[plain] >= 0x20 && (unsigned char)p[plain] < 0x7F && p[plain] != '"' &&
-               p[plain] != '\\')
+        while (plain < n && (unsigned char)p[plain] >= 0x20 && (unsigned char)p[plain] < 0x7F &&
+               p[plain] != '"' && p[plain] != '\\')
             plain++;
         if (plain > i) {
             fo_str_addn(out, p + i, plain - i);

@@ -1,217 +1,13 @@
-/*
- * One value of an Arrow array as text. The formats are those of
- * https://arrow.apache.org/docs/format/CDataInterface.html#data-type-description-format-strings; nested values become JSON.
- */
+/* One value of an Arrow array as text; nested values become JSON. */
 #include <assert.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/render.h"
+#include "cli/value_internal.h"
 
 __extension__ typedef __int128 int128;
 __extension__ typedef unsigned __int128 uint128;
-
-#define DEPTH_MAX 64 /* of nested types */
-#define SCALE_MAX 38 /* as many digits as 128 bits hold */
-
-typedef enum value_kind {
-    V_NULL, V_BOOL, V_INT, V_UINT, V_FLOAT, V_DOUBLE, V_DECIMAL, V_TEXT, V_BYTES, V_TEXT_VIEW, V_BYTES_VIEW, V_FIXED,
-    V_DATE, V_DATE_MS, V_TIME, V_TIMESTAMP, V_DURATION, V_MONTHS, V_DAY_TIME, V_INTERVAL, V_LIST, V_LIST_VIEW,
-    V_FIXED_LIST, V_STRUCT, V_MAP, V_DENSE_UNION, V_SPARSE_UNION
-} value_kind;
-
-struct fo_value_type {
-    value_kind kind;
-    unsigned width;    /* bytes of one value or of one offset; items of a fixed list */
-    int scale;         /* decimals: digits after the point; times: digits of a second's fraction */
-    bool zone;         /* timestamps: a point in time, stored as UTC */
-    char *name;        /* as a member of a struct */
-    fo_value_type **children;
-    size_t n;
-    fo_value_type *dictionary; /* of what the integers stand for */
-};
-
-typedef struct format_row {
-    const char *format;
-    value_kind kind;
-    unsigned width;
-    int scale;
-} format_row;
-
-/* Formats that are complete as they stand. */
-static const format_row formats[] = {
-    { "n", V_NULL, 0, 0 },       { "b", V_BOOL, 0, 0 },        { "c", V_INT, 1, 0 },        { "C", V_UINT, 1, 0 },
-    { "s", V_INT, 2, 0 },        { "S", V_UINT, 2, 0 },        { "i", V_INT, 4, 0 },        { "I", V_UINT, 4, 0 },
-    { "l", V_INT, 8, 0 },        { "L", V_UINT, 8, 0 },        { "f", V_FLOAT, 4, 0 },      { "g", V_DOUBLE, 8, 0 },
-    { "z", V_BYTES, 4, 0 },      { "Z", V_BYTES, 8, 0 },       { "vz", V_BYTES_VIEW, 16, 0 }, { "u", V_TEXT, 4, 0 },
-    { "U", V_TEXT, 8, 0 },       { "vu", V_TEXT_VIEW, 16, 0 }, { "tdD", V_DATE, 4, 0 },     { "tdm", V_DATE_MS, 8, 0 },
-    { "tts", V_TIME, 4, 0 },     { "ttm", V_TIME, 4, 3 },      { "ttu", V_TIME, 8, 6 },     { "ttn", V_TIME, 8, 9 },
-    { "tDs", V_DURATION, 8, 0 }, { "tDm", V_DURATION, 8, 3 },  { "tDu", V_DURATION, 8, 6 }, { "tDn", V_DURATION, 8, 9 },
-    { "tiM", V_MONTHS, 4, 0 },   { "tiD", V_DAY_TIME, 8, 0 },  { "tin", V_INTERVAL, 16, 0 }, { "+l", V_LIST, 4, 0 },
-    { "+L", V_LIST, 8, 0 },      { "+vl", V_LIST_VIEW, 4, 0 }, { "+vL", V_LIST_VIEW, 8, 0 }, { "+s", V_STRUCT, 0, 0 },
-    { "+m", V_MAP, 4, 0 },
-};
-
-/* ---- types ---- */
-
-static bool
-read_number(const char **p, unsigned *ret)
-{
-    unsigned n = 0;
-    const char *start = *p;
-
-    while (fo_is_digit(**p) && n < 1000000)
-        n = n * 10 + (unsigned)(*(*p)++ - '0');
-    *ret = n;
-    return *p > start;
-}
-
-/* "d:38,18", "d:38,-2", "d:9,2,32": bytes by the third number, 16 without. */
-static bool
-read_decimal(const char *p, fo_value_type *t)
-{
-    unsigned precision, scale, bits = 128;
-    bool negative;
-
-    if (!read_number(&p, &precision) || *p++ != ',')
-        return false;
-    negative = *p == '-';
-    p += negative;
-    if (!read_number(&p, &scale) )
-        return false;
-    if (*p == ',' && (p++, !read_number(&p, &bits)))
-        return false;
-    t->kind = V_DECIMAL;
-    t->scale = negative ? -(int)scale : (int)scale;
-    t->width = bits / 8;
-    return *p == '\0' && scale <= SCALE_MAX && (bits == 32 || bits == 64 || bits == 128);
-}
-
-static bool
-read_format(const char *f, fo_value_type *t)
-{
-    static const char units[] = "smun";
-    const char *unit, *p;
-
-    for (size_t i = 0; i < FO_COUNT(formats); i++)
-        if (strcmp(formats[i].format, f) == 0) {
-            t->kind = formats[i].kind;
-            t->width = formats[i].width;
-            t->scale = formats[i].scale;
-            return true;
-        }
-    if (fo_starts(f, "d:"))
-        return read_decimal(f + 2, t);
-    if (fo_starts(f, "ts") && f[2] && (unit = strchr(units, f[2])) && f[3] == ':') {
-        *t = (fo_value_type){ .kind = V_TIMESTAMP, .width = 8, .scale = 3 * (int)(unit - units), .zone = f[4] != '\0' };
-        return true;
-    }
-    if (fo_starts(f, "w:") || fo_starts(f, "+w:")) {
-        t->kind = f[0] == 'w' ? V_FIXED : V_FIXED_LIST;
-        p = f + (f[0] == 'w' ? 2 : 3);
-        return read_number(&p, &t->width) && *p == '\0';
-    }
-    if (fo_starts(f, "+ud:") || fo_starts(f, "+us:")) {
-        t->kind = f[2] == 'd' ? V_DENSE_UNION : V_SPARSE_UNION;
-        return true;
-    }
-    return false;
-}
-
-static finops_code type_new(const struct ArrowSchema *schema, unsigned depth, fo_value_type **ret, finops_error **err);
-
-static void
-type_freep(fo_value_type **t)
-{
-    fo_value_type_free(*t);
-}
-
-static finops_code
-type_children(fo_value_type *t, const struct ArrowSchema *schema, unsigned depth, finops_error **err)
-{
-    finops_code rc = FINOPS_OK;
-
-    if (schema->n_children > 0) {
-        t->children = fo_array((size_t)schema->n_children, sizeof(*t->children));
-        if (!t->children)
-            return fo_error_oom(err);
-    }
-    for (int64_t i = 0; rc == FINOPS_OK && i < schema->n_children; i++) {
-        t->n = (size_t)i + 1;
-        rc = type_new(schema->children[i], depth + 1, &t->children[i], err);
-    }
-    if (rc == FINOPS_OK && schema->dictionary)
-        rc = type_new(schema->dictionary, depth + 1, &t->dictionary, err);
-    return rc;
-}
-
-static bool
-children_fit(const fo_value_type *t)
-{
-    switch (t->kind) {
-    case V_LIST:
-    case V_LIST_VIEW:
-    case V_FIXED_LIST:
-        return t->n == 1;
-    case V_MAP:
-        return t->n == 1 && t->children[0]->kind == V_STRUCT && t->children[0]->n == 2;
-    default:
-        return !t->dictionary || t->kind == V_INT || t->kind == V_UINT;
-    }
-}
-
-static finops_code
-type_new(const struct ArrowSchema *schema, unsigned depth, fo_value_type **ret, finops_error **err)
-{
-    FO_AUTO(type_freep) fo_value_type *t = fo_zalloc(sizeof(*t));
-    const char *name = schema->name ? schema->name : "";
-    finops_code rc;
-
-    if (!t)
-        return fo_error_oom(err);
-    if (depth > DEPTH_MAX || !read_format(schema->format, t))
-        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "column %s: cannot show values of Arrow type \"%s\"", name,
-                            schema->format);
-    t->name = fo_strdup(name);
-    if (!t->name)
-        return fo_error_oom(err);
-    rc = type_children(t, schema, depth, err);
-    if (rc != FINOPS_OK)
-        return rc;
-    if (!children_fit(t))
-        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "column %s: malformed Arrow type \"%s\"", name, schema->format);
-    *ret = FO_TAKE(t);
-    return FINOPS_OK;
-}
-
-finops_code
-fo_value_type_new(const struct ArrowSchema *schema, fo_value_type **ret, finops_error **err)
-{
-    return type_new(schema, 0, ret, err);
-}
-
-void
-fo_value_type_free(fo_value_type *t)
-{
-    if (!t)
-        return;
-    for (size_t i = 0; t->children && i < t->n; i++)
-        fo_value_type_free(t->children[i]);
-    fo_value_type_free(t->dictionary);
-    fo_free(t->children);
-    fo_free(t->name);
-    fo_free(t);
-}
-
-bool
-fo_value_type_numeric(const fo_value_type *t)
-{
-    if (t->dictionary)
-        return fo_value_type_numeric(t->dictionary);
-    return t->kind == V_INT || t->kind == V_UINT || t->kind == V_FLOAT || t->kind == V_DOUBLE || t->kind == V_DECIMAL;
-}
 
 /* ---- numbers ---- */
 
@@ -269,7 +65,7 @@ add_number(fo_str *out, bool negative, uint128 v, int scale)
     char digits[48], text[64];
     int n = digits_of(v, digits), len = 0, fraction = scale > 0 ? scale : 0;
 
-    assert(fraction <= SCALE_MAX);
+    assert(fraction <= FO_VALUE_SCALE_MAX);
     if (n == 0)
         digits[n++] = '0';
     if (negative)
@@ -299,8 +95,8 @@ add_decimal(fo_str *out, const void *p, unsigned width, int scale)
     add_number(out, v < 0, v < 0 ? -(uint128)v : (uint128)v, scale);
 }
 
-/* The shortest text that reads back as the same number. %g drops zeros at the end, so that the first precision that
- * reads back is the shortest; below the normal range fewer digits may do. */
+/* The shortest text that reads back as the same number. %g drops zeros at the end, so that the first
+ * precision that reads back is the shortest; below the normal range fewer digits may do. */
 static fo_cell_kind
 add_double(fo_str *out, double d, bool single)
 {
@@ -330,7 +126,8 @@ floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-/* Days since 1970 to a date; the era arithmetic of http://howardhinnant.github.io/date_algorithms.html#civil_from_days. */
+/* Days since 1970 to a date; the era arithmetic of
+ * http://howardhinnant.github.io/date_algorithms.html#civil_from_days. */
 static void
 add_date(fo_str *out, int64_t days)
 {
@@ -343,8 +140,12 @@ add_date(fo_str *out, int64_t days)
     int64_t month = mp < 10 ? mp + 3 : mp - 9;
     int64_t year = yoe + era * 400 + (month <= 2);
 
-    fo_str_addf(out, "%s%04lld-%02lld-%02lld", year < 0 ? "-" : year > 9999 ? "+" : "",
-                (long long)(year < 0 ? -year : year), (long long)month, (long long)(doy - (153 * mp + 2) / 5 + 1));
+    fo_str_addf(out, "%s%04lld-%02lld-%02lld",
+                year < 0      ? "-"
+                : year > 9999 ? "+"
+                              : "",
+                (long long)(year < 0 ? -year : year), (long long)month,
+                (long long)(doy - (153 * mp + 2) / 5 + 1));
 }
 
 /* "10:00:00", with the digits of a fraction that is not zero and no zeros at its end. Hours may pass 24. */
@@ -515,12 +316,14 @@ is_null(const fo_value_type *t, const struct ArrowArray *a, int64_t row)
 
     if (t->kind == V_NULL)
         return true;
-    if (t->kind == V_DENSE_UNION || t->kind == V_SPARSE_UNION || a->null_count == 0 || a->n_buffers < 1 || !a->buffers[0])
+    if (t->kind == V_DENSE_UNION || t->kind == V_SPARSE_UNION || a->null_count == 0 || a->n_buffers < 1 ||
+        !a->buffers[0])
         return false;
     return !(((const uint8_t *)a->buffers[0])[at / 8] >> (at % 8) & 1);
 }
 
-static fo_cell_kind add_value(const fo_value_type *t, const struct ArrowArray *a, int64_t row, bool iso, fo_str *out);
+static fo_cell_kind
+add_value(const fo_value_type *t, const struct ArrowArray *a, int64_t row, bool iso, fo_str *out);
 
 /* A value inside another one. */
 static void
@@ -676,7 +479,8 @@ add_value(const fo_value_type *t, const struct ArrowArray *a, int64_t row, bool 
     if (is_null(t, a, row))
         return FO_CELL_NULL;
     if (t->dictionary)
-        return add_value(t->dictionary, a->dictionary, read_int(slot(a, row, 1, t->width), t->width), iso, out);
+        return add_value(t->dictionary, a->dictionary, read_int(slot(a, row, 1, t->width), t->width), iso,
+                         out);
     switch (t->kind) {
     case V_TEXT:
     case V_TEXT_VIEW:

@@ -5,7 +5,9 @@
 static finops_code
 show_run(fo_cli *cli, finops_error **err)
 {
-    static const fo_table_column columns[] = { { "key", NULL, false }, { "value", NULL, false }, { "origin", NULL, false } };
+    static const fo_table_column columns[] = { { "key", NULL, false },
+                                               { "value", NULL, false },
+                                               { "origin", NULL, false } };
     FO_AUTO(fo_table_freep) fo_table *table = fo_table_new(columns, FO_COUNT(columns));
     const fo_config_row *rows = NULL;
     size_t n = 0;
@@ -48,24 +50,33 @@ schema_run(fo_cli *cli, finops_error **err)
 }
 
 const fo_verb fo_verb_config_show = {
-    .name = "config show", .summary = "Show every setting, its value and where the value comes from.",
-    .help = "A flag beats the environment, the environment beats the file, the file beats the default. Secrets are shown "
+    .name = "config show",
+    .summary = "Show every setting, its value and where the value comes from.",
+    .help = "A flag beats the environment, the environment beats the file, the file beats the default. "
+            "Secrets are shown "
             "as <redacted>.",
     .examples = "finops config show\n  # all settings\n"
                 "finops config show --config prod.toml --format json\n  # those of one file, for a program\n",
-    .config_keys = (const char *const[]){ FO_DATABASE_KEYS, NULL }, .flags = FO_VERB_ROWS, .run = show_run,
+    .config_keys = (const char *const[]){ FO_DATABASE_KEYS, NULL },
+    .flags = FO_VERB_ROWS,
+    .run = show_run,
 };
 
 const fo_verb fo_verb_config_check = {
-    .name = "config check", .summary = "Read the configuration and say what is wrong with it.",
-    .help = "Every unknown key, wrong type and value out of range is named with file and line. Nothing is connected to; "
+    .name = "config check",
+    .summary = "Read the configuration and say what is wrong with it.",
+    .help = "Every unknown key, wrong type and value out of range is named with file and line. Nothing is "
+            "connected to; "
             "\"finops doctor\" does that.",
-    .examples = "finops config check --config prod.yaml\n  # exit status 2 when it cannot be used\n", .run = check_run,
+    .examples = "finops config check --config prod.yaml\n  # exit status 2 when it cannot be used\n",
+    .run = check_run,
 };
 
 const fo_verb fo_verb_config_schema = {
-    .name = "config schema", .summary = "Print the JSON schema of the configuration file.",
+    .name = "config schema",
+    .summary = "Print the JSON schema of the configuration file.",
     .help = "Editors that know JSON Schema complete and check config.toml and config.yaml with it.",
-    .examples = "finops config schema > finops.schema.json\n  # for the editor\n", .flags = FO_VERB_NO_CONFIG,
+    .examples = "finops config schema > finops.schema.json\n  # for the editor\n",
+    .flags = FO_VERB_NO_CONFIG,
     .run = schema_run,
 };

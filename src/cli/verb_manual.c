@@ -15,11 +15,17 @@ manual_run(fo_cli *cli, finops_error **err)
     else if (strcmp(cli->args[0], "markdown") == 0)
         rc = fo_manual_markdown(&text, err);
     else
-        rc = fo_error_set(err, FINOPS_E_USAGE, "manual comes as man or markdown, not as \"%s\"", cli->args[0]);
+        rc =
+            fo_error_set(err, FINOPS_E_USAGE, "manual comes as man or markdown, not as \"%s\"", cli->args[0]);
     return rc == FINOPS_OK ? fo_out_flush(cli->out, &text, err) : rc;
 }
 
 const fo_verb fo_verb_manual = {
-    .name = "manual", .args = "man|markdown", .summary = "Write the manual of all commands.", .min_args = 1,
-    .max_args = 1, .flags = FO_VERB_NO_CONFIG | FO_VERB_HIDDEN, .run = manual_run,
+    .name = "manual",
+    .args = "man|markdown",
+    .summary = "Write the manual of all commands.",
+    .min_args = 1,
+    .max_args = 1,
+    .flags = FO_VERB_NO_CONFIG | FO_VERB_HIDDEN,
+    .run = manual_run,
 };

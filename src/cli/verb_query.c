@@ -22,7 +22,8 @@ typedef struct query_options {
 
 static const finops_option options[] = {
     { "output", FINOPS_OPT_STRING, offsetof(query_options, output), .arg = "FILE",
-      .help = "File to write; its ending (.csv, .json, .ndjson, .parquet, .arrow) is the format unless --format is given" },
+      .help = "File to write; its ending (.csv, .json, .ndjson, .parquet, .arrow) is the format unless "
+              "--format is given" },
     { 0 }
 };
 
@@ -116,7 +117,8 @@ target_open(const char *path, target *t, finops_error **err)
     return FINOPS_OK;
 }
 
-/* After someone else wrote the file by its name, which may have put another file there: the old descriptor is stale. */
+/* After someone else wrote the file by its name, which may have put another file there: the old descriptor is
+ * stale. */
 static finops_code
 target_reopen(target *t, finops_error **err)
 {
@@ -211,7 +213,8 @@ copy_all(int from, int to, finops_error **err)
     return n < 0 ? fo_error_errno(err, errno, "read the finished parquet file again") : FINOPS_OK;
 }
 
-/* A parquet file ends with its table of contents and is written with seeking: it goes into a pipe when it is complete. */
+/* A parquet file ends with its table of contents and is written with seeking: it goes into a pipe when it is
+ * complete. */
 static finops_code
 parquet_to_pipe(fo_cli *cli, struct ArrowArrayStream *stream, finops_error **err)
 {
@@ -275,18 +278,27 @@ query_run(fo_cli *cli, finops_error **err)
 }
 
 const fo_verb fo_verb_query = {
-    .name = "query", .args = "SQL", .summary = "Run one read-only SQL statement and print its rows.",
-    .help = "The statement runs on the database of the configuration and can change nothing. It works while an import runs: the "
-            "rows are those of the months published so far. \"-\" reads the statement from standard input.\n\n"
-            "Rows are written as they come, so that a result may be larger than the memory. JSON is one array of "
-            "objects, NDJSON an object a line; decimals keep all their digits, times are UTC in ISO 8601. In CSV an "
-            "empty field is NULL and \"\" the empty text. Parquet and Arrow go to a file or a pipe. A file is "
-            "complete or not there: it gets its name when all is written.",
+    .name = "query",
+    .args = "SQL",
+    .summary = "Run one read-only SQL statement and print its rows.",
+    .help =
+        "The statement runs on the database of the configuration and can change nothing. It works while an "
+        "import runs: the "
+        "rows are those of the months published so far. \"-\" reads the statement from standard input.\n\n"
+        "Rows are written as they come, so that a result may be larger than the memory. JSON is one array of "
+        "objects, NDJSON an object a line; decimals keep all their digits, times are UTC in ISO 8601. In CSV "
+        "an "
+        "empty field is NULL and \"\" the empty text. Parquet and Arrow go to a file or a pipe. A file is "
+        "complete or not there: it gets its name when all is written.",
     .examples = "finops query \"SELECT * FROM billing_state.load_state\"\n  # what has been loaded\n"
                 "finops query \"SELECT * FROM aws_billing.my_export_unified\" --output bill.parquet\n"
                 "  # a whole bill for another tool\n"
                 "finops query - --format csv < movers.sql | head\n  # a statement from a file\n",
-    .config_keys = (const char *const[]){ FO_DATABASE_KEYS, NULL }, .options = options,
-    .options_size = sizeof(query_options), .min_args = 1, .max_args = 1, .flags = FO_VERB_ROWS | FO_VERB_STREAM,
+    .config_keys = (const char *const[]){ FO_DATABASE_KEYS, NULL },
+    .options = options,
+    .options_size = sizeof(query_options),
+    .min_args = 1,
+    .max_args = 1,
+    .flags = FO_VERB_ROWS | FO_VERB_STREAM,
     .run = query_run,
 };

@@ -1,4 +1,5 @@
-/* What the tests of the command line share: cmocka, a table of verbs in place of the program's, output caught in memory. */
+/* What the tests of the command line share: cmocka, a table of verbs in place of the program's, output caught
+ * in memory. */
 #ifndef FO_TESTS_CLI_TEST_H
 #define FO_TESTS_CLI_TEST_H
 

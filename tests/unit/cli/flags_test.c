@@ -216,7 +216,8 @@ static void
 a_flag_that_needs_another_says_so(void **state)
 {
     (void)state;
-    expect_refusal(load(), "--to=2026-02", "--to needs --from too", "finops help bill load shows how it is used");
+    expect_refusal(load(), "--to=2026-02", "--to needs --from too",
+                   "finops help bill load shows how it is used");
 }
 
 static void

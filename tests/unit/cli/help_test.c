@@ -41,7 +41,8 @@ help_of_a_command_shows_every_flag_once_and_no_secret(void **state)
     assert_int_equal(fo_help_verb(&s, fo_verb_named("bill load"), 100, false, NULL), FINOPS_OK);
     assert_true(has(&s, "finops bill load [PATH...] [--FLAG...]"));
     assert_true(has(&s, "--mode WORD               How: slow or fast (default: slow).\n"));
-    assert_true(has(&s, "--verify                  Count again (on by default; --no-verify turns it off).\n"));
+    assert_true(
+        has(&s, "--verify                  Count again (on by default; --no-verify turns it off).\n"));
     assert_true(has(&s, "  -y, --yes "));
     assert_true(has(&s, "--bucket"));
     assert_false(has(&s, "secret"));
@@ -109,7 +110,8 @@ an_unknown_shell_is_refused(void **state)
 
     (void)state;
     assert_int_equal(fo_completion_script(&s, "csh", &err), FINOPS_E_USAGE);
-    assert_string_equal(finops_error_text(err), "there is a completion for bash, zsh and fish, not for \"csh\"");
+    assert_string_equal(finops_error_text(err),
+                        "there is a completion for bash, zsh and fish, not for \"csh\"");
 }
 
 static void

@@ -25,8 +25,10 @@ make_database(void **state)
     (void)snprintf(database, sizeof(database), "%s/a.duckdb", folder);
     assert_int_equal(fo_engine_open(&(fo_engine_options){ .path = database }, &engine, NULL), FINOPS_OK);
     assert_int_equal(fo_conn_open(engine, &conn, NULL), FINOPS_OK);
-    return fo_conn_exec(conn, "CREATE TABLE t AS SELECT i, CAST(i / 8 AS DECIMAL(18, 3)) AS d, 'n' || i AS n "
-                              "FROM range(5000) r(i)", NULL);
+    return fo_conn_exec(conn,
+                        "CREATE TABLE t AS SELECT i, CAST(i / 8 AS DECIMAL(18, 3)) AS d, 'n' || i AS n "
+                        "FROM range(5000) r(i)",
+                        NULL);
 }
 
 static int
@@ -67,7 +69,9 @@ in_folder(const char *name)
 static finops_code
 query(caught *c, fo_out_format format, const char *sql, char *output, finops_error **err)
 {
-    struct { char *output; } options = { output };
+    struct {
+        char *output;
+    } options = { output };
     const fo_settings settings = { .database = { .backend = (char[]){ "duckdb" } },
                                    .duckdb = { .database_path = database, .lock_timeout = 1 } };
     char *copy = fo_strdup(sql);
@@ -93,7 +97,8 @@ rows_come_in_the_format_asked_for(void **state)
     caught c;
 
     (void)state;
-    assert_int_equal(query(&c, FO_FORMAT_CSV, "SELECT * FROM t WHERE i < 2 ORDER BY i;", NULL, NULL), FINOPS_OK);
+    assert_int_equal(query(&c, FO_FORMAT_CSV, "SELECT * FROM t WHERE i < 2 ORDER BY i;", NULL, NULL),
+                     FINOPS_OK);
     assert_string_equal(caught_text(&c), "i,d,n\n0,0.000,n0\n1,0.125,n1\n");
     caught_done(&c);
 }
@@ -171,8 +176,10 @@ a_failed_query_leaves_the_old_file_and_no_other(void **state)
     assert_int_equal(fo_file_write_atomic(path, "old", 3, 0644, NULL), FINOPS_OK);
     before = files_in_folder();
     /* The failure is in the last row, after the first ones were written. */
-    assert_int_not_equal(query(&c, FO_FORMAT_TABLE, "SELECT CAST(CASE WHEN i = 4999 THEN n ELSE '1' END AS INT) FROM t", path,
-                               NULL), FINOPS_OK);
+    assert_int_not_equal(query(&c, FO_FORMAT_TABLE,
+                               "SELECT CAST(CASE WHEN i = 4999 THEN n ELSE '1' END AS INT) FROM t", path,
+                               NULL),
+                         FINOPS_OK);
     caught_done(&c);
     assert_int_equal(files_in_folder(), before);
     assert_int_equal(fo_file_read(path, 100, &text, NULL), FINOPS_OK);
@@ -235,7 +242,8 @@ a_folder_that_is_not_there_is_named(void **state)
     caught c;
 
     (void)state;
-    assert_int_equal(query(&c, FO_FORMAT_TABLE, "SELECT 1", in_folder("none/o.csv"), &err), FINOPS_E_NOT_FOUND);
+    assert_int_equal(query(&c, FO_FORMAT_TABLE, "SELECT 1", in_folder("none/o.csv"), &err),
+                     FINOPS_E_NOT_FOUND);
     assert_true(fo_starts(finops_error_text(err), "create a file beside "));
     caught_done(&c);
 }

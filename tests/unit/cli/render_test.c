@@ -72,13 +72,21 @@ one_make(one *o, const char *format, int64_t rows, const void *validity, const v
     *o = (one){ .buffers = { validity, a, b, NULL }, .batches = 1 };
     o->column = (struct ArrowSchema){ .format = format, .name = "v", .flags = 2, .release = schema_kept };
     o->columns[0] = &o->column;
-    o->schema = (struct ArrowSchema){ .format = "+s", .name = "", .n_children = 1, .children = o->columns,
-                                      .release = schema_kept };
-    o->values = (struct ArrowArray){ .length = rows, .null_count = validity ? -1 : 0, .n_buffers = 3,
-                                     .buffers = o->buffers, .release = array_kept };
+    o->schema = (struct ArrowSchema){
+        .format = "+s", .name = "", .n_children = 1, .children = o->columns, .release = schema_kept
+    };
+    o->values = (struct ArrowArray){ .length = rows,
+                                     .null_count = validity ? -1 : 0,
+                                     .n_buffers = 3,
+                                     .buffers = o->buffers,
+                                     .release = array_kept };
     o->arrays[0] = &o->values;
-    o->batch = (struct ArrowArray){ .length = rows, .n_buffers = 1, .buffers = o->no_buffers, .n_children = 1,
-                                    .children = o->arrays, .release = array_kept };
+    o->batch = (struct ArrowArray){ .length = rows,
+                                    .n_buffers = 1,
+                                    .buffers = o->no_buffers,
+                                    .n_children = 1,
+                                    .children = o->arrays,
+                                    .release = array_kept };
 }
 
 static struct ArrowArrayStream
@@ -125,10 +133,12 @@ decimals_keep_every_digit_at_any_scale(void **state)
 
     (void)state;
     one_make(&o, "d:38,18", 3, NULL, v, NULL);
-    expect_stream(&o, FO_FORMAT_CSV, "v\n-0.000000000000000005\n1234567890123456789.000000000000000001\n"
-                                     "0.000000000000000000\n");
+    expect_stream(&o, FO_FORMAT_CSV,
+                  "v\n-0.000000000000000005\n1234567890123456789.000000000000000001\n"
+                  "0.000000000000000000\n");
     one_make(&o, "d:38,0", 3, NULL, v, NULL);
-    expect_stream(&o, FO_FORMAT_NDJSON, "{\"v\":-5}\n{\"v\":1234567890123456789000000000000000001}\n{\"v\":0}\n");
+    expect_stream(&o, FO_FORMAT_NDJSON,
+                  "{\"v\":-5}\n{\"v\":1234567890123456789000000000000000001}\n{\"v\":0}\n");
     one_make(&o, "d:38,-2", 1, NULL, v, NULL);
     expect_stream(&o, FO_FORMAT_NDJSON, "{\"v\":-500}\n");
 }
@@ -265,7 +275,9 @@ lists_structs_and_maps_become_json(void **state)
     struct ArrowArray keys = { .length = 2, .n_buffers = 3, .buffers = key_buffers };
     struct ArrowArray values = { .length = 2, .n_buffers = 2, .buffers = number_buffers };
     struct ArrowArray *pair[] = { &keys, &values };
-    struct ArrowArray structs = { .length = 2, .n_buffers = 1, .buffers = none, .n_children = 2, .children = pair };
+    struct ArrowArray structs = {
+        .length = 2, .n_buffers = 1, .buffers = none, .n_children = 2, .children = pair
+    };
     struct ArrowArray *inner[] = { &structs };
     one o;
 
@@ -274,7 +286,9 @@ lists_structs_and_maps_become_json(void **state)
     o.column.n_children = o.values.n_children = 1;
     o.column.children = entries;
     o.values.children = inner;
-    expect_stream(&o, FO_FORMAT_NDJSON, "{\"v\":[{\"key\": \"k\", \"value\": 7}, {\"key\": \"\\\"q\", \"value\": 8}]}\n{\"v\":[]}\n");
+    expect_stream(
+        &o, FO_FORMAT_NDJSON,
+        "{\"v\":[{\"key\": \"k\", \"value\": 7}, {\"key\": \"\\\"q\", \"value\": 8}]}\n{\"v\":[]}\n");
     o.batches = 1;
     o.column.format = "+m";
     expect_stream(&o, FO_FORMAT_NDJSON, "{\"v\":{\"k\": 7, \"\\\"q\": 8}}\n{\"v\":{}}\n");
@@ -418,7 +432,8 @@ rendering_survives_every_failed_allocation(void **state)
 
 /* ---- tables that verbs make ---- */
 
-static const fo_table_column costs[] = { { "service", "Service", false }, { "cost", "Cost", true },
+static const fo_table_column costs[] = { { "service", "Service", false },
+                                         { "cost", "Cost", true },
                                          { "note", NULL, false } };
 
 static void
@@ -443,35 +458,39 @@ static void
 columns_line_up_numbers_to_the_right(void **state)
 {
     (void)state;
-    expect_table(FO_FORMAT_TABLE, 0, false, "Service       Cost  note\n"
-                                            "Amazon S3  1200.50\n"
-                                            "計算             7  a rather long remark\n"
-                                            "none           n/a\n");
+    expect_table(FO_FORMAT_TABLE, 0, false,
+                 "Service       Cost  note\n"
+                 "Amazon S3  1200.50\n"
+                 "計算             7  a rather long remark\n"
+                 "none           n/a\n");
 }
 
 static void
 a_coloured_table_has_a_bold_heading_and_a_dim_rule(void **state)
 {
     (void)state;
-    expect_table(FO_FORMAT_TABLE, 0, true, "\033[1mService       Cost  note\033[0m\n"
-                                           "\033[2m─────────  ───────  ────────────────────\033[0m\n"
-                                           "Amazon S3  1200.50\n"
-                                           "計算             7  a rather long remark\n"
-                                           "none           n/a\n");
+    expect_table(FO_FORMAT_TABLE, 0, true,
+                 "\033[1mService       Cost  note\033[0m\n"
+                 "\033[2m─────────  ───────  ────────────────────\033[0m\n"
+                 "Amazon S3  1200.50\n"
+                 "計算             7  a rather long remark\n"
+                 "none           n/a\n");
 }
 
 static void
 a_narrow_terminal_cuts_texts_but_never_numbers(void **state)
 {
     (void)state;
-    expect_table(FO_FORMAT_TABLE, 32, false, "Service       Cost  note\n"
-                                             "Amazon S3  1200.50\n"
-                                             "計算             7  a rather lo…\n"
-                                             "none           n/a\n");
-    expect_table(FO_FORMAT_TABLE, 20, false, "Service       Cost\n"
-                                             "Amazon S3  1200.50\n"
-                                             "計算             7\n"
-                                             "none           n/a\n");
+    expect_table(FO_FORMAT_TABLE, 32, false,
+                 "Service       Cost  note\n"
+                 "Amazon S3  1200.50\n"
+                 "計算             7  a rather lo…\n"
+                 "none           n/a\n");
+    expect_table(FO_FORMAT_TABLE, 20, false,
+                 "Service       Cost\n"
+                 "Amazon S3  1200.50\n"
+                 "計算             7\n"
+                 "none           n/a\n");
 }
 
 static void
@@ -482,8 +501,9 @@ programs_get_numbers_as_numbers_and_gaps_as_null(void **state)
                  "[\n{\"service\":\"Amazon S3\",\"cost\":1200.50,\"note\":null},\n"
                  "{\"service\":\"計算\",\"cost\":7,\"note\":\"a rather long remark\"},\n"
                  "{\"service\":\"none\",\"cost\":\"n/a\",\"note\":\"\"}\n]\n");
-    expect_table(FO_FORMAT_CSV, 0, false, "service,cost,note\nAmazon S3,1200.50,\n計算,7,a rather long remark\n"
-                                          "none,n/a,\"\"\n");
+    expect_table(FO_FORMAT_CSV, 0, false,
+                 "service,cost,note\nAmazon S3,1200.50,\n計算,7,a rather long remark\n"
+                 "none,n/a,\"\"\n");
 }
 
 static void

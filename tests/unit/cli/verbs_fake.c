@@ -7,7 +7,8 @@ static const finops_option load_rows[] = {
       .help = "Files read side by side." },
     { "force", FINOPS_OPT_BOOL, offsetof(load_options, force), .help = "Load again what is there." },
     { "verify", FINOPS_OPT_BOOL, offsetof(load_options, verify), .value = "true", .help = "Count again." },
-    { "mode", FINOPS_OPT_ENUM, offsetof(load_options, mode), .value = "slow", .allow = "slow fast", .help = "How." },
+    { "mode", FINOPS_OPT_ENUM, offsetof(load_options, mode), .value = "slow", .allow = "slow fast",
+      .help = "How." },
     { "from", FINOPS_OPT_DATE, offsetof(load_options, from), .help = "First month." },
     { "to", FINOPS_OPT_DATE, offsetof(load_options, to), .needs = "from", .help = "Last month." },
     { 0 }
@@ -22,16 +23,36 @@ nothing(fo_cli *cli, finops_error **err)
 }
 
 static const fo_verb load = {
-    .name = "bill load", .args = "[PATH...]", .summary = "Load a bill.", .help = "It is 'loaded' with care.",
+    .name = "bill load",
+    .args = "[PATH...]",
+    .summary = "Load a bill.",
+    .help = "It is 'loaded' with care.",
     .examples = "finops bill load a.csv\n  # one file\n",
-    .config_keys = (const char *const[]){ "aws.bucket", "aws.export_name", "aws.secret_access_key", "aws.reset", NULL },
-    .options = load_rows, .options_size = sizeof(load_options), .max_args = 3, .flags = FO_VERB_ASKS, .run = nothing,
+    .config_keys =
+        (const char *const[]){ "aws.bucket", "aws.export_name", "aws.secret_access_key", "aws.reset", NULL },
+    .options = load_rows,
+    .options_size = sizeof(load_options),
+    .max_args = 3,
+    .flags = FO_VERB_ASKS,
+    .run = nothing,
 };
-static const fo_verb show = { .name = "bill show", .summary = "Show bills.", .flags = FO_VERB_ROWS, .run = nothing };
-static const fo_verb query = { .name = "query", .args = "SQL", .summary = "Ask.", .min_args = 1, .max_args = 1,
-                               .flags = FO_VERB_ROWS | FO_VERB_STREAM, .run = nothing };
-static const fo_verb secret = { .name = "inner", .args = "one|two", .summary = "Not for people.", .min_args = 1,
-                                .max_args = 1, .flags = FO_VERB_HIDDEN, .run = nothing };
+static const fo_verb show = {
+    .name = "bill show", .summary = "Show bills.", .flags = FO_VERB_ROWS, .run = nothing
+};
+static const fo_verb query = { .name = "query",
+                               .args = "SQL",
+                               .summary = "Ask.",
+                               .min_args = 1,
+                               .max_args = 1,
+                               .flags = FO_VERB_ROWS | FO_VERB_STREAM,
+                               .run = nothing };
+static const fo_verb secret = { .name = "inner",
+                                .args = "one|two",
+                                .summary = "Not for people.",
+                                .min_args = 1,
+                                .max_args = 1,
+                                .flags = FO_VERB_HIDDEN,
+                                .run = nothing };
 
 const fo_verb *const fo_verbs[] = { &load, &show, &query, &secret, NULL };
 
