@@ -45,6 +45,7 @@ void
 fo_conn_closep(fo_conn **conn)
 {
     fo_conn_close(*conn);
+    *conn = NULL;
 }
 
 double

@@ -119,4 +119,5 @@ void
 fo_engine_closep(fo_engine **engine)
 {
     fo_engine_close(*engine);
+    *engine = NULL;
 }

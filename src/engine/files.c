@@ -68,6 +68,7 @@ void
 fo_files_closep(fo_files **files)
 {
     fo_files_close(*files);
+    *files = NULL;
 }
 
 finops_code
@@ -317,6 +318,7 @@ void
 fo_file_closep(fo_file **file)
 {
     fo_file_close(*file);
+    *file = NULL;
 }
 
 finops_code

@@ -37,6 +37,7 @@ void
 fo_rows_freep(fo_rows **rows)
 {
     fo_rows_free(*rows);
+    *rows = NULL;
 }
 
 static void
