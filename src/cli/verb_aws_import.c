@@ -177,6 +177,6 @@ const fo_verb fo_verb_aws_import = {
     .options = options,
     .options_size = sizeof(import_options),
     .max_args = 10000,
-    .flags = FO_VERB_ROWS,
+    .flags = FO_VERB_ROWS | FO_VERB_ASKS,
     .run = run,
 };

@@ -72,6 +72,6 @@ const fo_verb fo_verb_aws_prune = {
     .config_keys = config_keys,
     .options = options,
     .options_size = sizeof(prune_options),
-    .flags = FO_VERB_ROWS,
+    .flags = FO_VERB_ROWS | FO_VERB_ASKS,
     .run = run,
 };
