@@ -91,5 +91,7 @@ finops_code fo_stream_error(struct ArrowArrayStream *stream, int errnum, finops_
 /* Exact text forms for statements that cannot take parameters: "a""b" and 'it''s'. One quoting function per kind. */
 void fo_sql_ident(fo_str *sql, const char *name);
 void fo_sql_literal(fo_str *sql, const char *text); /* NULL gives NULL */
+/* A file's address as a literal for read_parquet() and its like: they take patterns, this one matches that file alone. */
+void fo_sql_file(fo_str *sql, const char *address);
 
 #endif

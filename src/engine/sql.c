@@ -33,6 +33,22 @@ fo_sql_literal(fo_str *sql, const char *text)
         fo_str_add(sql, "NULL");
 }
 
+void
+fo_sql_file(fo_str *sql, const char *address)
+{
+    assert(sql && address);
+    fo_str_addc(sql, '\'');
+    for (; *address; address++) {
+        if (strchr("*?[", *address))
+            fo_str_addf(sql, "[%c]", *address);
+        else if (*address == '\'')
+            fo_str_add(sql, "''");
+        else
+            fo_str_addc(sql, *address);
+    }
+    fo_str_addc(sql, '\'');
+}
+
 /* After the comment that begins at p; they nest. */
 static const char *
 skip_comment(const char *p)

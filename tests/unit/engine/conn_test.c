@@ -156,6 +156,42 @@ too_little_memory_is_a_memory_error(void **state)
     assert_non_null(finops_error_hint(err));
 }
 
+/* Watches a connection until it has seen progress, then stops the statement. */
+typedef struct watching {
+    fo_conn *conn;
+    fo_cancel cancel;
+    double seen;
+} watching;
+
+static void *
+watch_progress(void *arg)
+{
+    watching *w = arg;
+    int64_t from = fo_clock_monotonic();
+
+    while (w->seen <= 0 && fo_clock_monotonic() - from < 20000000) {
+        w->seen = fo_conn_progress(w->conn);
+        (void)usleep(1000);
+    }
+    fo_cancel_request(&w->cancel);
+    return NULL;
+}
+
+static void
+progress_is_seen_from_another_thread(void **state)
+{
+    fixture *f = *state;
+    watching w = { .conn = f->conn };
+    pthread_t thread;
+
+    assert_true(fo_conn_progress(f->conn) < 0);
+    fo_conn_set_cancel(f->conn, &w.cancel);
+    assert_int_equal(pthread_create(&thread, NULL, watch_progress, &w), 0);
+    (void)fo_conn_exec(f->conn, "SELECT count(DISTINCT hash(range)) FROM range(200000000)", NULL);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(w.seen > 0 && w.seen <= 1);
+}
+
 static void *
 request_soon(void *arg)
 {
@@ -373,6 +409,7 @@ main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_missing_table_is_not_found_and_nonsense_a_database_error, setup, teardown),
         cmocka_unit_test_setup_teardown(a_broken_not_null_is_a_data_error, setup, teardown),
         cmocka_unit_test_setup_teardown(too_little_memory_is_a_memory_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(progress_is_seen_from_another_thread, setup, teardown),
         cmocka_unit_test_setup_teardown(a_cancel_stops_a_running_statement_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(after_a_cancel_only_rollback_runs, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_held_by_another_process_is_busy, setup, teardown),

@@ -59,7 +59,8 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-    static const char *const names[] = { "b/x.csv", "b/[y].csv", "a.csv", "a.json", "empty", "b" };
+    static const char *const names[] = { "b/x.csv", "b/[y].csv", "b/it's ?*[y].csv", "b/it's xxy.csv", "a.csv", "a.json", "empty",
+                                        "b" };
     fixture *f = *state;
 
     for (size_t i = 0; i < FO_COUNT(names); i++)
@@ -86,6 +87,25 @@ a_folder_lists_its_files_in_order(void **state)
     assert_string_equal(found.items[0], at(f, "a.csv"));
     assert_string_equal(found.items[1], at(f, "b/[y].csv"));
     assert_string_equal(found.items[2], at(f, "b/x.csv"));
+}
+
+static void
+a_name_with_pattern_characters_matches_itself_alone(void **state)
+{
+    fixture *f = *state;
+    FO_AUTO(fo_conn_closep) fo_conn *conn = NULL;
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+
+    put(f, "b/it's ?*[y].csv", "this");
+    put(f, "b/it's xxy.csv", "that");
+    fo_str_add(&sql, "SELECT content FROM read_text(");
+    fo_sql_file(&sql, at(f, "b/it's ?*[y].csv"));
+    fo_str_addc(&sql, ')');
+    assert_int_equal(fo_conn_open(f->engine, &conn, NULL), FINOPS_OK);
+    assert_int_equal(fo_conn_rows(conn, fo_str_z(&sql), NULL, 0, &rows, NULL), FINOPS_OK);
+    assert_int_equal(fo_rows_count(rows), 1);
+    assert_string_equal(fo_rows_text(rows, 0, 0), "this");
 }
 
 static void
@@ -246,6 +266,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_folder_lists_its_files_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_name_with_pattern_characters_matches_itself_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_missing_folder_is_not_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_is_read_whole_up_to_its_maximum, setup, teardown),
         cmocka_unit_test_setup_teardown(a_missing_file_a_folder_and_a_fifo_are_refused, setup, teardown),
