@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "billing/import_internal.h"
+#include "billing/progress.h"
 
 static void
 month_event(const fo_import *im, const fo_import_export *ex, const fo_import_month *month, fo_import_event event)
@@ -86,6 +87,15 @@ month_schema(fo_import *im, fo_import_export *ex, const fo_import_month *month, 
 }
 
 static finops_code
+month_progress(fo_import *im, const char *what, fo_bill_progress **ret, finops_error **err)
+{
+    fo_conn *conn = fo_database_conn(im->database);
+    finops_code rc = fo_conn_measure_progress(conn, err);
+
+    return rc == FINOPS_OK ? fo_bill_progress_start(conn, what, im->options->progress, im->options->arg, ret, err) : rc;
+}
+
+static finops_code
 month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month, const fo_version_key *key, fo_bill_result *ret,
            finops_error **err)
 {
@@ -99,12 +109,16 @@ month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month, co
                               .allow_empty = im->options->force };
     finops_code rc = fo_state_start_load(conn, key, month->format, ex->source_uri, err);
 
+    FO_AUTO(fo_freep) char *what = fo_format("%s %s", ex->identity.export_name, month->period);
     if (rc == FINOPS_OK && !month->schema)
         rc = month_schema(im, ex, month, &own, err);
-    if (rc != FINOPS_OK)
-        return rc;
-    return fo_publish_month(conn, fo_database_engine(im->database), &ex->target, &publish, month->schema ? month->schema : &own,
-                            ex->names, ret, err);
+    if (rc == FINOPS_OK && im->options->progress)
+        rc = what ? month_progress(im, what, &publish.progress, err) : fo_error_oom(err);
+    if (rc == FINOPS_OK)
+        rc = fo_publish_month(conn, fo_database_engine(im->database), &ex->target, &publish, month->schema ? month->schema : &own,
+                              ex->names, ret, err);
+    fo_bill_progress_stop(publish.progress);
+    return rc;
 }
 
 /* Loads and tells; a failure is told too, and only what ends the run is returned. */

@@ -11,6 +11,7 @@
 #include "billing/ledger.h"
 #include "billing/names.h"
 #include "billing/nested.h"
+#include "billing/progress.h"
 
 #define INT_TEXT 24
 
@@ -232,6 +233,16 @@ publish_single(publish *p, finops_error **err)
     return rc == FINOPS_OK ? fo_conn_exec(p->conn, fo_str_z(&sql), err) : rc;
 }
 
+static int64_t
+publish_bytes(const fo_bill_schema *schema)
+{
+    int64_t bytes = 0;
+
+    for (size_t i = 0; i < schema->n_inputs; i++)
+        bytes += schema->inputs[i].bytes;
+    return bytes;
+}
+
 /* Runs the statements that read the files, with the CSV reader's job set; *ret_rows gets what the files held. */
 static finops_code
 publish_load(publish *p, fo_bill_result *result, int64_t *ret_rows, finops_error **err)
@@ -244,7 +255,9 @@ publish_load(publish *p, fo_bill_result *result, int64_t *ret_rows, finops_error
     if (rc != FINOPS_OK)
         return rc;
     fo_exact_rounded(p->engine); /* counts from here */
+    fo_bill_progress_watch(p->month->progress, p->schema->parquet ? NULL : &job.job, publish_bytes(p->schema));
     rc = p->target->single ? publish_single(p, err) : publish_separate(p, err);
+    fo_bill_progress_watch(p->month->progress, NULL, 0);
     if (!p->schema->parquet) {
         finops_error *why = fo_csv_failure(p->engine);
         if (rc != FINOPS_OK && why) {

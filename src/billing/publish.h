@@ -24,6 +24,7 @@ typedef struct fo_bill_month {
     const fo_cancel *cancel;
     int64_t expect_rows; /* rows `where` must select; ignored without `where` */
     bool allow_empty;    /* replace rows by none without a word */
+    struct fo_bill_progress *progress; /* told what is read; may be NULL */
 } fo_bill_month;
 
 /* What came out of it. */

@@ -55,10 +55,8 @@ import_event(const fo_import_event *e, void *arg)
     bool pending = !e->done && (e->action == FO_IMPORT_LOAD || e->action == FO_IMPORT_REPLACE || e->action == FO_IMPORT_RELOAD);
     const import_options *o = view->cli->options;
 
-    if (pending && !o->dry_run) {
-        fo_progress_show(view->cli, -1, "%s %s: loading %" PRId64 " file%s", e->export_name, e->period, e->files, e->files == 1 ? "" : "s");
+    if (pending && !o->dry_run)
         return;
-    }
     fo_progress_clear(view->cli);
     snprintf(rows, sizeof(rows), "%" PRId64, e->rows);
     snprintf(files, sizeof(files), "%" PRId64, e->files);
@@ -74,6 +72,14 @@ import_event(const fo_import_event *e, void *arg)
         import_log_failure(e);
     else if (e->rounded > 0)
         fo_warn("%s %s: %" PRId64 " amounts had more than 18 decimals and were rounded", e->export_name, e->period, e->rounded);
+}
+
+static void
+import_progress(double fraction, const char *what, void *arg)
+{
+    import_view *view = arg;
+
+    fo_progress_show(view->cli, fraction, "%s", what);
 }
 
 static void
@@ -149,7 +155,8 @@ run(fo_cli *cli, finops_error **err)
         settings.duckdb.threads = o->jobs;
     import_view view = { .cli = cli, .table = table };
     fo_import_options import = { .settings = &settings, .force = o->force, .dry_run = o->dry_run, .paths = paths.items,
-                                 .n_paths = paths.n, .cancel = cli->cancel, .event = import_event, .warning = import_warning, .arg = &view };
+                                 .n_paths = paths.n, .cancel = cli->cancel, .event = import_event, .warning = import_warning,
+                                 .progress = cli->progress ? import_progress : NULL, .arg = &view };
     rc = fo_import_run(&import, &summary, err);
     fo_progress_clear(cli);
     import_summarise(cli, &summary, o->dry_run);

@@ -46,6 +46,8 @@ void fo_conn_closep(fo_conn **conn);
 void fo_conn_set_cancel(fo_conn *conn, const fo_cancel *cancel);
 /* 0..1 of the running statement, negative when unknown. Any thread. */
 double fo_conn_progress(fo_conn *conn);
+/* Progress is unknown until this was called; it makes small statements slower. */
+finops_code fo_conn_measure_progress(fo_conn *conn, finops_error **err);
 duckdb_connection fo_conn_native(fo_conn *conn);
 
 /* A bound parameter: text, or NULL for SQL NULL. Statements cast where they need another type ($1::TIMESTAMP). */
