@@ -76,3 +76,33 @@ def copy_of(tmp_path):
             path.chmod(0o755 if path.is_dir() else 0o644)
         return target
     return copy
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory):
+    """A small bill of three months as AWS delivers it: the folder that `finops sample` wrote."""
+    home = Finops(tmp_path_factory.mktemp("sample"))
+    home.run("sample", "--out", "bills", "--rows", 1500, "--months", 3, "--accounts", 4, "--seed", 11, "--start", "2026-05")
+    return home.folder / "bills"
+
+
+@pytest.fixture(scope="session")
+def loaded(tmp_path_factory, sample):
+    """The program in a folder whose database holds the sample; for tests that only read."""
+    home = Finops(tmp_path_factory.mktemp("loaded"))
+    home.run("aws", "import-cur", "--bucket", sample / "sample-billing")
+    return home
+
+
+@pytest.fixture
+def parquet_bill(tmp_path):
+    """Writes a bill of a few lines, each a dict of columns and SQL values, as one Parquet file."""
+    import duckdb
+
+    def write(name, lines):
+        path = tmp_path / name
+        columns = ", ".join('"%s"' % c for c in lines[0])
+        values = ", ".join("(%s)" % ", ".join(line[c] for c in lines[0]) for line in lines)
+        duckdb.sql("COPY (SELECT * FROM (VALUES %s) AS t(%s)) TO '%s' (FORMAT parquet)" % (values, columns, path))
+        return path
+    return write
