@@ -16,8 +16,9 @@ run() { # prints the command, so that it can be copied
     "$@"
 }
 
-run $finops sample --out $sample --rows 20000 --months 3 --accounts 5 --seed 1 --format parquet --cur-version v2
-run $finops aws import-cur --bucket $sample
+run $finops sample --out $sample --start 2026-08 --months 3 --rows 20000 --accounts 5 --seed 1 \
+    --format parquet --cur-version v2
+run $finops aws import-cur --bucket $sample/sample-billing --prefix exports
 run $finops report
 
 cat <<EOF
