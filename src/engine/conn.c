@@ -104,7 +104,8 @@ bind(duckdb_prepared_statement stmt, const fo_param *params, size_t n, finops_er
         return fo_error_set(err, FINOPS_E_ARGUMENT, "the statement takes %zu parameters, %zu are given",
                             (size_t)duckdb_nparams(stmt), n);
     for (size_t i = 0; i < n; i++) {
-        duckdb_state state = params[i] ? duckdb_bind_varchar(stmt, i + 1, params[i]) : duckdb_bind_null(stmt, i + 1);
+        duckdb_state state =
+            params[i] ? duckdb_bind_varchar(stmt, i + 1, params[i]) : duckdb_bind_null(stmt, i + 1);
 
         if (state != DuckDBSuccess)
             return fo_error_set(err, FINOPS_E_DATA, "parameter %zu is no UTF-8 text", i + 1);
@@ -113,8 +114,8 @@ bind(duckdb_prepared_statement stmt, const fo_param *params, size_t n, finops_er
 }
 
 finops_code
-fo_conn_prepare(fo_conn *conn, const char *sql, const fo_param *params, size_t n, duckdb_prepared_statement *ret,
-                finops_error **err)
+fo_conn_prepare(fo_conn *conn, const char *sql, const fo_param *params, size_t n,
+                duckdb_prepared_statement *ret, finops_error **err)
 {
     duckdb_prepared_statement stmt = NULL;
     finops_code rc;

@@ -12,13 +12,18 @@ set(duckdb_config config, const char *name, const char *value)
     return duckdb_set_config(config, name, value) == DuckDBSuccess;
 }
 
-/* Nothing is ever downloaded, unsigned extensions stay refused (the default), secrets live as long as the process. */
+/*
+ * Nothing is ever downloaded, unsigned extensions stay refused (the default), secrets live as long as the
+ * process.
+ */
 static bool
 set_always(duckdb_config config)
 {
-    return set(config, "autoinstall_known_extensions", "false") && set(config, "autoload_known_extensions", "false") &&
-           set(config, "allow_community_extensions", "false") && set(config, "allow_persistent_secrets", "false") &&
-           set(config, "errors_as_json", "false") && set(config, "custom_user_agent", "finops/" FINOPS_VERSION);
+    return set(config, "autoinstall_known_extensions", "false") &&
+           set(config, "autoload_known_extensions", "false") &&
+           set(config, "allow_community_extensions", "false") &&
+           set(config, "allow_persistent_secrets", "false") && set(config, "errors_as_json", "false") &&
+           set(config, "custom_user_agent", "finops/" FINOPS_VERSION);
 }
 
 static finops_code
@@ -40,7 +45,8 @@ set_options(duckdb_config config, const fo_engine_options *options, finops_error
         ok = ok && set(config, "threads", threads.data);
     if (options->temp_directory)
         ok = ok && set(config, "temp_directory", options->temp_directory);
-    return ok ? FINOPS_OK : fo_error_set(err, FINOPS_E_INTERNAL, "the engine does not know one of its settings");
+    return ok ? FINOPS_OK
+              : fo_error_set(err, FINOPS_E_INTERNAL, "the engine does not know one of its settings");
 }
 
 static finops_code

@@ -1,8 +1,8 @@
 /*
  * The embedded DuckDB: one fo_engine is one open database (file or memory), one fo_conn a connection to it.
  *
- * An engine may be used from many threads, a connection from one at a time. Extensions load lazily, from the folder
- * beside the program, with signature checks on and downloads off.
+ * An engine may be used from many threads, a connection from one at a time. Extensions load lazily, from the
+ * folder beside the program, with signature checks on and downloads off.
  */
 #ifndef FO_ENGINE_ENGINE_H
 #define FO_ENGINE_ENGINE_H
@@ -20,10 +20,10 @@ typedef struct fo_engine fo_engine;
 typedef struct fo_conn fo_conn;
 
 typedef struct fo_engine_options {
-    const char *path;      /* NULL: in memory */
+    const char *path; /* NULL: in memory */
     bool read_only;
-    uint64_t memory_limit; /* bytes, 0: the engine's own default */
-    unsigned threads;      /* 0: as many as cores */
+    uint64_t memory_limit;      /* bytes, 0: the engine's own default */
+    unsigned threads;           /* 0: as many as cores */
     const char *temp_directory; /* NULL: the engine's own default */
 } fo_engine_options;
 
@@ -33,15 +33,19 @@ void fo_engine_close(fo_engine *engine);
 void fo_engine_closep(fo_engine **engine);
 /* Loads "httpfs" or "aws" once; FINOPS_E_NOT_FOUND says where it was looked for. */
 finops_code fo_engine_load_extension(fo_engine *engine, const char *name, finops_error **err);
-/* Folder of the extensions: $FINOPS_EXTENSION_DIR, else beside the program (build/extensions or ../lib/finops/extensions). */
+/*
+ * Folder of the extensions: $FINOPS_EXTENSION_DIR, else beside the program (build/extensions or
+ * ../lib/finops/extensions).
+ */
 finops_code fo_engine_extension_dir(fo_str *ret, finops_error **err);
 
 finops_code fo_conn_open(fo_engine *engine, fo_conn **ret, finops_error **err);
 void fo_conn_close(fo_conn *conn);
 void fo_conn_closep(fo_conn **conn);
 /*
- * While set, a requested cancel interrupts the running statement within 100 ms; it, and every later one but ROLLBACK, then fails with
- * FINOPS_E_CANCELLED. `cancel` must outlive the connection, or be set to NULL again.
+ * While set, a requested cancel interrupts the running statement within 100 ms; it, and every later one but
+ * ROLLBACK, then fails with FINOPS_E_CANCELLED. `cancel` must outlive the connection, or be set to NULL
+ * again.
  */
 void fo_conn_set_cancel(fo_conn *conn, const fo_cancel *cancel);
 /* 0..1 of the running statement, negative when unknown. Any thread. */
@@ -50,18 +54,21 @@ double fo_conn_progress(fo_conn *conn);
 finops_code fo_conn_measure_progress(fo_conn *conn, finops_error **err);
 duckdb_connection fo_conn_native(fo_conn *conn);
 
-/* A bound parameter: text, or NULL for SQL NULL. Statements cast where they need another type ($1::TIMESTAMP). */
+/*
+ * A bound parameter: text, or NULL for SQL NULL. Statements cast where they need another type
+ * ($1::TIMESTAMP).
+ */
 typedef const char *fo_param;
 
 /* Runs one or more statements without parameters, discarding rows. */
 finops_code fo_conn_exec(fo_conn *conn, const char *sql, finops_error **err);
 /* Runs one statement with parameters; *ret_changed (may be NULL) gets the rows changed. */
-finops_code fo_conn_bind_exec(fo_conn *conn, const char *sql, const fo_param *params, size_t n, int64_t *ret_changed,
-                              finops_error **err);
+finops_code fo_conn_bind_exec(fo_conn *conn, const char *sql, const fo_param *params, size_t n,
+                              int64_t *ret_changed, finops_error **err);
 
 /*
- * Small results as text: every column is cast to VARCHAR; NULL cells are NULL pointers. Of statements that are no SELECT (INSERT …
- * RETURNING, EXPLAIN) only text and whole numbers.
+ * Small results as text: every column is cast to VARCHAR; NULL cells are NULL pointers. Of statements that
+ * are no SELECT (INSERT … RETURNING, EXPLAIN) only text and whole numbers.
  */
 typedef struct fo_rows fo_rows;
 finops_code fo_conn_rows(fo_conn *conn, const char *sql, const fo_param *params, size_t n, fo_rows **ret,
@@ -79,21 +86,31 @@ void fo_rows_free(fo_rows *rows);
 void fo_rows_freep(fo_rows **rows);
 
 /*
- * Any result as an Arrow stream, batch by batch in bounded memory. The stream borrows the connection: release it before
- * the connection closes or runs another statement. The caller releases *ret. Dictionaries (ENUM) come as the engine exports them.
+ * Any result as an Arrow stream, batch by batch in bounded memory. The stream borrows the connection: release
+ * it before the connection closes or runs another statement. The caller releases *ret. Dictionaries (ENUM)
+ * come as the engine exports them.
  */
 finops_code fo_conn_stream(fo_conn *conn, const char *sql, const fo_param *params, size_t n,
                            struct ArrowArrayStream *ret, finops_error **err);
 
 /* The errno a stream of ours answers with for a code. */
 int fo_stream_errno(finops_code code);
-/* The error of a stream whose get_schema or get_next gave errnum: the code it stands for and the stream's own text. */
+/*
+ * The error of a stream whose get_schema or get_next gave errnum: the code it stands for and the stream's own
+ * text.
+ */
 finops_code fo_stream_error(struct ArrowArrayStream *stream, int errnum, finops_error **err);
 
-/* Exact text forms for statements that cannot take parameters: "a""b" and 'it''s'. One quoting function per kind. */
+/*
+ * Exact text forms for statements that cannot take parameters: "a""b" and 'it''s'. One quoting function per
+ * kind.
+ */
 void fo_sql_ident(fo_str *sql, const char *name);
 void fo_sql_literal(fo_str *sql, const char *text); /* NULL gives NULL */
-/* A file's address as a literal for read_parquet() and its like: they take patterns, this one matches that file alone. */
+/*
+ * A file's address as a literal for read_parquet() and its like: they take patterns, this one matches that
+ * file alone.
+ */
 void fo_sql_file(fo_str *sql, const char *address);
 
 #endif

@@ -31,9 +31,9 @@ struct fo_conn {
 };
 
 /*
- * The functions of the CSV reader and of exact decimals, registered on every engine while it opens. `conn` closes afterwards, the
- * functions stay. Each sets its slot of the engine. The matching unregister runs after the database was closed, also when its
- * register failed or never ran: the slot may be NULL.
+ * The functions of the CSV reader and of exact decimals, registered on every engine while it opens. `conn`
+ * closes afterwards, the functions stay. Each sets its slot of the engine. The matching unregister runs after
+ * the database was closed, also when its register failed or never ran: the slot may be NULL.
  */
 finops_code fo_csv_register(fo_engine *engine, duckdb_connection conn, finops_error **err);
 void fo_csv_unregister(fo_engine *engine);
@@ -43,8 +43,8 @@ void fo_exact_unregister(fo_engine *engine);
 /* error.c */
 
 /*
- * Sets *err from what the engine said: its class as a code, its text, and advice where there is some. `type` may be
- * DUCKDB_ERROR_INVALID when only the text is known: the text then tells the class.
+ * Sets *err from what the engine said: its class as a code, its text, and advice where there is some. `type`
+ * may be DUCKDB_ERROR_INVALID when only the text is known: the text then tells the class.
  */
 finops_code fo_engine_error(finops_error **err, duckdb_error_type type, const char *text);
 /* Takes the error data and destroys it. FINOPS_OK when it holds no error. */

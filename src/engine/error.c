@@ -1,4 +1,7 @@
-/* What the engine says, told as our errors. It gives a class for most failures; for some there is only the text's beginning. */
+/*
+ * What the engine says, told as our errors. It gives a class for most failures; for some there is only the
+ * text's beginning.
+ */
 #include "engine/engine_internal.h"
 
 #include <errno.h>
@@ -103,8 +106,9 @@ http_code(int status, const char **ret_hint)
     switch (status) {
     case 400:
     case 403:
-        *ret_hint = "check the access key, its secret and session token, the region, and that the policy allows "
-                    "s3:GetObject and s3:ListBucket";
+        *ret_hint =
+            "check the access key, its secret and session token, the region, and that the policy allows "
+            "s3:GetObject and s3:ListBucket";
         return FINOPS_E_DENIED;
     case 401:
         *ret_hint = "check the access key, its secret and session token";
@@ -138,7 +142,8 @@ busy_hint(finops_error **err, const char *text)
     pid += strlen("(PID ");
     digits = strspn(pid, "0123456789");
     if (digits > 0 && digits < 12)
-        fo_error_hint(err, "process %.*s has the database file open; wait for it, or ask it to stop", (int)digits, pid);
+        fo_error_hint(err, "process %.*s has the database file open; wait for it, or ask it to stop",
+                      (int)digits, pid);
 }
 
 static int

@@ -1,4 +1,7 @@
-/* Extensions of the engine: the few that ship beside the program, loaded by their full path when first needed. */
+/*
+ * Extensions of the engine: the few that ship beside the program, loaded by their full path when first
+ * needed.
+ */
 #include "engine/engine_internal.h"
 
 #include <assert.h>

@@ -21,7 +21,10 @@ struct fo_file {
     int64_t position; /* of the next byte handed out */
     int fd;           /* local; -1: remote */
 
-    /* Remote. A connection of its own: opening looks up the secret, which takes a transaction, and so does signing in anew. */
+    /*
+     * Remote. A connection of its own: opening looks up the secret, which takes a transaction, and so does
+     * signing in anew.
+     */
     duckdb_connection conn;
     duckdb_file_handle handle;
     char *block; /* what a request brought and nobody took yet */
@@ -30,8 +33,8 @@ struct fo_file {
 };
 
 finops_code
-fo_files_open(fo_engine *engine, const fo_aws_settings *aws, const fo_network_settings *network, fo_files **ret,
-              finops_error **err)
+fo_files_open(fo_engine *engine, const fo_aws_settings *aws, const fo_network_settings *network,
+              fo_files **ret, finops_error **err)
 {
     FO_AUTO(fo_files_closep) fo_files *files = NULL;
     finops_code rc;
@@ -167,7 +170,8 @@ open_handle(fo_file *file, finops_error **err)
 
     duckdb_connection_get_client_context(file->conn, &context);
     fs = duckdb_client_context_get_file_system(context);
-    if (!fs || !options || duckdb_file_open_options_set_flag(options, DUCKDB_FILE_FLAG_READ, true) != DuckDBSuccess)
+    if (!fs || !options ||
+        duckdb_file_open_options_set_flag(options, DUCKDB_FILE_FLAG_READ, true) != DuckDBSuccess)
         rc = fo_error_oom(err);
     else if (duckdb_file_system_open(fs, file->address, options, &file->handle) != DuckDBSuccess)
         rc = fo_engine_error_data(err, duckdb_file_system_error_data(fs));

@@ -28,7 +28,8 @@ finops_code fo_s3_allow(fo_files *files, const char *address, finops_error **err
 /* Forgets the secrets that were made. */
 void fo_s3_done(fo_files *files);
 /* The keys below root, which has no '/' at its end; the lock is held. */
-finops_code fo_s3_list(fo_files *files, const char *root, const char *suffix, fo_strv *ret, finops_error **err);
+finops_code fo_s3_list(fo_files *files, const char *root, const char *suffix, fo_strv *ret,
+                       finops_error **err);
 /* Replaces *err by one whose text has no secret of the settings and no statement in it; returns rc. */
 finops_code fo_s3_redact(const fo_files *files, finops_code rc, finops_error **err);
 

@@ -14,12 +14,12 @@
 
 typedef struct writer {
     struct ArrowArrayStream *stream;
-    struct ArrowSchema schema;      /* of the stream */
-    struct ArrowSchema plain;       /* the same without dictionaries */
-    struct ArrowArrayView view;     /* of `plain` */
-    struct ArrowArrayView source;   /* of `schema`; only its dictionaries are used */
+    struct ArrowSchema schema;    /* of the stream */
+    struct ArrowSchema plain;     /* the same without dictionaries */
+    struct ArrowArrayView view;   /* of `plain` */
+    struct ArrowArrayView source; /* of `schema`; only its dictionaries are used */
     struct ArrowArray batch;
-    struct ArrowArray *texts;       /* one a column: what a dictionary was made into */
+    struct ArrowArray *texts; /* one a column: what a dictionary was made into */
     struct ArrowIpcWriter ipc;
     bool has_ipc;
     int fd;
@@ -47,7 +47,9 @@ writer_done(writer *w)
         w->stream->release(w->stream);
 }
 
-/* Waits until fd takes more when it does not block; a blocking one that says so has passed its own deadline. */
+/*
+ * Waits until fd takes more when it does not block; a blocking one that says so has passed its own deadline.
+ */
 static int
 wait_writable(int fd)
 {
@@ -64,7 +66,8 @@ wait_writable(int fd)
 }
 
 static ArrowErrorCode
-output_write(struct ArrowIpcOutputStream *self, const void *buf, int64_t n, int64_t *ret_n, struct ArrowError *why)
+output_write(struct ArrowIpcOutputStream *self, const void *buf, int64_t n, int64_t *ret_n,
+             struct ArrowError *why)
 {
     writer *w = self->private_data;
     const char *p = buf;
@@ -120,8 +123,8 @@ has_dictionary(const struct ArrowSchema *schema)
 static bool
 is_text_dictionary(const struct ArrowSchema *column)
 {
-    return column->dictionary && (strcmp(column->dictionary->format, "u") == 0 ||
-                                  strcmp(column->dictionary->format, "U") == 0);
+    return column->dictionary &&
+           (strcmp(column->dictionary->format, "u") == 0 || strcmp(column->dictionary->format, "U") == 0);
 }
 
 /* Makes a dictionary's column, which nanoarrow cannot write, one of text. */
@@ -129,7 +132,8 @@ static finops_code
 plain_column(struct ArrowSchema *column, finops_error **err)
 {
     if (has_dictionary(column) || (column->dictionary && !is_text_dictionary(column))) {
-        (void)fo_error_set(err, FINOPS_E_UNSUPPORTED, "column %s has a dictionary inside, which cannot be sent",
+        (void)fo_error_set(err, FINOPS_E_UNSUPPORTED,
+                           "column %s has a dictionary inside, which cannot be sent",
                            column->name ? column->name : "");
         fo_error_hint(err, "cast the column to VARCHAR");
         return FINOPS_E_UNSUPPORTED;
@@ -179,7 +183,8 @@ make_texts(const struct ArrowArrayView *column, struct ArrowArray *ret)
             errnum = ArrowArrayAppendNull(ret, 1);
         else
             errnum = ArrowArrayAppendString(
-                ret, ArrowArrayViewGetStringUnsafe(column->dictionary, ArrowArrayViewGetIntUnsafe(column, i)));
+                ret,
+                ArrowArrayViewGetStringUnsafe(column->dictionary, ArrowArrayViewGetIntUnsafe(column, i)));
     }
     return errnum ? errnum : ArrowArrayFinishBuildingDefault(ret, NULL);
 }
@@ -254,7 +259,9 @@ finops_code
 fo_ipc_write(int fd, struct ArrowArrayStream *stream, finops_error **err)
 {
     FO_AUTO(writer_done) writer w = { .stream = stream, .fd = fd };
-    struct ArrowIpcOutputStream output = { .write = output_write, .release = output_release, .private_data = &w };
+    struct ArrowIpcOutputStream output = { .write = output_write,
+                                           .release = output_release,
+                                           .private_data = &w };
     finops_code rc;
 
     assert(fd >= 0 && stream && stream->release);

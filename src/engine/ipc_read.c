@@ -31,7 +31,10 @@ wait_readable(int fd)
     return poll(&p, 1, -1) < 0 && errno != EINTR ? errno : 0;
 }
 
-/* Fills the buffer, as nanoarrow expects. It takes the end of the bytes for the end of the rows; the end mark alone is. */
+/*
+ * Fills the buffer, as nanoarrow expects. It takes the end of the bytes for the end of the rows; the end mark
+ * alone is.
+ */
 static ArrowErrorCode
 input_read(struct ArrowIpcInputStream *self, uint8_t *buf, int64_t n, int64_t *ret_n, struct ArrowError *why)
 {

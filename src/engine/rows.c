@@ -56,7 +56,8 @@ collector_done(collector *c)
 static bool
 is_text(enum ArrowType type)
 {
-    return type == NANOARROW_TYPE_STRING || type == NANOARROW_TYPE_LARGE_STRING || type == NANOARROW_TYPE_STRING_VIEW;
+    return type == NANOARROW_TYPE_STRING || type == NANOARROW_TYPE_LARGE_STRING ||
+           type == NANOARROW_TYPE_STRING_VIEW;
 }
 
 static bool
@@ -177,7 +178,10 @@ fo_rows_sql(const char *sql, fo_str *ret, finops_error **err)
     return fo_str_check(ret, err);
 }
 
-/* Only a SELECT can be a part of another. Prepared as it is first: messages then show the statement its author wrote. */
+/*
+ * Only a SELECT can be a part of another. Prepared as it is first: messages then show the statement its
+ * author wrote.
+ */
 static finops_code
 is_select(fo_conn *conn, const char *sql, const fo_param *params, size_t n, bool *ret, finops_error **err)
 {
@@ -192,7 +196,8 @@ is_select(fo_conn *conn, const char *sql, const fo_param *params, size_t n, bool
 }
 
 finops_code
-fo_conn_rows(fo_conn *conn, const char *sql, const fo_param *params, size_t n, fo_rows **ret, finops_error **err)
+fo_conn_rows(fo_conn *conn, const char *sql, const fo_param *params, size_t n, fo_rows **ret,
+             finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
     struct ArrowArrayStream stream = { 0 };

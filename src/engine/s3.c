@@ -1,8 +1,9 @@
 /*
  * S3 through httpfs: the credentials and the network settings of a source, made known to the engine.
  *
- * Secrets belong to the whole engine, so that scans on every connection find them. Each says for which bucket it is: two sources with
- * different accounts do not get in each other's way. https://duckdb.org/docs/stable/core_extensions/httpfs/s3api
+ * Secrets belong to the whole engine, so that scans on every connection find them. Each says for which bucket
+ * it is: two sources with different accounts do not get in each other's way.
+ * https://duckdb.org/docs/stable/core_extensions/httpfs/s3api
  */
 #include "engine/files_internal.h"
 
@@ -13,9 +14,10 @@
 #include "base/mem.h"
 #include "engine/engine_internal.h"
 
-#define AUTH_HINT                                                                                                  \
-    "give access_key_id and secret_access_key under [aws], or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the " \
-    "environment, or a profile of ~/.aws/config, or run where a role gives credentials"
+#define AUTH_HINT                                                                                        \
+    "give access_key_id and secret_access_key under [aws], or AWS_ACCESS_KEY_ID and "                    \
+    "AWS_SECRET_ACCESS_KEY in the environment, or a profile of ~/.aws/config, or run where a role gives " \
+    "credentials"
 
 static bool
 given(const char *text)
@@ -149,8 +151,8 @@ set_network(fo_files *files, finops_error **err)
 
     if (!network)
         return FINOPS_OK;
-    fo_str_addf(&sql, "SET GLOBAL http_timeout = %lld; SET GLOBAL http_retries = %lld; ", (long long)network->timeout,
-                (long long)network->retries);
+    fo_str_addf(&sql, "SET GLOBAL http_timeout = %lld; SET GLOBAL http_retries = %lld; ",
+                (long long)network->timeout, (long long)network->retries);
     if (given(network->ca_file))
         set_text(&sql, "ca_cert_file", network->ca_file);
     if (given(network->proxy) && !(files->aws && is_loopback(files->aws->endpoint_url)))
@@ -178,7 +180,8 @@ add_endpoint(fo_str *sql, const char *url, finops_error **err)
     size_t n;
 
     if (!tls && !fo_starts(url, "http://"))
-        return fo_error_set(err, FINOPS_E_CONFIG, "endpoint_url %s begins with neither https:// nor http://", url);
+        return fo_error_set(err, FINOPS_E_CONFIG, "endpoint_url %s begins with neither https:// nor http://",
+                            url);
     fo_str_add(&host, url + strlen(tls ? "https://" : "http://"));
     for (n = host.len; n > 0 && host.data[n - 1] == '/';)
         host.data[--n] = '\0';
@@ -187,7 +190,7 @@ add_endpoint(fo_str *sql, const char *url, finops_error **err)
     return fo_str_check(&host, err);
 }
 
-/* The profile that the environment names anyway is left to the default chain, which finds it in more places. */
+/* A profile that the environment names is left to the default chain, which finds it in more places. */
 static void
 add_chain(fo_str *sql, const char *profile)
 {
@@ -280,7 +283,8 @@ fo_s3_allow(fo_files *files, const char *address, finops_error **err)
         return fo_error_set(err, FINOPS_E_ARGUMENT, "%s names no bucket", address);
     /* httpfs would take what follows for settings, the server's address among them. */
     if (strchr(address, '?'))
-        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "%s: keys with a question mark cannot be read", address);
+        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "%s: keys with a question mark cannot be read",
+                            address);
     fo_str_addn(&scope, address, strlen("s3://") + bucket);
     fo_str_addc(&scope, '/');
     if (!fo_str_ok(&scope))
@@ -306,7 +310,10 @@ fo_s3_done(fo_files *files)
     }
 }
 
-/* The engine lists by pattern. One that begins where the root has no character special to patterns finds all, and more. */
+/*
+ * The engine lists by pattern. One that begins where the root has no character special to patterns finds all,
+ * and more.
+ */
 static void
 add_pattern(fo_str *pattern, const char *root)
 {

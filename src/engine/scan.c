@@ -11,8 +11,8 @@
 #include "engine/engine_internal.h"
 
 /*
- * A stream as the engine wants it: it asks for the schema again and again without releasing it, and gets ours each time. Errors are
- * kept, for the engine makes a text of them.
+ * A stream as the engine wants it: it asks for the schema again and again without releasing it, and gets ours
+ * each time. Errors are kept, for the engine makes a text of them.
  */
 typedef struct source {
     struct ArrowArrayStream inner;
@@ -151,7 +151,8 @@ publish(const char *temporary, const char *path, finops_error **err)
 }
 
 finops_code
-fo_engine_write_parquet(struct ArrowArrayStream *stream, const char *path, const fo_cancel *cancel, finops_error **err)
+fo_engine_write_parquet(struct ArrowArrayStream *stream, const char *path, const fo_cancel *cancel,
+                        finops_error **err)
 {
     FO_AUTO(fo_freep) char *temporary = NULL;
     finops_code rc;

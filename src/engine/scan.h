@@ -6,19 +6,23 @@
 #include "engine/engine.h"
 
 /*
- * Makes the stream a view `name` of the connection's database, for one statement to read once; it takes the rows as they come, in
- * bounded memory. *stream is wrapped, stays where it is and is the caller's, who releases it after that statement, also on failure.
- * The view stays in the database: use one in memory.
+ * Makes the stream a view `name` of the connection's database, for one statement to read once; it takes the
+ * rows as they come, in bounded memory. *stream is wrapped, stays where it is and is the caller's, who
+ * releases it after that statement, also on failure. The view stays in the database: use one in memory.
  */
-finops_code fo_engine_scan_stream(fo_conn *conn, const char *name, struct ArrowArrayStream *stream, finops_error **err);
-/* After that statement gave rc: the stream's own code and error, when it was the stream that failed; else rc. */
+finops_code fo_engine_scan_stream(fo_conn *conn, const char *name, struct ArrowArrayStream *stream,
+                                  finops_error **err);
+/*
+ * After that statement gave rc: the stream's own code and error, when it was the stream that failed; else rc.
+ */
 finops_code fo_engine_scan_error(struct ArrowArrayStream *stream, finops_code rc, finops_error **err);
 
 /*
- * Writes the stream as a Parquet file (zstd), a temporary file beside the target that takes its name when it is complete. Consumes the
- * stream (releases it). An error of the stream is handed on with its code. `cancel` may be NULL.
+ * Writes the stream as a Parquet file (zstd), a temporary file beside the target that takes its name when it
+ * is complete. Consumes the stream (releases it). An error of the stream is handed on with its code. `cancel`
+ * may be NULL.
  */
-finops_code fo_engine_write_parquet(struct ArrowArrayStream *stream, const char *path, const fo_cancel *cancel,
-                                    finops_error **err);
+finops_code fo_engine_write_parquet(struct ArrowArrayStream *stream, const char *path,
+                                    const fo_cancel *cancel, finops_error **err);
 
 #endif

@@ -118,7 +118,8 @@ fo_sql_end(const char *sql)
             continue;
         }
         if (*p == '\'' || *p == '"')
-            p = skip_quoted(p, *p == '\'' && p > sql && fo_lower(p[-1]) == 'e' && (p == sql + 1 || !is_word(p[-2])));
+            p = skip_quoted(p, *p == '\'' && p > sql && fo_lower(p[-1]) == 'e' &&
+                                   (p == sql + 1 || !is_word(p[-2])));
         else if (*p == '$' && (p == sql || !is_word(p[-1])))
             p = skip_dollars(p);
         else

@@ -128,6 +128,7 @@ fo_conn_stream(fo_conn *conn, const char *sql, const fo_param *params, size_t n,
     if (duckdb_execute_prepared_streaming(s->stmt, &s->result) != DuckDBSuccess)
         return fo_engine_error_result(err, &s->result);
     s->options = duckdb_result_get_arrow_options(&s->result);
-    *ret = (struct ArrowArrayStream){ stream_schema, stream_next, stream_last_error, stream_release, FO_TAKE(s) };
+    *ret = (struct ArrowArrayStream){ stream_schema, stream_next, stream_last_error, stream_release,
+                                      FO_TAKE(s) };
     return FINOPS_OK;
 }

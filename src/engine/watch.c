@@ -1,8 +1,9 @@
 /*
  * A connection's watcher: a thread that interrupts the running statement soon after its cancel was requested.
  *
- * Polling from the thread that runs the statement would cost nothing, but it stops nothing while that thread works on a task of its
- * own. The engine clears an interrupt when the next statement begins, so that one which comes too late does no harm.
+ * Polling from the thread that runs the statement would cost nothing, but it stops nothing while that thread
+ * works on a task of its own. The engine clears an interrupt when the next statement begins, so that one
+ * which comes too late does no harm.
  */
 #include "engine/engine_internal.h"
 

@@ -59,8 +59,9 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-    static const char *const names[] = { "b/x.csv", "b/[y].csv", "b/it's ?*[y].csv", "b/it's xxy.csv", "a.csv", "a.json", "empty",
-                                        "b" };
+    static const char *const names[] = { "b/x.csv",        "b/[y].csv", "b/it's ?*[y].csv",
+                                         "b/it's xxy.csv", "a.csv",     "a.json",
+                                         "empty",          "b" };
     fixture *f = *state;
 
     for (size_t i = 0; i < FO_COUNT(names); i++)
@@ -175,7 +176,8 @@ addresses_that_would_lead_elsewhere_are_refused(void **state)
     fixture *f = *state;
     fo_file *file = NULL;
 
-    assert_int_equal(fo_file_open(f->files, "s3://bucket/a.csv?s3_endpoint=evil.example", &file, NULL), FINOPS_E_UNSUPPORTED);
+    assert_int_equal(fo_file_open(f->files, "s3://bucket/a.csv?s3_endpoint=evil.example", &file, NULL),
+                     FINOPS_E_UNSUPPORTED);
     assert_int_equal(fo_file_open(f->files, "s3:///a.csv", &file, NULL), FINOPS_E_ARGUMENT);
     assert_null(file);
 }
@@ -184,13 +186,15 @@ static void
 errors_tell_neither_secrets_nor_statements(void **state)
 {
     fixture *f = *state;
-    fo_aws_settings aws = { .access_key_id = secret_key, .secret_access_key = secret, .session_token = secret };
+    fo_aws_settings aws = { .access_key_id = secret_key,
+                            .secret_access_key = secret,
+                            .session_token = secret };
     fo_network_settings network = { .proxy = proxy };
     fo_files files = { .engine = f->engine, .aws = &aws, .network = &network };
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
-    finops_code rc = fo_error_set(&err, FINOPS_E_DENIED,
-                                  "key %s, %s and %s by %s refused\n\nLINE 1: CREATE SECRET", secret_key, secret, secret,
-                                  proxy);
+    finops_code rc =
+        fo_error_set(&err, FINOPS_E_DENIED, "key %s, %s and %s by %s refused\n\nLINE 1: CREATE SECRET",
+                     secret_key, secret, secret, proxy);
 
     fo_error_hint(&err, "look");
     assert_int_equal(fo_s3_redact(&files, rc, &err), FINOPS_E_DENIED);
@@ -209,16 +213,22 @@ answers_of_servers_become_codes(void **state)
         finops_code code;
         const char *hint;
     } answers[] = {
-        { DUCKDB_ERROR_HTTP, "HTTP GET error on 'x' (HTTP 403 Forbidden)", FINOPS_E_DENIED, "check the access key" },
+        { DUCKDB_ERROR_HTTP, "HTTP GET error on 'x' (HTTP 403 Forbidden)", FINOPS_E_DENIED,
+          "check the access key" },
         { DUCKDB_ERROR_HTTP, "HTTP GET error on 'x' (HTTP 404 Not Found)", FINOPS_E_NOT_FOUND, NULL },
-        { DUCKDB_ERROR_INVALID, "HTTP Error: HTTP GET error on 'HTTP 1' (HTTP 404)", FINOPS_E_NOT_FOUND, NULL },
+        { DUCKDB_ERROR_INVALID, "HTTP Error: HTTP GET error on 'HTTP 1' (HTTP 404)", FINOPS_E_NOT_FOUND,
+          NULL },
         { DUCKDB_ERROR_HTTP, "HTTP GET error on 'x' (HTTP 503 Slow Down)", FINOPS_E_THROTTLED, NULL },
         { DUCKDB_ERROR_HTTP, "HTTP GET error on 'x' (HTTP 500)", FINOPS_E_TRANSIENT, NULL },
-        { DUCKDB_ERROR_HTTP, "HTTP GET error on 'x' (HTTP 301)", FINOPS_E_CONFIG, "the bucket lies in another region" },
-        { DUCKDB_ERROR_INVALID, "IO Error: Could not connect to server error for HTTP GET", FINOPS_E_TRANSIENT, NULL },
-        { DUCKDB_ERROR_INVALID, "Out of Memory Error: failed", FINOPS_E_MEMORY, "raise the engine's memory limit" },
+        { DUCKDB_ERROR_HTTP, "HTTP GET error on 'x' (HTTP 301)", FINOPS_E_CONFIG,
+          "the bucket lies in another region" },
+        { DUCKDB_ERROR_INVALID, "IO Error: Could not connect to server error for HTTP GET",
+          FINOPS_E_TRANSIENT, NULL },
+        { DUCKDB_ERROR_INVALID, "Out of Memory Error: failed", FINOPS_E_MEMORY,
+          "raise the engine's memory limit" },
         { DUCKDB_ERROR_INVALID, "INTERRUPT Error: Interrupted!", FINOPS_E_CANCELLED, NULL },
-        { DUCKDB_ERROR_INVALID, "IO Error: Could not set lock on file \"a\": Conflicting lock is held in /bin/b (PID 77).",
+        { DUCKDB_ERROR_INVALID,
+          "IO Error: Could not set lock on file \"a\": Conflicting lock is held in /bin/b (PID 77).",
           FINOPS_E_BUSY, "process 77 has" },
         { DUCKDB_ERROR_INVALID, "", FINOPS_E_DATABASE, NULL },
         { DUCKDB_ERROR_INVALID, NULL, FINOPS_E_DATABASE, NULL },

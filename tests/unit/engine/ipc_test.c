@@ -80,7 +80,9 @@ send_rows(void *arg)
     return NULL;
 }
 
-/* Sends what the statement gives through a pair of descriptors and asks `question` of what arrives as "got". */
+/*
+ * Sends what the statement gives through a pair of descriptors and asks `question` of what arrives as "got".
+ */
 static char *
 through(fixture *f, int fds[2], const char *sql, const char *question)
 {
@@ -145,11 +147,13 @@ every_type_arrives_as_it_was_sent(void **state)
         int fds[2];
 
         /* Three batches; every third value is missing. */
-        fo_str_addf(&sql, "SELECT CASE WHEN i %% 3 = 0 THEN NULL ELSE %s END AS v, i FROM range(5000) r(i)", values[i]);
-        fo_str_addf(&question,
-                    "SELECT count(*) = 5000 AND bool_and(CASE WHEN i %% 3 = 0 THEN v IS NULL ELSE v::VARCHAR IS NOT "
-                    "DISTINCT FROM (%s)::VARCHAR END) FROM got",
+        fo_str_addf(&sql, "SELECT CASE WHEN i %% 3 = 0 THEN NULL ELSE %s END AS v, i FROM range(5000) r(i)",
                     values[i]);
+        fo_str_addf(
+            &question,
+            "SELECT count(*) = 5000 AND bool_and(CASE WHEN i %% 3 = 0 THEN v IS NULL ELSE v::VARCHAR IS NOT "
+            "DISTINCT FROM (%s)::VARCHAR END) FROM got",
+            values[i]);
         assert_int_equal(pipe(fds), 0);
         answer = through(f, fds, fo_str_z(&sql), fo_str_z(&question));
         if (strcmp(answer, "true") != 0)
@@ -177,7 +181,8 @@ a_list_of_fixed_length_arrives(void **state)
     int fds[2];
 
     assert_int_equal(pipe(fds), 0);
-    answer = through(f, fds, "SELECT array_value(i, i + 1) AS v FROM range(5000) r(i)", "SELECT sum(v[1] + v[2]) FROM got");
+    answer = through(f, fds, "SELECT array_value(i, i + 1) AS v FROM range(5000) r(i)",
+                     "SELECT sum(v[1] + v[2]) FROM got");
     assert_string_equal(answer, "25000000");
 }
 
@@ -204,7 +209,8 @@ no_rows_have_a_schema(void **state)
     int fds[2];
 
     assert_int_equal(pipe(fds), 0);
-    answer = through(f, fds, "SELECT 'x'::ENUM('x') AS e, 1 AS n WHERE false", "SELECT count(*)::VARCHAR || count(n) FROM got");
+    answer = through(f, fds, "SELECT 'x'::ENUM('x') AS e, 1 AS n WHERE false",
+                     "SELECT count(*)::VARCHAR || count(n) FROM got");
     assert_string_equal(answer, "00");
 }
 
@@ -217,7 +223,8 @@ a_dictionary_inside_a_list_is_refused_by_its_column(void **state)
     int fds[2];
 
     assert_int_equal(pipe(fds), 0);
-    assert_int_equal(fo_conn_stream(f->conn, "SELECT ['a'::ENUM('a')] AS tags", NULL, 0, &stream, NULL), FINOPS_OK);
+    assert_int_equal(fo_conn_stream(f->conn, "SELECT ['a'::ENUM('a')] AS tags", NULL, 0, &stream, NULL),
+                     FINOPS_OK);
     assert_int_equal(fo_ipc_write(fds[1], &stream, &err), FINOPS_E_UNSUPPORTED);
     assert_string_equal(finops_error_text(err), "column tags has a dictionary inside, which cannot be sent");
     assert_null(stream.release);
@@ -250,16 +257,20 @@ a_failing_statement_fails_the_writer_with_its_code(void **state)
     struct ArrowArrayStream stream = { 0 };
     int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
-    assert_int_equal(fo_conn_stream(f->conn,
-                                    "SELECT CAST(CASE WHEN i < 3000000 THEN '1' ELSE 'x' END AS INTEGER) FROM "
-                                    "range(4000000) r(i)",
-                                    NULL, 0, &stream, NULL),
-                     FINOPS_OK);
+    assert_int_equal(
+        fo_conn_stream(f->conn,
+                       "SELECT CAST(CASE WHEN i < 3000000 THEN '1' ELSE 'x' END AS INTEGER) FROM "
+                       "range(4000000) r(i)",
+                       NULL, 0, &stream, NULL),
+        FINOPS_OK);
     assert_int_equal(fo_ipc_write(fd, &stream, &err), FINOPS_E_DATA);
     (void)close(fd);
 }
 
-/* The bytes of a small stream, cut after n of them (-1: whole), read again. Returns what the last call said; *ret_rows counts. */
+/*
+ * The bytes of a small stream, cut after n of them (-1: whole), read again. Returns what the last call said;
+ * *ret_rows counts.
+ */
 static finops_code
 read_cut(fixture *f, long n, int64_t *ret_rows)
 {
@@ -269,7 +280,9 @@ read_cut(fixture *f, long n, int64_t *ret_rows)
     finops_code rc = FINOPS_OK;
 
     *ret_rows = 0;
-    assert_int_equal(fo_conn_stream(f->conn, "SELECT i, 'x' AS t FROM range(3000) r(i)", NULL, 0, &stream, NULL), FINOPS_OK);
+    assert_int_equal(
+        fo_conn_stream(f->conn, "SELECT i, 'x' AS t FROM range(3000) r(i)", NULL, 0, &stream, NULL),
+        FINOPS_OK);
     assert_int_equal(fo_ipc_write(fd, &stream, NULL), FINOPS_OK);
     if (n >= 0)
         assert_int_equal(ftruncate(fd, n), 0);
@@ -320,14 +333,16 @@ a_stream_becomes_a_parquet_file(void **state)
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     struct ArrowArrayStream stream = { 0 };
 
-    assert_int_equal(fo_conn_stream(f->conn,
-                                    "SELECT i, 0.1::DECIMAL(38,18) AS cost, MAP {'k': 'v'} AS tags FROM range(500000) r(i)",
-                                    NULL, 0, &stream, NULL),
-                     FINOPS_OK);
+    assert_int_equal(
+        fo_conn_stream(
+            f->conn, "SELECT i, 0.1::DECIMAL(38,18) AS cost, MAP {'k': 'v'} AS tags FROM range(500000) r(i)",
+            NULL, 0, &stream, NULL),
+        FINOPS_OK);
     assert_int_equal(fo_engine_write_parquet(&stream, f->path, NULL, NULL), FINOPS_OK);
     assert_null(stream.release);
     fo_str_addf(&sql,
-                "SELECT count(*), sum(cost), any_value(tags['k']), typeof(any_value(cost)), (SELECT any_value(compression) "
+                "SELECT count(*), sum(cost), any_value(tags['k']), typeof(any_value(cost)), (SELECT "
+                "any_value(compression) "
                 "FROM parquet_metadata('%s')) FROM read_parquet('%s')",
                 f->path, f->path);
     assert_int_equal(fo_conn_rows(f->conn, fo_str_z(&sql), NULL, 0, &rows, NULL), FINOPS_OK);
@@ -348,11 +363,12 @@ a_failed_parquet_file_leaves_the_old_one(void **state)
 
     assert_int_equal(fo_conn_stream(f->conn, "SELECT 1 AS a", NULL, 0, &stream, NULL), FINOPS_OK);
     assert_int_equal(fo_engine_write_parquet(&stream, f->path, NULL, NULL), FINOPS_OK);
-    assert_int_equal(fo_conn_stream(f->conn,
-                                    "SELECT CAST(CASE WHEN i < 3000000 THEN '1' ELSE 'x' END AS INTEGER) AS a FROM "
-                                    "range(4000000) r(i)",
-                                    NULL, 0, &stream, NULL),
-                     FINOPS_OK);
+    assert_int_equal(
+        fo_conn_stream(f->conn,
+                       "SELECT CAST(CASE WHEN i < 3000000 THEN '1' ELSE 'x' END AS INTEGER) AS a FROM "
+                       "range(4000000) r(i)",
+                       NULL, 0, &stream, NULL),
+        FINOPS_OK);
     assert_int_equal(fo_engine_write_parquet(&stream, f->path, NULL, &err), FINOPS_E_DATA);
     assert_non_null(strstr(finops_error_text(err), "'x'"));
     fo_str_addf(&sql, "SELECT * FROM read_parquet('%s')", f->path);
@@ -380,8 +396,9 @@ writing_survives_every_failed_allocation(void **state)
     } while (rc != FINOPS_OK);
     assert_true(n > 1);
     fo_mem_fail_at(1);
-    assert_int_equal(fo_ipc_read(open("/dev/null", O_RDONLY | O_CLOEXEC), &(struct ArrowArrayStream){ 0 }, NULL),
-                     FINOPS_E_MEMORY);
+    assert_int_equal(
+        fo_ipc_read(open("/dev/null", O_RDONLY | O_CLOEXEC), &(struct ArrowArrayStream){ 0 }, NULL),
+        FINOPS_E_MEMORY);
     fo_mem_fail_at(0);
 }
 
@@ -395,7 +412,8 @@ main(void)
         cmocka_unit_test_setup_teardown(a_socket_with_small_buffers_carries_many_rows, setup, teardown),
         cmocka_unit_test_setup_teardown(no_rows_have_a_schema, setup, teardown),
         cmocka_unit_test_setup_teardown(a_dictionary_inside_a_list_is_refused_by_its_column, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_reader_that_went_away_is_an_error_on_sockets_and_pipes, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_reader_that_went_away_is_an_error_on_sockets_and_pipes, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_failing_statement_fails_the_writer_with_its_code, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stream_cut_anywhere_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stream_becomes_a_parquet_file, setup, teardown),

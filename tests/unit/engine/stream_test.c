@@ -46,11 +46,13 @@ rows_come_as_text_with_their_names(void **state)
     fixture *f = *state;
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
 
-    assert_int_equal(fo_conn_rows(f->conn,
-                                  "SELECT 1.5::DECIMAL(38,18) AS cost, NULL AS nothing, '' AS empty, [1, 2] AS \"a list\", "
-                                  "TIMESTAMP '2026-11-21 06:01:16' AS t, i AS n FROM range(3) r(i) ORDER BY i DESC",
-                                  NULL, 0, &rows, NULL),
-                     FINOPS_OK);
+    assert_int_equal(
+        fo_conn_rows(
+            f->conn,
+            "SELECT 1.5::DECIMAL(38,18) AS cost, NULL AS nothing, '' AS empty, [1, 2] AS \"a list\", "
+            "TIMESTAMP '2026-11-21 06:01:16' AS t, i AS n FROM range(3) r(i) ORDER BY i DESC",
+            NULL, 0, &rows, NULL),
+        FINOPS_OK);
     assert_int_equal(fo_rows_count(rows), 3);
     assert_string_equal(fo_rows_name(rows, 3), "a list");
     assert_string_equal(fo_rows_text(rows, 0, 0), "1.500000000000000000");
@@ -82,8 +84,9 @@ statements_that_are_no_select_give_rows_too(void **state)
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
 
     assert_int_equal(fo_conn_exec(f->conn, "CREATE TABLE t (a INTEGER, b VARCHAR)", NULL), FINOPS_OK);
-    assert_int_equal(fo_conn_rows(f->conn, "INSERT INTO t VALUES (4, 'x') RETURNING a, b", NULL, 0, &rows, NULL),
-                     FINOPS_OK);
+    assert_int_equal(
+        fo_conn_rows(f->conn, "INSERT INTO t VALUES (4, 'x') RETURNING a, b", NULL, 0, &rows, NULL),
+        FINOPS_OK);
     assert_string_equal(fo_rows_text(rows, 0, 0), "4");
     assert_string_equal(fo_rows_text(rows, 0, 1), "x");
     fo_rows_freep(&rows);
@@ -100,7 +103,8 @@ a_cell_that_is_no_text_is_refused_by_its_column(void **state)
     struct ArrowArrayStream stream = { 0 };
     fo_rows *rows = NULL;
 
-    assert_int_equal(fo_conn_stream(f->conn, "SELECT 1.5::DOUBLE AS cost", NULL, 0, &stream, NULL), FINOPS_OK);
+    assert_int_equal(fo_conn_stream(f->conn, "SELECT 1.5::DOUBLE AS cost", NULL, 0, &stream, NULL),
+                     FINOPS_OK);
     assert_int_equal(fo_rows_from_stream(&stream, &rows, &err), FINOPS_E_UNSUPPORTED);
     assert_string_equal(finops_error_text(err), "column cost is not text");
     assert_null(rows);
@@ -117,9 +121,11 @@ a_stream_of_fifty_million_rows_takes_little_memory(void **state)
     struct ArrowArray batch;
     int64_t rows = 0;
 
-    assert_int_equal(fo_conn_exec(f->conn, "SET memory_limit = '50MB'; SET max_temp_directory_size = '0KB'", NULL),
+    assert_int_equal(
+        fo_conn_exec(f->conn, "SET memory_limit = '50MB'; SET max_temp_directory_size = '0KB'", NULL),
+        FINOPS_OK);
+    assert_int_equal(fo_conn_stream(f->conn, "SELECT * FROM range(50000000)", NULL, 0, &stream, NULL),
                      FINOPS_OK);
-    assert_int_equal(fo_conn_stream(f->conn, "SELECT * FROM range(50000000)", NULL, 0, &stream, NULL), FINOPS_OK);
     assert_int_equal(stream.get_schema(&stream, &schema), 0);
     assert_string_equal(schema.children[0]->format, "l");
     schema.release(&schema);
@@ -144,11 +150,12 @@ a_failure_in_the_middle_of_a_stream_is_told(void **state)
     struct ArrowArray batch = { 0 };
     int errnum = 0;
 
-    assert_int_equal(fo_conn_stream(f->conn,
-                                    "SELECT CAST(CASE WHEN i < 3000000 THEN '1' ELSE 'x' END AS INTEGER) FROM "
-                                    "range(4000000) r(i)",
-                                    NULL, 0, &stream, NULL),
-                     FINOPS_OK);
+    assert_int_equal(
+        fo_conn_stream(f->conn,
+                       "SELECT CAST(CASE WHEN i < 3000000 THEN '1' ELSE 'x' END AS INTEGER) FROM "
+                       "range(4000000) r(i)",
+                       NULL, 0, &stream, NULL),
+        FINOPS_OK);
     while (errnum == 0) {
         errnum = stream.get_next(&stream, &batch);
         if (errnum == 0) {
@@ -172,7 +179,8 @@ a_cancel_between_batches_ends_the_stream(void **state)
     int errnum;
 
     fo_conn_set_cancel(f->conn, &cancel);
-    assert_int_equal(fo_conn_stream(f->conn, "SELECT * FROM range(100000000000)", NULL, 0, &stream, NULL), FINOPS_OK);
+    assert_int_equal(fo_conn_stream(f->conn, "SELECT * FROM range(100000000000)", NULL, 0, &stream, NULL),
+                     FINOPS_OK);
     assert_int_equal(stream.get_next(&stream, &batch), 0);
     batch.release(&batch);
     fo_cancel_request(&cancel);
