@@ -44,8 +44,9 @@ check_missing(fo_doctor *d, const char *path)
                       "%s is not there yet and can be made", path);
 }
 
-/* Opens the file as an import would, but for making tables. */
-static void
+/* Opens the file as an import would, but for making tables. False when a program that serves nobody holds it.
+ */
+static bool
 check_opens(fo_doctor *d, const char *path, const struct stat *st)
 {
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
@@ -69,6 +70,7 @@ check_opens(fo_doctor *d, const char *path, const struct stat *st)
     else
         fo_doctor_say(d, "database", FO_HEALTH_OK, NULL, "%s opens for writing, %" PRId64 " bytes", path,
                       (int64_t)st->st_size);
+    return rc != FINOPS_E_BUSY;
 }
 
 /* Rows of load_state: complete, failed, and whether the columns of this tool are there. */
@@ -146,6 +148,7 @@ fo_doctor_database(fo_doctor *d)
 {
     const char *path = d->cli->settings->duckdb.database_path;
     struct stat st;
+    bool readable = true;
 
     if (stat(path, &st) != 0) {
         check_missing(d, path);
@@ -154,8 +157,9 @@ fo_doctor_database(fo_doctor *d)
             fo_doctor_say(d, "database", FO_HEALTH_OK, NULL, "%s is being written to, and readers are served",
                           path);
         else
-            check_opens(d, path, &st);
-        check_state(d);
+            readable = check_opens(d, path, &st);
+        if (readable)
+            check_state(d);
     }
     check_space(d, path);
 }

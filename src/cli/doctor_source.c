@@ -125,6 +125,16 @@ check_credentials(fo_doctor *d, const char *check, const fo_aws_settings *aws)
     }
 }
 
+static const char *
+reach_advice(const fo_aws_settings *aws)
+{
+    if (aws->endpoint_url && fo_streq(aws->addressing, "virtual"))
+        return "check bucket, endpoint and credentials; services that are not AWS mostly want addressing = "
+               "\"path\"";
+    return "check bucket, region, credentials and proxy; the policy must allow s3:ListBucket and "
+           "s3:GetObject";
+}
+
 /* Lists the source as an import would, without reading manifests. */
 static void
 check_reach(fo_doctor *d, fo_engine *engine, const char *check, const fo_aws_settings *aws)
@@ -140,10 +150,7 @@ check_reach(fo_doctor *d, fo_engine *engine, const char *check, const fo_aws_set
     for (size_t i = 0; i < exports.n; i++)
         months += exports.items[i].n_deliveries;
     if (rc != FINOPS_OK)
-        fo_doctor_say_error(
-            d, check, FO_HEALTH_FAILED, err,
-            "check bucket, region, credentials and proxy; the policy must allow s3:ListBucket and "
-            "s3:GetObject");
+        fo_doctor_say_error(d, check, FO_HEALTH_FAILED, err, reach_advice(aws));
     else if (exports.n == 0)
         fo_doctor_say(d, check, FO_HEALTH_WARNING, "check bucket, prefix and export name",
                       "%s answers and holds no billing export", aws->bucket);
