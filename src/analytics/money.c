@@ -31,17 +31,14 @@ static const char *
 money_format(fo_decimal v, bool plus, char buf[FO_MONEY_TEXT])
 {
     const char *sign = v < 0 ? "-" : plus && v > 0 ? "+" : "";
-    char digits[FO_DECIMAL_TEXT];
-    size_t n = strlen(sign);
+    char digits[FO_DECIMAL_TEXT], grouped[FO_MONEY_TEXT];
 
     if (v != 0 && money_abs(v) < CENT / 2) {
         snprintf(buf, FO_MONEY_TEXT, "%s", v > 0 ? "<0.01" : ">-0.01");
         return buf;
     }
-    fo_decimal_round_format(money_abs(v), 2, digits);
-    money_group(digits, buf);
-    memmove(buf + n, buf, strlen(buf) + 1);
-    memcpy(buf, sign, n);
+    money_group(fo_decimal_round_format(money_abs(v), 2, digits), grouped);
+    snprintf(buf, FO_MONEY_TEXT, "%s%.40s", sign, grouped);
     return buf;
 }
 
