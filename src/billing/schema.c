@@ -32,7 +32,7 @@ schema_parquet_rows(fo_conn *conn, const char *head, const char *function, const
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
 
     fo_str_addf(&sql, "SELECT %s %s(", head, function);
-    fo_sql_literal(&sql, address);
+    fo_sql_file(&sql, address);
     fo_str_add(&sql, strcmp(function, "read_parquet") == 0 ? ", hive_partitioning = false))" : ")");
     finops_code rc = fo_str_check(&sql, err);
     if (rc != FINOPS_OK)
