@@ -106,3 +106,8 @@ def parquet_bill(tmp_path):
         duckdb.sql("COPY (SELECT * FROM (VALUES %s) AS t(%s)) TO '%s' (FORMAT parquet)" % (values, columns, path))
         return path
     return write
+
+
+def pytest_collection_modifyitems(items):
+    """Tests that need a server run last: it may still be building."""
+    items.sort(key=lambda item: any("minio" in name for name in getattr(item, "fixturenames", ())))

@@ -8,6 +8,7 @@
         run("finops", "aws", "import-cur", "--bucket", "s3://" + bucket, env=minio.env())
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -22,6 +23,7 @@ import pytest
 
 import s3
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 READY_SECONDS = 30
 
 
@@ -32,14 +34,19 @@ def free_port():
 
 
 class Minio:
-    """A running MinIO: endpoint (http://127.0.0.1:PORT), access_key, secret_key, region."""
+    """A running MinIO: endpoint (http://127.0.0.1:PORT), access_key, secret_key, region.
 
-    def __init__(self, program, folder):
+    `certs`, a folder with public.crt (its own authority) and private.key, makes it https; `region` is then the only one
+    it takes, and `domain` the name that has the buckets below it.
+    """
+
+    def __init__(self, program, folder, certs=None, region=None, domain=None):
         self.port = free_port()
         self.host = "127.0.0.1:%d" % self.port
-        self.endpoint = "http://" + self.host
-        self.access_key, self.secret_key, self.region = "finopstest", uuid.uuid4().hex, "us-east-1"
-        self.client = s3.Client(self.host, self.access_key, self.secret_key, self.region)
+        self.ca_file = os.path.join(certs, "public.crt") if certs else None
+        self.endpoint = ("https://" if certs else "http://") + self.host
+        self.access_key, self.secret_key, self.region = "finopstest", uuid.uuid4().hex, region or "us-east-1"
+        self.client = s3.Client(self.host, self.access_key, self.secret_key, self.region, self.ca_file)
         self.log = open(os.path.join(folder, "log"), "wb")
         env = {
             "PATH": os.environ["PATH"],
@@ -49,8 +56,11 @@ class Minio:
             "MINIO_UPDATE": "off",
             "MINIO_BROWSER": "off",
         }
-        data = os.path.join(folder, "data")
-        command = [program, "server", "--quiet", "--address", self.host, data]
+        env.update({"MINIO_SITE_REGION": region} if region else {})
+        env.update({"MINIO_DOMAIN": domain} if domain else {})
+        command = [program, "server", "--quiet", "--address", self.host]
+        command += ["--certs-dir", str(certs)] if certs else []
+        command.append(os.path.join(folder, "data"))
         self.process = subprocess.Popen(command, env=env, stdout=self.log, stderr=self.log, start_new_session=True)
 
     def wait_until_ready(self):
@@ -112,25 +122,38 @@ class Minio:
 
 
 def minio_program():
-    """The server scripts/test-servers.sh built; in CI a missing one is a failure, elsewhere a skip that says so."""
+    """The server scripts/test-servers.sh builds, or what $FINOPS_MINIO names.
+
+    scripts/test.sh sets FINOPS_TEST_SERVERS: then it is built here, or waited for while another process builds it, and
+    one that cannot be had is a failure. Elsewhere it is a skip that says so.
+    """
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "finops", "bin")
-    built = sorted(cache.glob("minio-*"))
-    program = os.environ.get("FINOPS_MINIO") or (str(built[-1]) if built else None)
-    if program and os.access(program, os.X_OK):
-        return program
-    missing = "no MinIO: scripts/test-servers.sh builds it"
-    if os.environ.get("CI"):
-        pytest.fail(missing)
-    pytest.skip(missing)
+    built = sorted(str(p) for p in cache.glob("minio-*"))
+    if os.environ.get("FINOPS_MINIO"):
+        return os.environ["FINOPS_MINIO"]
+    if os.environ.get("FINOPS_TEST_SERVERS"):
+        run = subprocess.run([ROOT / "scripts" / "test-servers.sh"], capture_output=True, text=True)
+        if run.returncode != 0:
+            pytest.fail("scripts/test-servers.sh: " + run.stderr)
+        return run.stdout.split()[-1]
+    if not built:
+        pytest.skip("no MinIO: scripts/test-servers.sh builds it")
+    return built[-1]
 
 
-@pytest.fixture(scope="session")
-def minio():
+@contextlib.contextmanager
+def running_minio(**options):
     folder = tempfile.mkdtemp(prefix="finops-minio-")
-    server = Minio(minio_program(), folder)
+    server = Minio(minio_program(), folder, **options)
     try:
         server.wait_until_ready()
         yield server
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def minio():
+    with running_minio() as server:
+        yield server
