@@ -47,6 +47,11 @@ void fo_exact_unregister(fo_engine *engine);
  * may be DUCKDB_ERROR_INVALID when only the text is known: the text then tells the class.
  */
 finops_code fo_engine_error(finops_error **err, duckdb_error_type type, const char *text);
+/*
+ * Whether the text tells of a remote store's answer: then what to say of it in one line, its code, and advice
+ * or NULL. error_http.c
+ */
+bool fo_engine_http(const char *text, fo_str *ret_text, finops_code *ret_code, const char **ret_hint);
 /* Takes the error data and destroys it. FINOPS_OK when it holds no error. */
 finops_code fo_engine_error_data(finops_error **err, duckdb_error_data data);
 /* The error of a failed result, which stays the caller's. */

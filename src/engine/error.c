@@ -10,6 +10,10 @@
 
 #include "base/mem.h"
 
+#define HINT_REACH "check region, endpoint_url and addressing under [aws], and [network] proxy"
+#define HINT_TLS \
+    "set [network] ca_file, or AWS_CA_BUNDLE, to a PEM file with the certificate authority of this server"
+
 /* A failure known by its class, or by words in its text, or by both. The first row that fits counts. */
 typedef struct failure {
     duckdb_error_type type; /* INVALID: any */
@@ -37,8 +41,10 @@ static const failure failures[] = {
     { DUCKDB_ERROR_IO, "Connection error", FINOPS_E_TRANSIENT, NULL },
     { DUCKDB_ERROR_IO, "Could not establish connection", FINOPS_E_TRANSIENT, NULL },
     { DUCKDB_ERROR_IO, "imeout was reached", FINOPS_E_TRANSIENT, NULL },
-    { DUCKDB_ERROR_IO, "ould not connect to server", FINOPS_E_TRANSIENT, NULL },
-    { DUCKDB_ERROR_IO, "ould not resolve host", FINOPS_E_TRANSIENT, NULL },
+    { DUCKDB_ERROR_IO, "ould not connect to server", FINOPS_E_TRANSIENT, HINT_REACH },
+    { DUCKDB_ERROR_IO, "ould not resolve host", FINOPS_E_TRANSIENT, HINT_REACH },
+    { DUCKDB_ERROR_IO, "ould not resolve proxy", FINOPS_E_TRANSIENT, "check [network] proxy" },
+    { DUCKDB_ERROR_IO, "SSL ", FINOPS_E_IO, HINT_TLS },
     { DUCKDB_ERROR_IO, NULL, FINOPS_E_IO, NULL },
     { DUCKDB_ERROR_HTTP, NULL, FINOPS_E_TRANSIENT, NULL },
     { DUCKDB_ERROR_NETWORK, NULL, FINOPS_E_TRANSIENT, NULL },
@@ -85,51 +91,6 @@ type_of_text(const char *text)
     return DUCKDB_ERROR_INVALID;
 }
 
-/* The status in "… (HTTP 403 Forbidden)", "HTTP code 404" and their like; 0 when there is none. */
-static int
-http_status(const char *text)
-{
-    for (const char *p = strstr(text, "HTTP "); p; p = strstr(p, "HTTP ")) {
-        p += strlen("HTTP ");
-        if (fo_starts(p, "code "))
-            p += strlen("code ");
-        if (p[0] >= '1' && p[0] <= '5' && fo_is_digit(p[1]) && fo_is_digit(p[2]) && !fo_is_digit(p[3]))
-            return (p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0');
-    }
-    return 0;
-}
-
-static finops_code
-http_code(int status, const char **ret_hint)
-{
-    *ret_hint = NULL;
-    switch (status) {
-    case 400:
-    case 403:
-        *ret_hint =
-            "check the access key, its secret and session token, the region, and that the policy allows "
-            "s3:GetObject and s3:ListBucket";
-        return FINOPS_E_DENIED;
-    case 401:
-        *ret_hint = "check the access key, its secret and session token";
-        return FINOPS_E_AUTH;
-    case 301:
-    case 307:
-        *ret_hint = "the bucket lies in another region; set region";
-        return FINOPS_E_CONFIG;
-    case 404:
-        return FINOPS_E_NOT_FOUND;
-    case 408:
-        return FINOPS_E_TIMEOUT;
-    case 429:
-        return FINOPS_E_THROTTLED;
-    case 503:
-        return FINOPS_E_THROTTLED;
-    default:
-        return status >= 500 ? FINOPS_E_TRANSIENT : FINOPS_E_IO;
-    }
-}
-
 /* The engine names the process that holds the file: "… is held in /usr/bin/x (PID 123) …". */
 static void
 busy_hint(finops_error **err, const char *text)
@@ -159,10 +120,10 @@ trimmed(const char *text)
 finops_code
 fo_engine_error(finops_error **err, duckdb_error_type type, const char *text)
 {
+    FO_AUTO(fo_str_done) fo_str told = FO_STR_INIT;
     const failure *f = failures;
     finops_code code;
     const char *hint;
-    int status;
 
     if (!text || !*text)
         text = "the engine failed without saying why";
@@ -173,9 +134,9 @@ fo_engine_error(finops_error **err, duckdb_error_type type, const char *text)
         f++;
     code = f->code;
     hint = f->hint;
-    status = type == DUCKDB_ERROR_HTTP || type == DUCKDB_ERROR_IO ? http_status(text) : 0;
-    if (status)
-        code = http_code(status, &hint);
+    if ((type == DUCKDB_ERROR_HTTP || type == DUCKDB_ERROR_IO || type == DUCKDB_ERROR_INVALID) &&
+        fo_engine_http(text, &told, &code, &hint) && fo_str_ok(&told))
+        text = fo_str_z(&told);
 
     if (code == FINOPS_E_CANCELLED)
         return fo_error_set(err, code, "stopped");

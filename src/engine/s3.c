@@ -157,6 +157,8 @@ set_network(fo_files *files, finops_error **err)
         set_text(&sql, "ca_cert_file", network->ca_file);
     if (given(network->proxy) && !(files->aws && is_loopback(files->aws->endpoint_url)))
         set_proxy(&sql, network->proxy);
+    else
+        set_text(&sql, "http_proxy", ""); /* another source may have set it */
     if (!fo_str_ok(&sql))
         return fo_error_oom(err);
     return fo_conn_exec(files->conn, sql.data, err);
@@ -201,6 +203,23 @@ add_chain(fo_str *sql, const char *profile)
         add_option(sql, "PROFILE", profile);
 }
 
+/*
+ * Where the bucket cannot stand in front of the host name: an address has no names below it, and a certificate
+ * for *.s3.amazonaws.com does not cover a bucket with a dot.
+ */
+static bool
+needs_path(const fo_aws_settings *aws, const char *scope)
+{
+    const char *host = given(aws->endpoint_url) ? strstr(aws->endpoint_url, "://") : NULL;
+
+    if (host) {
+        host += strlen("://");
+        if (*host == '[' || strchr(":/", host[strspn(host, "0123456789.")]))
+            return true; /* strchr finds the end, too */
+    }
+    return strchr(scope, '.') && !(host && fo_starts(aws->endpoint_url, "http://"));
+}
+
 static finops_code
 secret_sql(const fo_aws_settings *aws, const char *name, const char *scope, fo_str *sql, finops_error **err)
 {
@@ -220,8 +239,10 @@ secret_sql(const fo_aws_settings *aws, const char *name, const char *scope, fo_s
         add_chain(sql, aws ? aws->profile : NULL);
     }
     if (aws) {
+        bool path = fo_streq(aws->addressing, "path") || needs_path(aws, scope);
+
         add_option(sql, "REGION", aws->region);
-        add_option(sql, "URL_STYLE", fo_streq(aws->addressing, "path") ? "path" : "vhost");
+        add_option(sql, "URL_STYLE", path ? "path" : "vhost");
     }
     if (rc == FINOPS_OK && aws && given(aws->endpoint_url))
         rc = add_endpoint(sql, aws->endpoint_url, err);
@@ -244,6 +265,22 @@ prepare(fo_files *files, finops_error **err)
     return rc;
 }
 
+/* The engine tells a chain that found nothing as a secret that is not valid. */
+static finops_code
+no_credentials(const fo_aws_settings *aws, const char *scope, finops_code rc, finops_error **err)
+{
+    const char *profile = aws ? aws->profile : NULL;
+
+    if (err && *err && !strstr(finops_error_text(*err), "Secret Validation Failure"))
+        (void)fo_error_wrap(err, rc, "find credentials for %s", scope);
+    else if (given(profile))
+        (void)fo_error_set(err, FINOPS_E_AUTH, "find credentials for %s: none in profile %s", scope, profile);
+    else
+        (void)fo_error_set(err, FINOPS_E_AUTH, "find credentials for %s: there are none", scope);
+    fo_error_hint(err, AUTH_HINT);
+    return FINOPS_E_AUTH;
+}
+
 static finops_code
 create_secret(fo_files *files, const char *scope, finops_error **err)
 {
@@ -264,10 +301,8 @@ create_secret(fo_files *files, const char *scope, finops_error **err)
     rc = fo_conn_exec(files->conn, sql.data, err);
     if (rc != FINOPS_OK)
         fo_free(files->scopes.items[--files->scopes.n]);
-    if (rc != FINOPS_OK && rc != FINOPS_E_MEMORY && !(files->aws && given(files->aws->access_key_id))) {
-        rc = fo_error_wrap(err, FINOPS_E_AUTH, "find credentials for %s", scope);
-        fo_error_hint(err, AUTH_HINT);
-    }
+    if (rc != FINOPS_OK && rc != FINOPS_E_MEMORY && !(files->aws && given(files->aws->access_key_id)))
+        rc = no_credentials(files->aws, scope, rc, err);
     return rc;
 }
 
@@ -335,6 +370,7 @@ fo_s3_list(fo_files *files, const char *root, const char *suffix, fo_strv *ret, 
     FO_AUTO(fo_str_done) fo_str below = FO_STR_INIT;
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    struct ArrowArrayStream stream = { 0 };
     finops_code rc = fo_s3_allow(files, root, err);
 
     if (rc != FINOPS_OK)
@@ -350,7 +386,11 @@ fo_s3_list(fo_files *files, const char *root, const char *suffix, fo_strv *ret, 
     fo_str_addc(&sql, ')');
     if (!fo_str_ok(&pattern) || !fo_str_ok(&below) || !fo_str_ok(&sql))
         return fo_error_oom(err);
-    rc = fo_s3_redact(files, fo_conn_rows(files->conn, sql.data, NULL, 0, &rows, err), err);
+    /* Not by fo_conn_rows, which prepares the statement twice: each time the engine lists the bucket. */
+    rc = fo_conn_stream(files->conn, sql.data, NULL, 0, &stream, err);
+    if (rc == FINOPS_OK)
+        rc = fo_rows_from_stream(&stream, &rows, err);
+    rc = fo_s3_redact(files, rc, err);
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++)
         if (!fo_strv_add(ret, fo_rows_text(rows, i, 0)))
             rc = fo_error_oom(err);
