@@ -54,9 +54,9 @@ fo_nested_register(fo_conn *conn, const char *schema, const char *table, fo_coln
     const fo_param params[] = { schema, table };
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
     finops_code rc = fo_conn_rows(conn,
-                                  "SELECT column_name, data_type FROM information_schema.columns "
-                                  "WHERE table_schema = $1 AND table_name = $2 "
-                                  "AND (data_type LIKE 'MAP(VARCHAR,%' OR data_type LIKE 'STRUCT(%') ORDER BY ordinal_position",
+                                  "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = "
+                                  "current_database() AND schema_name = $1 AND table_name = $2 "
+                                  "AND (data_type LIKE 'MAP(VARCHAR,%' OR data_type LIKE 'STRUCT(%') ORDER BY column_index",
                                   params, FO_COUNT(params), &rows, err);
 
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++)

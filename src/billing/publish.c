@@ -71,8 +71,8 @@ fo_relation_columns(fo_conn *conn, const char *schema, const char *name, fo_strv
     const fo_param params[] = { schema, name };
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
     finops_code rc = fo_conn_rows(conn,
-                                  "SELECT column_name FROM information_schema.columns "
-                                  "WHERE table_schema = $1 AND table_name = $2 ORDER BY ordinal_position",
+                                  "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() "
+                                  "AND schema_name = $1 AND table_name = $2 ORDER BY column_index",
                                   params, FO_COUNT(params), &rows, err);
 
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++)

@@ -13,60 +13,38 @@
 #include "billing/nested.h"
 #include "billing/publish.h"
 
-/* One table of the view and the periods it holds. */
-typedef struct unified_table {
-    char *name;
-    char *period; /* NULL for the one table of all months */
-} unified_table;
+/* Columns of the sources' rows. */
+enum { SOURCE_TABLE, SOURCE_PERIOD, SOURCE_COLUMN, SOURCE_TYPE };
 
-typedef struct unified {
-    unified_table *items;
-    size_t n, cap;
-} unified;
-
-static void
-unified_done(unified *u)
-{
-    for (size_t i = 0; i < u->n; i++) {
-        fo_free(u->items[i].name);
-        fo_free(u->items[i].period);
-    }
-    fo_free(u->items);
-}
-
+/*
+ * The columns of all tables of the export's current months: table, period, column, type. Rows of the earlier tool name no table, so
+ * theirs follows from the period. One statement for all: asking table by table takes seconds where there are many months.
+ */
 static finops_code
-unified_add(unified *u, const char *table, const char *period, finops_error **err)
-{
-    for (size_t i = 0; i < u->n; i++)
-        if (strcmp(u->items[i].name, table) == 0)
-            return FINOPS_OK;
-    if (!fo_grow((void **)&u->items, &u->cap, u->n + 1, sizeof(unified_table)))
-        return fo_error_oom(err);
-    unified_table *t = &u->items[u->n++];
-    *t = (unified_table){ .name = fo_strdup(table), .period = period ? fo_strdup(period) : NULL };
-    return t->name && (!period || t->period) ? FINOPS_OK : fo_error_oom(err);
-}
-
-/* The tables of the export's current months that exist; rows of the earlier tool name none, so theirs follow from the period. */
-static finops_code
-unified_tables(fo_conn *conn, const fo_bill_target *target, unified *ret, finops_error **err)
+unified_sources(fo_conn *conn, const fo_bill_target *target, fo_rows **ret, finops_error **err)
 {
     const fo_param params[] = { target->vendor, target->export_name, target->schema, target->table_base };
-    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
-    finops_code rc = fo_conn_rows(conn,
-                                  "SELECT t.table_name, s.billing_period FROM billing_state.load_state s "
-                                  "JOIN information_schema.tables t ON t.table_schema = $3 AND t.table_name = "
-                                  "coalesce(s.table_name, $4 || '_' || replace(s.billing_period, '-', '_')) "
-                                  "WHERE s.vendor = $1 AND s.export_name = $2 AND s.current_version "
-                                  "AND t.table_type = 'BASE TABLE' ORDER BY s.billing_period",
-                                  params, FO_COUNT(params), &rows, err);
 
-    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++) {
-        const char *table = fo_rows_text(rows, i, 0);
-        bool single = fo_streq(table, target->table_base);
-        rc = unified_add(ret, table, single ? NULL : fo_rows_text(rows, i, 1), err);
-    }
-    return rc;
+    return fo_conn_rows(conn,
+                        "SELECT c.table_name, min(s.billing_period) AS period, c.column_name, c.data_type "
+                        "FROM billing_state.load_state s JOIN duckdb_columns() c ON c.database_name = current_database() "
+                        "AND c.schema_name = $3 AND c.table_name = "
+                        "coalesce(s.table_name, $4 || '_' || replace(s.billing_period, '-', '_')) "
+                        "WHERE s.vendor = $1 AND s.export_name = $2 AND s.current_version "
+                        "GROUP BY c.table_name, c.column_name, c.data_type, c.column_index "
+                        "ORDER BY period, c.table_name, c.column_index",
+                        params, FO_COUNT(params), ret, err);
+}
+
+/* The row after the last one of the table that row `first` is of. */
+static size_t
+unified_end(const fo_rows *rows, size_t first)
+{
+    size_t end = first;
+
+    while (end < fo_rows_count(rows) && fo_streq(fo_rows_text(rows, end, SOURCE_TABLE), fo_rows_text(rows, first, SOURCE_TABLE)))
+        end++;
+    return end;
 }
 
 /* Whether a column of this type can be had as the dictionary's type by a cast in the view. */
@@ -105,65 +83,60 @@ unified_cast(const char *name, const char *type, fo_str *sql)
     fo_sql_ident(sql, name);
 }
 
-/* "SELECT 'YYYY-MM' AS billing_period, columns…, keys of nested columns… FROM schema.table". */
+/* "SELECT columns…, 'YYYY-MM' AS billing_period, keys of nested columns… FROM schema.table" for rows first..end. */
 static finops_code
-unified_branch(fo_conn *conn, const fo_bill_target *target, const unified_table *table, const fo_colnames *names, fo_str *sql,
-               finops_error **err)
+unified_branch(const fo_bill_target *target, const fo_rows *rows, size_t first, size_t end, const fo_colnames *names,
+               fo_str *sql, finops_error **err)
 {
-    const fo_param params[] = { target->schema, table->name };
-    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    const char *table = fo_rows_text(rows, first, SOURCE_TABLE);
     FO_AUTO(fo_strv_done) fo_strv have = FO_STRV_INIT;
-    finops_code rc = fo_conn_rows(conn,
-                                  "SELECT column_name, data_type FROM information_schema.columns "
-                                  "WHERE table_schema = $1 AND table_name = $2 ORDER BY ordinal_position",
-                                  params, FO_COUNT(params), &rows, err);
+    finops_code rc = FINOPS_OK;
 
-    if (rc != FINOPS_OK)
-        return rc;
     fo_str_add(sql, "SELECT ");
-    for (size_t i = 0; i < fo_rows_count(rows); i++) {
-        if (!fo_strv_add(&have, fo_rows_text(rows, i, 0)))
+    for (size_t i = first; i < end; i++) {
+        if (!fo_strv_add(&have, fo_rows_text(rows, i, SOURCE_COLUMN)))
             return fo_error_oom(err);
-        fo_str_add(sql, i ? ", " : "");
-        unified_cast(fo_rows_text(rows, i, 0), fo_rows_text(rows, i, 1), sql);
+        fo_str_add(sql, i > first ? ", " : "");
+        unified_cast(fo_rows_text(rows, i, SOURCE_COLUMN), fo_rows_text(rows, i, SOURCE_TYPE), sql);
     }
-    if (table->period && !fo_strv_has(&have, "billing_period")) {
+    if (!fo_streq(table, target->table_base) && !fo_strv_has(&have, "billing_period")) {
         fo_str_add(sql, ", ");
-        fo_sql_literal(sql, table->period);
+        fo_sql_literal(sql, fo_rows_text(rows, first, SOURCE_PERIOD));
         fo_str_add(sql, " AS billing_period");
     }
-    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++) {
-        const char *type = fo_rows_text(rows, i, 1);
+    for (size_t i = first; rc == FINOPS_OK && i < end; i++) {
+        const char *type = fo_rows_text(rows, i, SOURCE_TYPE);
         if (fo_starts(type, "MAP(") || fo_starts(type, "STRUCT("))
-            rc = fo_nested_expressions(names, fo_rows_text(rows, i, 0), type, &have, sql, err);
+            rc = fo_nested_expressions(names, fo_rows_text(rows, i, SOURCE_COLUMN), type, &have, sql, err);
     }
     fo_str_add(sql, " FROM ");
     fo_sql_ident(sql, target->schema);
     fo_str_addc(sql, '.');
-    fo_sql_ident(sql, table->name);
+    fo_sql_ident(sql, table);
     return rc;
 }
 
 finops_code
 fo_unified_view(fo_conn *conn, const fo_bill_target *target, const fo_colnames *names, finops_error **err)
 {
-    FO_AUTO(unified_done) unified tables = { 0 };
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     FO_AUTO(fo_freep) char *view = fo_format("%s_unified", target->table_base);
 
     assert(conn && target && names);
     if (!view)
         return fo_error_oom(err);
-    finops_code rc = unified_tables(conn, target, &tables, err);
+    finops_code rc = unified_sources(conn, target, &rows, err);
     if (rc != FINOPS_OK)
         return rc;
-    fo_str_add(&sql, tables.n ? "CREATE OR REPLACE VIEW " : "DROP VIEW IF EXISTS ");
+    fo_str_add(&sql, fo_rows_count(rows) ? "CREATE OR REPLACE VIEW " : "DROP VIEW IF EXISTS ");
     fo_sql_ident(&sql, target->schema);
     fo_str_addc(&sql, '.');
     fo_sql_ident(&sql, view);
-    for (size_t i = 0; rc == FINOPS_OK && i < tables.n; i++) {
-        fo_str_add(&sql, i ? " UNION ALL BY NAME " : " AS ");
-        rc = unified_branch(conn, target, &tables.items[i], names, &sql, err);
+    for (size_t first = 0, end; rc == FINOPS_OK && first < fo_rows_count(rows); first = end) {
+        end = unified_end(rows, first);
+        fo_str_add(&sql, first ? " UNION ALL BY NAME " : " AS ");
+        rc = unified_branch(target, rows, first, end, names, &sql, err);
     }
     if (rc == FINOPS_OK)
         rc = fo_str_check(&sql, err);
