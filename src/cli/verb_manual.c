@@ -1,29 +1,38 @@
-/* finops manual man|markdown: what the build installs as finops(1) and keeps as docs/reference/cli.md. */
+/* finops manual man|markdown|configuration: finops(1), docs/reference/cli.md and docs/reference/configuration.md. */
 #include <string.h>
 
 #include "base/mem.h"
 #include "cli/cli_internal.h"
 
+static const struct {
+    const char *name;
+    finops_code (*write)(fo_str *ret, finops_error **err);
+} pages[] = {
+    { "man", fo_manual_man },
+    { "markdown", fo_manual_markdown },
+    { "configuration", fo_config_reference },
+};
+
 static finops_code
 manual_run(fo_cli *cli, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
-    finops_code rc;
 
-    if (strcmp(cli->args[0], "man") == 0)
-        rc = fo_manual_man(&text, err);
-    else if (strcmp(cli->args[0], "markdown") == 0)
-        rc = fo_manual_markdown(&text, err);
-    else
-        rc =
-            fo_error_set(err, FINOPS_E_USAGE, "manual comes as man or markdown, not as \"%s\"", cli->args[0]);
-    return rc == FINOPS_OK ? fo_out_flush(cli->out, &text, err) : rc;
+    for (size_t i = 0; i < FO_COUNT(pages); i++) {
+        if (strcmp(cli->args[0], pages[i].name) == 0) {
+            finops_code rc = pages[i].write(&text, err);
+
+            return rc == FINOPS_OK ? fo_out_flush(cli->out, &text, err) : rc;
+        }
+    }
+    return fo_error_set(err, FINOPS_E_USAGE, "manual comes as man, markdown or configuration, not as \"%s\"",
+                        cli->args[0]);
 }
 
 const fo_verb fo_verb_manual = {
     .name = "manual",
-    .args = "man|markdown",
-    .summary = "Write the manual of all commands.",
+    .args = "man|markdown|configuration",
+    .summary = "Write the manual of all commands, or of the configuration.",
     .min_args = 1,
     .max_args = 1,
     .flags = FO_VERB_NO_CONFIG | FO_VERB_HIDDEN,

@@ -6,7 +6,8 @@
 
 static const char intro[] =
     "# Configuration\n\n"
-    "<!-- Made by `finops config reference` from the option tables in src/config/settings.c. -->\n\n"
+    "Written by `finops manual configuration` from the option tables in src/config/settings.c; change those "
+    "instead of\nthis page.\n\n"
     "One file, TOML or YAML by the ending of its name: the one named with `--config`, else `config.toml`,\n"
     "`config.yaml` or `config.yml` in the current folder, else the same names in `$XDG_CONFIG_HOME/finops`, "
     "which is\n"
