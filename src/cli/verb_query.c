@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "cli/cli_internal.h"
 #include "database/database.h"
+#include "database/serve.h"
 #include "engine/ipc.h"
 #include "engine/scan.h"
 
@@ -18,6 +19,7 @@
 
 typedef struct query_options {
     char *output;
+    bool write;
 } query_options;
 
 static const finops_option options[] = {
@@ -251,6 +253,18 @@ query_to_stdout(fo_cli *cli, struct ArrowArrayStream *stream, finops_error **err
     return rc;
 }
 
+/* With --write. *ret_done when there are no rows to print. */
+static finops_code
+query_write(fo_cli *cli, const char *sql, fo_database **ret, bool *ret_done, finops_error **err)
+{
+    finops_code rc = fo_database_open_writer(cli->settings, cli->cancel, ret, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    *ret_done = fo_read_only_check(fo_database_conn(*ret), sql, NULL) != FINOPS_OK;
+    return *ret_done ? fo_conn_exec(fo_database_conn(*ret), sql, err) : FINOPS_OK;
+}
+
 static finops_code
 query_run(fo_cli *cli, finops_error **err)
 {
@@ -258,6 +272,7 @@ query_run(fo_cli *cli, finops_error **err)
     FO_AUTO(fo_database_closep) fo_database *database = NULL;
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_MAX(SQL_MAX);
     struct ArrowArrayStream stream = { 0 };
+    bool done = false;
     finops_code rc;
 
     if (o->output && !cli->format_given)
@@ -268,11 +283,13 @@ query_run(fo_cli *cli, finops_error **err)
             return rc;
     }
     rc = read_statement(cli, &sql, err);
-    if (rc == FINOPS_OK)
+    if (rc == FINOPS_OK && o->write)
+        rc = query_write(cli, fo_str_z(&sql), &database, &done, err);
+    else if (rc == FINOPS_OK)
         rc = fo_database_open_reader(cli->settings, cli->cancel, &database, err);
-    if (rc == FINOPS_OK)
+    if (rc == FINOPS_OK && !done)
         rc = fo_database_stream(database, fo_str_z(&sql), &stream, err);
-    if (rc != FINOPS_OK)
+    if (rc != FINOPS_OK || done)
         return rc;
     return o->output ? query_to_file(cli, &stream, o->output, err) : query_to_stdout(cli, &stream, err);
 }
@@ -282,7 +299,8 @@ const fo_verb fo_verb_query = {
     .args = "SQL",
     .summary = "Run one read-only SQL statement and print its rows.",
     .help =
-        "The statement runs on the database of the configuration and can change nothing. It works while an "
+        "The statement runs on the database of the configuration and can change nothing unless --write is given. It "
+        "works while an "
         "import runs: the "
         "rows are those of the months published so far. \"-\" reads the statement from standard input.\n\n"
         "Rows are written as they come, so that a result may be larger than the memory. JSON is one array of "

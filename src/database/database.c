@@ -16,6 +16,7 @@
 #define RETRY_MS 20
 #define READER_PATIENCE_US ((int64_t)10 * 1000000) /* for a writer that is just opening or closing the file */
 #define STOP_PATIENCE_MS 5000
+#define REMOTE_ATTEMPTS 5
 
 struct fo_database {
     const fo_settings *settings; /* borrowed */
@@ -197,23 +198,37 @@ fo_database_engine(fo_database *database)
     return database->server ? database->engine : NULL;
 }
 
+/* A writer that ends just now closes the door in a reader's face; its file is free a moment later. */
+static finops_code
+database_stream_remote(fo_database *db, const char *sql, struct ArrowArrayStream *ret, finops_error **err)
+{
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+    finops_code rc = fo_remote_stream(db->path, sql, ret, &why);
+
+    if (rc == FINOPS_E_TRANSIENT || (rc == FINOPS_E_NOT_FOUND && !fo_remote_reachable(db->path)))
+        return database_open_reading(db, err);
+    if (err)
+        *err = FO_TAKE(why);
+    return rc;
+}
+
 finops_code
 fo_database_stream(fo_database *database, const char *sql, struct ArrowArrayStream *ret, finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
     assert(database && sql && ret);
-    /* The writer may have finished since the last call; then the file is free. */
-    if (!database->engine && !fo_remote_reachable(database->path))
-        rc = database_open_reading(database, err);
-    if (rc != FINOPS_OK)
-        return rc;
-    if (!database->engine)
-        return fo_remote_stream(database->path, sql, ret, err);
-    rc = fo_read_only_check(database->conn, sql, err);
-    if (rc != FINOPS_OK)
-        return rc;
-    return fo_conn_stream(database->conn, sql, NULL, 0, ret, err);
+    for (unsigned attempt = 0; rc == FINOPS_OK && !database->engine && attempt < REMOTE_ATTEMPTS; attempt++) {
+        *ret = (struct ArrowArrayStream){ 0 };
+        rc = database_stream_remote(database, sql, ret, err);
+        if (rc == FINOPS_OK && ret->release)
+            return FINOPS_OK;
+    }
+    if (rc == FINOPS_OK && !database->engine)
+        rc = fo_error_set(err, FINOPS_E_BUSY, "the process that writes %s does not answer", database->path);
+    if (rc == FINOPS_OK)
+        rc = fo_read_only_check(database->conn, sql, err);
+    return rc == FINOPS_OK ? fo_conn_stream(database->conn, sql, NULL, 0, ret, err) : rc;
 }
 
 finops_code

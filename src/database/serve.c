@@ -55,7 +55,7 @@ fo_read_only_check(fo_conn *conn, const char *sql, finops_error **err)
         duckdb_statement_type type = duckdb_prepared_statement_type(prepared);
         if (type != DUCKDB_STATEMENT_TYPE_SELECT && type != DUCKDB_STATEMENT_TYPE_EXPLAIN) {
             rc = fo_error_set(err, FINOPS_E_USAGE, "the statement does more than read");
-            fo_error_hint(err, "queries are read-only; open the database file with another program to change it");
+            fo_error_hint(err, "queries are read-only; finops query --write allows changes");
         }
     }
     duckdb_destroy_prepare(&prepared);
