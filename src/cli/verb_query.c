@@ -26,6 +26,8 @@ static const finops_option options[] = {
     { "output", FINOPS_OPT_STRING, offsetof(query_options, output), .arg = "FILE",
       .help = "File to write; its ending (.csv, .json, .ndjson, .parquet, .arrow) is the format unless "
               "--format is given" },
+    { "write", FINOPS_OPT_BOOL, offsetof(query_options, write), .value = "false",
+      .help = "Allow statements that change the database; it waits for a running import" },
     { 0 }
 };
 
