@@ -25,6 +25,7 @@ import s3
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 READY_SECONDS = 30
+DOMAIN = "s3.test"  # what only a proxy can find; buckets may stand in front of it
 
 
 def free_port():
@@ -155,5 +156,5 @@ def running_minio(**options):
 
 @pytest.fixture(scope="session")
 def minio():
-    with running_minio() as server:
+    with running_minio(domain=DOMAIN) as server:
         yield server
