@@ -107,7 +107,7 @@ escape_one(const line *l, const char *p, unsigned n, uint32_t c, bool quoted, ch
     if (n == 0)
         (void)snprintf(out, 16, l->json ? "\xef\xbf\xbd" : "\\x%02x", (unsigned)(unsigned char)p[0]);
     else if (c == '\n')
-        (void)snprintf(out, 16, "\\n");
+        (void)snprintf(out, 16, l->json || quoted ? "\\n" : "\n  "); /* the lines of one message stand below one another */
     else if (c == '\r')
         (void)snprintf(out, 16, "\\r");
     else if (c == '\t' && !l->json && !quoted)

@@ -79,16 +79,10 @@ import_check_source(const fo_aws_settings *aws, finops_error **err)
 static finops_code
 import_check_sources(const fo_import_options *o, finops_error **err)
 {
-    const fo_settings *s = o->settings;
-    finops_code rc = FINOPS_OK;
-
-    if (o->n_paths > 0)
+    /* Of several sources one may be away; the others are imported all the same. */
+    if (o->n_paths > 0 || o->settings->n_exports > 0)
         return FINOPS_OK;
-    if (s->n_exports == 0)
-        return import_check_source(&s->aws, err);
-    for (size_t i = 0; rc == FINOPS_OK && i < s->n_exports; i++)
-        rc = import_check_source(&s->exports[i], err);
-    return rc;
+    return import_check_source(&o->settings->aws, err);
 }
 
 static finops_code
@@ -232,16 +226,18 @@ import_one_export(fo_import *im, const fo_aws_settings *aws, const fo_bill_sourc
 static finops_code
 import_nothing_found(const fo_aws_settings *aws, finops_error **err)
 {
-    finops_code rc = aws->export_name
-                         ? fo_error_set(err, FINOPS_E_NOT_FOUND, "no export %s in %s", aws->export_name, aws->bucket)
-                         : fo_error_set(err, FINOPS_E_NOT_FOUND, "no billing export in %s", aws->bucket);
+    const char *prefix = aws->prefix && *aws->prefix ? aws->prefix : NULL;
+    finops_code rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "no %s%s in %s%s%s", aws->export_name ? "export " : "billing export",
+                                  aws->export_name ? aws->export_name : "", aws->bucket ? aws->bucket : "any source",
+                                  prefix ? " below " : "", prefix ? prefix : "");
 
     fo_error_hint(err, "'finops aws list-exports' shows what is there; check --bucket, --prefix, the dates and --cur-version");
     return rc;
 }
 
+/* Imports what one source delivers; *found counts its exports. */
 static finops_code
-import_source(fo_import *im, const fo_aws_settings *aws, finops_error **err)
+import_source(fo_import *im, const fo_aws_settings *aws, size_t *found, finops_error **err)
 {
     FO_AUTO(fo_bill_source_done) fo_bill_source source = { 0 };
     FO_AUTO(fo_exports_done) fo_exports exports = { 0 };
@@ -253,25 +249,55 @@ import_source(fo_import *im, const fo_aws_settings *aws, finops_error **err)
         rc = fo_exports_discover(im->files, aws, true, im->options->cancel, &exports, err);
     if (rc != FINOPS_OK)
         return rc;
-    if (exports.n == 0)
-        return import_nothing_found(aws, err);
+    *found += exports.n;
     for (size_t i = 0; rc == FINOPS_OK && i < exports.n; i++)
         rc = import_one_export(im, aws, &source, &exports.items[i], err);
     return rc;
 }
 
-/* [[aws.exports]] when there are any and no single one was named, else [aws]. */
+/* One of several sources: what is wrong with it is told and does not stop the others, unless the whole run must stop. */
+static finops_code
+import_one_source(fo_import *im, const fo_aws_settings *aws, size_t *found, finops_error **err)
+{
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+    finops_code rc = import_source(im, aws, found, &why);
+
+    if (rc == FINOPS_OK)
+        return rc;
+    if (rc == FINOPS_E_CANCELLED || rc == FINOPS_E_MEMORY) {
+        if (err)
+            *err = FO_TAKE(why);
+        return rc;
+    }
+    im->failed_sources++;
+    if (im->first_failure == FINOPS_OK)
+        im->first_failure = rc;
+    if (im->options->failure)
+        im->options->failure(why, im->options->arg);
+    return FINOPS_OK;
+}
+
+/* [[aws.exports]] when there are any, those that a chosen name fits; else [aws]. */
 static finops_code
 import_sources(fo_import *im, finops_error **err)
 {
     const fo_settings *s = im->options->settings;
+    const char *name = s->aws.export_name;
+    size_t found = 0;
     finops_code rc = FINOPS_OK;
 
     if (s->n_exports == 0)
-        return import_source(im, &s->aws, err);
-    for (size_t i = 0; rc == FINOPS_OK && i < s->n_exports; i++)
-        if (!s->aws.export_name || fo_streq(s->aws.export_name, s->exports[i].export_name))
-            rc = import_source(im, &s->exports[i], err);
+        rc = import_source(im, &s->aws, &found, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < s->n_exports; i++) {
+        const fo_aws_settings *one = &s->exports[i];
+        if (name && one->export_name && !fo_streq(name, one->export_name))
+            continue;
+        im->source = *one; /* outlives the files opened by it */
+        im->source.export_name = name ? s->aws.export_name : one->export_name;
+        rc = import_one_source(im, &im->source, &found, err);
+    }
+    if (rc == FINOPS_OK && found == 0 && im->failed_sources == 0)
+        rc = import_nothing_found(s->n_exports == 0 ? &s->aws : &(fo_aws_settings){ .export_name = s->aws.export_name }, err);
     return rc;
 }
 
@@ -280,13 +306,17 @@ static finops_code
 import_verdict(const fo_import *im, finops_error **err)
 {
     const fo_import_summary *s = &im->summary;
+    unsigned fine = s->loaded + s->current;
 
-    if (s->failed == 0)
+    if (s->failed == 0 && im->failed_sources == 0)
         return FINOPS_OK;
-    if (s->loaded + s->current > 0)
-        return fo_error_set(err, FINOPS_E_PARTIAL, "%u of %u months failed; the others are loaded", s->failed,
-                            s->failed + s->loaded + s->current);
-    return fo_error_set(err, im->first_failure, "%s", s->failed == 1 ? "the month could not be loaded" : "no month could be loaded");
+    if (fine == 0 && s->failed == 0)
+        return fo_error_set(err, im->first_failure, "no source could be read");
+    if (fine == 0)
+        return fo_error_set(err, im->first_failure, "%s", s->failed == 1 ? "the month could not be loaded" : "no month could be loaded");
+    if (s->failed == 0)
+        return fo_error_set(err, FINOPS_E_PARTIAL, "%u of the sources could not be read; the others are loaded", im->failed_sources);
+    return fo_error_set(err, FINOPS_E_PARTIAL, "%u of %u months failed; the others are loaded", s->failed, s->failed + fine);
 }
 
 finops_code

@@ -44,6 +44,7 @@ typedef struct fo_import_options {
     const fo_cancel *cancel;
     void (*event)(const fo_import_event *event, void *arg);      /* each month, in order */
     void (*warning)(const char *text, void *arg);
+    void (*failure)(const finops_error *error, void *arg); /* one of several sources could not be read */
     void (*progress)(double fraction, const char *what, void *arg); /* from another thread; may be NULL */
     void *arg;
 } fo_import_options;

@@ -18,6 +18,8 @@ typedef struct fo_import {
     fo_rows *pruned;       /* export_name, keep_from */
     fo_strv met;
     fo_import_summary summary;
+    fo_aws_settings source;  /* of [[aws.exports]], the one at work; borrows its texts */
+    unsigned failed_sources;
     finops_code first_failure;
 } fo_import;
 

@@ -33,7 +33,7 @@ on_stop(int sig)
 static void
 signals_install(void)
 {
-    const int stops[] = { SIGINT, SIGTERM };
+    const int stops[] = { SIGINT, SIGTERM, SIGHUP };
     struct sigaction action = { .sa_handler = on_stop };
 
     (void)sigemptyset(&action.sa_mask);
@@ -101,6 +101,7 @@ run_verb(const fo_parsed *p, finops_error **err)
         .yes = g->yes,
         .cancel = &cancel,
     };
+    fo_settings settings;
     finops_code rc;
 
     if (!(p->verb->flags & FO_VERB_NO_CONFIG)) {
@@ -112,7 +113,10 @@ run_verb(const fo_parsed *p, finops_error **err)
         if (rc != FINOPS_OK)
             return rc;
         cli.config = config;
-        cli.settings = fo_config_settings(config);
+        settings = *fo_config_settings(config);
+        if (fo_parsed_given(p, "--bucket")) /* names the one source meant, whatever the file lists */
+            settings.n_exports = 0;
+        cli.settings = &settings;
         log_start(g, cli.settings);
     }
     cli.format = fo_parsed_format(p);

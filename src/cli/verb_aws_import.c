@@ -75,6 +75,15 @@ import_event(const fo_import_event *e, void *arg)
 }
 
 static void
+import_source_failure(const finops_error *error, void *arg)
+{
+    import_view *view = arg;
+
+    fo_progress_clear(view->cli);
+    fo_log_error(error);
+}
+
+static void
 import_progress(double fraction, const char *what, void *arg)
 {
     import_view *view = arg;
@@ -126,7 +135,7 @@ static finops_code
 import_summarise(const fo_cli *cli, const fo_import_summary *s, bool dry_run)
 {
     if (!cli->quiet && !dry_run && s->exports > 0)
-        fo_info("%u months loaded, %u already current, %u failed", s->loaded, s->current, s->failed);
+        fo_info("%u month%s loaded, %u already current, %u failed", s->loaded, s->loaded == 1 ? "" : "s", s->current, s->failed);
     return FINOPS_OK;
 }
 
@@ -156,6 +165,7 @@ run(fo_cli *cli, finops_error **err)
     import_view view = { .cli = cli, .table = table };
     fo_import_options import = { .settings = &settings, .force = o->force, .dry_run = o->dry_run, .paths = paths.items,
                                  .n_paths = paths.n, .cancel = cli->cancel, .event = import_event, .warning = import_warning,
+                                 .failure = import_source_failure,
                                  .progress = cli->progress ? import_progress : NULL, .arg = &view };
     rc = fo_import_run(&import, &summary, err);
     fo_progress_clear(cli);

@@ -133,6 +133,8 @@ fill(fo_config *config, const fo_config_source *source, const fo_config_text *fi
     if (rc == FINOPS_OK)
         rc = fo_config_complete_exports(config, err);
     if (rc == FINOPS_OK)
+        rc = fo_config_default_database(config, err);
+    if (rc == FINOPS_OK)
         rc = fo_config_check(config, problems, err);
     if (rc == FINOPS_OK)
         rc = fo_problems_error(problems, err);

@@ -110,6 +110,8 @@ finops_code fo_config_apply_env(fo_config *config, const char *const *env, fo_pr
                                 finops_error **err);
 finops_code fo_config_apply_overrides(fo_config *config, const fo_config_source *source,
                                       fo_problems *problems, finops_error **err);
+/* database_path, where nothing says it, is in project.data_dir. */
+finops_code fo_config_default_database(fo_config *config, finops_error **err);
 /* Fills what the entries of aws.exports leave out from [aws]. */
 finops_code fo_config_complete_exports(fo_config *config, finops_error **err);
 /* Rules about more than one value, and about the form of some. */

@@ -219,3 +219,18 @@ fo_config_complete_exports(fo_config *config, finops_error **err)
             rc = complete(&config->layers[i], aws, err);
     return rc;
 }
+
+finops_code
+fo_config_default_database(fo_config *config, finops_error **err)
+{
+    const fo_layer *layer = fo_config_layer(config, "database.duckdb");
+    const finops_option *option = layer->section->options;
+    size_t row = 0;
+
+    while (strcmp(option[row].name, "database_path") != 0)
+        row++;
+    if (layer->origins[row].kind != FO_ORIGIN_DEFAULT || !config->settings.project.data_dir)
+        return FINOPS_OK;
+    FO_AUTO(fo_freep) char *path = fo_format("%s/finops.duckdb", config->settings.project.data_dir);
+    return path ? fo_option_set(&option[row], layer->base, path, err) : fo_error_oom(err);
+}

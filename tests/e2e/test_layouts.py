@@ -73,3 +73,22 @@ def test_dates_choose_months(finops, shared):
     assert [r["billing_period"] for r in rows] == ["2024-11"]
     done = finops.run("aws", "import-cur", "--bucket", bucket, "--export-name", "acme-cur-daily", status=1)
     assert "acme-cur-daily" in done.stderr and "list-exports" in done.stderr
+
+
+def test_one_source_that_is_away_does_not_stop_the_others(finops, shared):
+    (finops.folder / "config.toml").write_text(f'''
+[[aws.exports]]
+bucket = "./gone/away"
+[[aws.exports]]
+bucket = "{shared}/aws-cur-v2/globex-finance"
+''')
+    done = finops.run("aws", "import-cur", "--export-name", "globex-cur2", status=3)
+    assert "gone/away" in done.stderr
+    assert len(finops.rows("aws", "show-state")) == 3
+    finops.run("aws", "import-cur", "--bucket", shared / "aws-cur-v2" / "globex-finance", "--export-name", "globex-cur2")
+
+
+def test_the_data_folder_is_where_the_database_goes(finops, shared):
+    (finops.folder / "config.toml").write_text('[project]\ndata_dir = "elsewhere"\n')
+    finops.run("aws", "import-cur", "--bucket", shared / "aws-cur-v2" / "globex-finance", "--start-date", "2024-12")
+    assert (finops.folder / "elsewhere" / "finops.duckdb").exists()

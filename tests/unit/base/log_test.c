@@ -119,7 +119,7 @@ control_characters_never_reach_the_terminal(void **state)
 {
     fo_warn("a\tb\nc\x1b[31m\r\x7f\xc2\x9b"
             "d\xff \xc3\xa4\\");
-    assert_string_equal(logged(state), "warning: a\tb\\nc\\x1b[31m\\r\\x7f\\x9bd\\xff \xc3\xa4\\\n");
+    assert_string_equal(logged(state), "warning: a\tb\n  c\\x1b[31m\\r\\x7f\\x9bd\\xff \xc3\xa4\\\n");
 }
 
 static void

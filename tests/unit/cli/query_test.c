@@ -71,7 +71,8 @@ query(caught *c, fo_out_format format, const char *sql, char *output, finops_err
 {
     struct {
         char *output;
-    } options = { output };
+        bool write;
+    } options = { output, false };
     const fo_settings settings = { .database = { .backend = (char[]){ "duckdb" } },
                                    .duckdb = { .database_path = database, .lock_timeout = 1 } };
     char *copy = fo_strdup(sql);
