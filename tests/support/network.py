@@ -37,10 +37,13 @@ def both_ways(left, right, limit=None):
     done = pump(right, left, limit)
     if limit is not None and done >= limit:
         left.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        left.shutdown(socket.SHUT_RD)  # wakes the other thread: a socket that is read from does not close
+        up.join(10)
         left.close()
-    close_quietly(left)
-    close_quietly(right)
-    up.join(10)
+    else:
+        close_quietly(left)
+        close_quietly(right)
+        up.join(10)
     return done
 
 
