@@ -157,28 +157,6 @@ fo_import_export_open(fo_import *im, const fo_aws_settings *aws, const char *exp
     return FINOPS_OK;
 }
 
-static finops_code
-import_delivery_files(const fo_delivery *d, const fo_bill_source *source, fo_strv *addresses, fo_bill_file **ret, finops_error **err)
-{
-    const fo_strv *keys = &d->manifest->keys;
-    FO_AUTO(fo_freep) fo_bill_file *files = fo_array(keys->n ? keys->n : 1, sizeof(*files));
-
-    if (!files)
-        return fo_error_oom(err);
-    for (size_t i = 0; i < keys->n; i++) {
-        FO_AUTO(fo_str_done) fo_str address = FO_STR_INIT;
-        finops_code rc = fo_bill_address(source, keys->items[i], &address, err);
-        if (rc != FINOPS_OK)
-            return rc;
-        if (!fo_strv_add(addresses, fo_str_z(&address)))
-            return fo_error_oom(err);
-    }
-    for (size_t i = 0; i < keys->n; i++)
-        files[i] = (fo_bill_file){ .address = addresses->items[i], .label = keys->items[i] };
-    *ret = FO_TAKE(files);
-    return FINOPS_OK;
-}
-
 /* Whether the delivery's file format is the one asked for. */
 static bool
 import_format_fits(const fo_aws_settings *aws, const fo_manifest *m)
@@ -200,7 +178,7 @@ import_delivery(fo_import *im, fo_import_export *ex, const fo_bill_source *sourc
     }
     month.broken = d->error;
     if (d->manifest) {
-        finops_code rc = import_delivery_files(d, source, &addresses, &files, err);
+        finops_code rc = fo_delivery_files(d, source, &addresses, &files, err);
         if (rc != FINOPS_OK)
             return rc;
         month.version_id = d->manifest->version_id;

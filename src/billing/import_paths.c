@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "billing/import_internal.h"
 
-#define SOURCE_URI "file:" /* bare files have no source that could tell exports of one name apart */
+#define SOURCE_PREFIX "file:" /* bare files have no source but the name they are given */
 #define READ_BLOCK ((size_t)1 << 20)
 
 static void
@@ -134,23 +134,11 @@ paths_periods(fo_import *im, const fo_bill_schema *schema, const char *period_sq
     rc = fo_bill_schema_select(schema, &sql, err);
     fo_str_add(&sql, ") AS files GROUP BY 1 ORDER BY 1 NULLS FIRST");
     if (rc == FINOPS_OK)
-        rc = fo_bill_schema_job(schema, im->files, im->options->cancel, &job, err);
-    if (rc == FINOPS_OK && !schema->parquet)
-        rc = fo_csv_job_begin(engine, &job.job, err);
+        rc = fo_bill_job_begin(engine, schema, im->files, im->options->cancel, &job, err);
     if (rc != FINOPS_OK)
         return rc;
     rc = fo_conn_rows(fo_database_conn(im->database), fo_str_z(&sql), NULL, 0, ret, err);
-    if (!schema->parquet) {
-        finops_error *why = fo_csv_failure(engine);
-        if (rc != FINOPS_OK && why && err) {
-            finops_error_free(*err);
-            *err = FO_TAKE(why);
-            rc = finops_error_code(*err);
-        }
-        finops_error_free(why);
-        fo_csv_job_end(engine);
-    }
-    return rc;
+    return fo_bill_job_end(engine, schema, rc, err);
 }
 
 static bool
@@ -217,19 +205,21 @@ fo_import_paths(fo_import *im, finops_error **err)
     FO_AUTO(fo_strv_done) fo_strv addresses = FO_STRV_INIT;
     FO_AUTO(fo_freep) fo_bill_file *files = NULL;
     FO_AUTO(fo_freep) char *name = NULL;
+    FO_AUTO(fo_freep) char *source_uri = NULL;
     char version[FO_SHA256_HEX];
     bool parquet = false;
 
     if (im->options->dry_run)
         return fo_error_set(err, FINOPS_E_UNSUPPORTED, "--dry-run plans by manifests; bare files have none");
     name = aws->export_name ? fo_strdup(aws->export_name) : paths_default_name(im->options->paths[0]);
-    if (!name)
+    source_uri = name ? fo_format("%s%s", SOURCE_PREFIX, name) : NULL;
+    if (!source_uri)
         return fo_error_oom(err);
     finops_code rc = paths_files(im, &addresses, &files, &parquet, err);
     if (rc == FINOPS_OK)
         rc = paths_version(im->files, files, im->options->n_paths, version, err);
     if (rc == FINOPS_OK)
-        rc = fo_import_export_open(im, aws, name, SOURCE_URI, &ex, err);
+        rc = fo_import_export_open(im, aws, name, source_uri, &ex, err);
     if (rc == FINOPS_OK)
         rc = fo_bill_schema_read(fo_database_conn(im->database), im->files, files, im->options->n_paths, parquet, ex.names, &schema, err);
     if (rc != FINOPS_OK)

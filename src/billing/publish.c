@@ -104,6 +104,28 @@ publish_names(publish *p, finops_error **err)
     return p->table && p->relation ? FINOPS_OK : fo_error_oom(err);
 }
 
+/*
+ * A table of one strategy can have the name of another export's table of the other: export "cur_2024_11" as one table and
+ * November of "cur". Nothing is ever loaded into or over a table of another export.
+ */
+static finops_code
+publish_check_owner(const publish *p, finops_error **err)
+{
+    const fo_param params[] = { p->table, p->target->vendor, p->target->export_name, p->target->schema };
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    finops_code rc = fo_conn_rows(p->conn,
+                                  "SELECT export_name FROM billing_state.load_state WHERE table_name = $1 AND current_version "
+                                  "AND (vendor, export_name) <> ($2, $3) AND EXISTS (FROM duckdb_tables() WHERE table_name = $1 "
+                                  "AND schema_name = $4 AND database_name = current_database()) LIMIT 1",
+                                  params, FO_COUNT(params), &rows, err);
+
+    if (rc != FINOPS_OK || fo_rows_count(rows) == 0)
+        return rc;
+    rc = fo_error_set(err, FINOPS_E_EXISTS, "table %s holds export %s", p->table, fo_rows_text(rows, 0, 0));
+    fo_error_hint(err, "load %s with the other --table-strategy or another --dataset-name", p->target->export_name);
+    return rc;
+}
+
 /* The statement that yields the month's rows in the table's columns. */
 static finops_code
 publish_rows_sql(const publish *p, fo_str *sql, finops_error **err)
@@ -248,29 +270,15 @@ static finops_code
 publish_load(publish *p, fo_bill_result *result, int64_t *ret_rows, finops_error **err)
 {
     FO_AUTO(fo_bill_job_done) fo_bill_job job = { 0 };
-    finops_code rc = fo_bill_schema_job(p->schema, p->month->files, p->month->cancel, &job, err);
+    finops_code rc = fo_bill_job_begin(p->engine, p->schema, p->month->files, p->month->cancel, &job, err);
 
-    if (rc == FINOPS_OK && !p->schema->parquet)
-        rc = fo_csv_job_begin(p->engine, &job.job, err);
     if (rc != FINOPS_OK)
         return rc;
     fo_exact_rounded(p->engine); /* counts from here */
     fo_bill_progress_watch(p->month->progress, p->schema->parquet ? NULL : &job.job, publish_bytes(p->schema));
     rc = p->target->single ? publish_single(p, err) : publish_separate(p, err);
     fo_bill_progress_watch(p->month->progress, NULL, 0);
-    if (!p->schema->parquet) {
-        finops_error *why = fo_csv_failure(p->engine);
-        if (rc != FINOPS_OK && why) {
-            if (err) {
-                finops_error_free(*err);
-                *err = why;
-                why = NULL;
-            }
-            rc = err ? finops_error_code(*err) : rc;
-        }
-        finops_error_free(why);
-        fo_csv_job_end(p->engine);
-    }
+    rc = fo_bill_job_end(p->engine, p->schema, rc, err);
     result->rounded = fo_exact_rounded(p->engine) + job.job.rounded;
     result->bytes_read = job.job.bytes_read;
     *ret_rows = job.job.rows;
@@ -396,8 +404,10 @@ static finops_code
 publish_inside(publish *p, fo_bill_result *result, finops_error **err)
 {
     int64_t read = 0;
-    finops_code rc = publish_clear_old(p, err);
+    finops_code rc = publish_check_owner(p, err);
 
+    if (rc == FINOPS_OK)
+        rc = publish_clear_old(p, err);
     if (rc == FINOPS_OK)
         rc = publish_load(p, result, &read, err);
     if (rc == FINOPS_OK)

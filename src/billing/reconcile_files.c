@@ -43,52 +43,16 @@ files_names(reconcile *r, const char *export_name, fo_colnames **ret, finops_err
 }
 
 static finops_code
-files_list(const reconcile_delivery *d, fo_strv *addresses, fo_bill_file **ret, finops_error **err)
-{
-    const fo_strv *keys = &d->delivery->manifest->keys;
-    FO_AUTO(fo_freep) fo_bill_file *files = fo_array(keys->n ? keys->n : 1, sizeof(*files));
-
-    if (!files)
-        return fo_error_oom(err);
-    for (size_t i = 0; i < keys->n; i++) {
-        FO_AUTO(fo_str_done) fo_str address = FO_STR_INIT;
-        finops_code rc = fo_bill_address(d->source, keys->items[i], &address, err);
-        if (rc != FINOPS_OK)
-            return rc;
-        if (!fo_strv_add(addresses, fo_str_z(&address)))
-            return fo_error_oom(err);
-    }
-    for (size_t i = 0; i < keys->n; i++)
-        files[i] = (fo_bill_file){ .address = addresses->items[i], .label = keys->items[i] };
-    *ret = FO_TAKE(files);
-    return FINOPS_OK;
-}
-
-/* Runs the statement with the CSV reader's job set; its own account of a failure is better than the engine's.
- */
-static finops_code
 files_sum(reconcile *r, fo_files *files, const fo_bill_schema *schema, const char *sql, fo_rows **ret,
           finops_error **err)
 {
     FO_AUTO(fo_bill_job_done) fo_bill_job job = { 0 };
-    finops_code rc = fo_bill_schema_job(schema, files, r->options->cancel, &job, err);
+    finops_code rc = fo_bill_job_begin(r->engine, schema, files, r->options->cancel, &job, err);
 
-    if (rc == FINOPS_OK && schema->parquet)
-        return fo_conn_rows(r->conn, sql, NULL, 0, ret, err);
-    if (rc == FINOPS_OK)
-        rc = fo_csv_job_begin(r->engine, &job.job, err);
     if (rc != FINOPS_OK)
         return rc;
     rc = fo_conn_rows(r->conn, sql, NULL, 0, ret, err);
-    finops_error *why = fo_csv_failure(r->engine);
-    if (rc != FINOPS_OK && why && err) {
-        finops_error_free(*err);
-        *err = FO_TAKE(why);
-        rc = finops_error_code(*err);
-    }
-    finops_error_free(why);
-    fo_csv_job_end(r->engine);
-    return rc;
+    return fo_bill_job_end(r->engine, schema, rc, err);
 }
 
 finops_code
@@ -107,7 +71,7 @@ fo_reconcile_files(reconcile *r, const char *export_name, const reconcile_delive
     finops_code rc = files_names(r, export_name, &names, err);
 
     if (rc == FINOPS_OK)
-        rc = files_list(d, &addresses, &list, err);
+        rc = fo_delivery_files(d->delivery, d->source, &addresses, &list, err);
     if (rc == FINOPS_OK)
         rc = fo_bill_schema_read(r->conn, d->files, list, m->keys.n, m->parquet, names, &schema, err);
     for (size_t i = 0; rc == FINOPS_OK && i < schema.n_columns; i++)

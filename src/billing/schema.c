@@ -181,8 +181,8 @@ fo_bill_schema_done(fo_bill_schema *schema)
     *schema = (fo_bill_schema){ 0 };
 }
 
-finops_code
-fo_bill_schema_job(const fo_bill_schema *schema, fo_files *files, const fo_cancel *cancel, fo_bill_job *ret, finops_error **err)
+static finops_code
+schema_job(const fo_bill_schema *schema, fo_files *files, const fo_cancel *cancel, fo_bill_job *ret, finops_error **err)
 {
     fo_csv_file *inputs = fo_array(schema->n_inputs ? schema->n_inputs : 1, sizeof(*inputs));
     fo_csv_column *columns = fo_array(schema->n_columns ? schema->n_columns : 1, sizeof(*columns));
@@ -212,6 +212,33 @@ fo_bill_schema_job(const fo_bill_schema *schema, fo_files *files, const fo_cance
     ret->job.null_text = schema->focus ? "NULL" : NULL;
     ret->job.cancel = cancel;
     return FINOPS_OK;
+}
+
+finops_code
+fo_bill_job_begin(fo_engine *engine, const fo_bill_schema *schema, fo_files *files, const fo_cancel *cancel,
+                  fo_bill_job *ret, finops_error **err)
+{
+    finops_code rc = schema->parquet ? FINOPS_OK : schema_job(schema, files, cancel, ret, err);
+
+    return rc == FINOPS_OK && !schema->parquet ? fo_csv_job_begin(engine, &ret->job, err) : rc;
+}
+
+finops_code
+fo_bill_job_end(fo_engine *engine, const fo_bill_schema *schema, finops_code rc, finops_error **err)
+{
+    if (schema->parquet)
+        return rc;
+    finops_error *why = fo_csv_failure(engine);
+    if (rc != FINOPS_OK && why) {
+        rc = finops_error_code(why);
+        if (err) {
+            finops_error_free(*err);
+            *err = FO_TAKE(why);
+        }
+    }
+    finops_error_free(why);
+    fo_csv_job_end(engine);
+    return rc;
 }
 
 void

@@ -51,18 +51,24 @@ void fo_bill_schema_done(fo_bill_schema *schema);
 int fo_bill_schema_find(const fo_bill_schema *schema, const char *name);
 
 /*
- * Adds "SELECT … FROM …" that yields the table's columns. For CSV the engine's job of fo_bill_schema_job must be set while it runs.
+ * Adds "SELECT … FROM …" that yields the table's columns. It runs between fo_bill_job_begin and
+ * fo_bill_job_end.
  */
 finops_code fo_bill_schema_select(const fo_bill_schema *schema, fo_str *sql, finops_error **err);
 
-/* The CSV job of a schema: arrays borrow from the schema and are owned by the holder. */
+/* What the CSV reader works on; for Parquet it is empty. */
 typedef struct fo_bill_job {
     fo_csv_job job;
     fo_csv_file *inputs;
     fo_csv_column *columns;
 } fo_bill_job;
-finops_code fo_bill_schema_job(const fo_bill_schema *schema, fo_files *files, const fo_cancel *cancel, fo_bill_job *ret,
-                               finops_error **err);
+
+/* Before a statement that holds fo_bill_schema_select runs on a connection of the engine. */
+finops_code fo_bill_job_begin(fo_engine *engine, const fo_bill_schema *schema, fo_files *files, const fo_cancel *cancel,
+                              fo_bill_job *ret, finops_error **err);
+/* After it: rc and *err are what the statement came to; the reader's own account of a failure replaces the engine's. The job's counts
+ * stay readable. */
+finops_code fo_bill_job_end(fo_engine *engine, const fo_bill_schema *schema, finops_code rc, finops_error **err);
 void fo_bill_job_done(fo_bill_job *job);
 
 /* SHA-256 over the table's column names and types, sorted. */

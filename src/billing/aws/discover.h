@@ -3,6 +3,7 @@
 #define FO_BILLING_AWS_DISCOVER_H
 
 #include "billing/aws/manifest.h"
+#include "billing/schema.h"
 #include "config/settings.h"
 #include "engine/files.h"
 
@@ -49,5 +50,9 @@ void fo_exports_done(fo_exports *exports);
 
 /* Address of a data file: base + "/" + key. */
 finops_code fo_bill_address(const fo_bill_source *source, const char *key, fo_str *ret, finops_error **err);
+/* The data files of a delivery whose manifest could be used. The list is the caller's to free; its addresses live in *addresses, its
+ * labels in the manifest. */
+finops_code fo_delivery_files(const fo_delivery *delivery, const fo_bill_source *source, fo_strv *addresses,
+                              fo_bill_file **ret, finops_error **err);
 
 #endif

@@ -90,3 +90,26 @@ fo_bill_address(const fo_bill_source *source, const char *key, fo_str *ret, fino
     fo_str_addf(ret, "%s/%s", source->base, key);
     return fo_str_check(ret, err);
 }
+
+finops_code
+fo_delivery_files(const fo_delivery *delivery, const fo_bill_source *source, fo_strv *addresses, fo_bill_file **ret,
+                  finops_error **err)
+{
+    const fo_strv *keys = &delivery->manifest->keys;
+    FO_AUTO(fo_freep) fo_bill_file *files = fo_array(keys->n ? keys->n : 1, sizeof(*files));
+
+    if (!files)
+        return fo_error_oom(err);
+    for (size_t i = 0; i < keys->n; i++) {
+        FO_AUTO(fo_str_done) fo_str address = FO_STR_INIT;
+        finops_code rc = fo_bill_address(source, keys->items[i], &address, err);
+        if (rc != FINOPS_OK)
+            return rc;
+        if (!fo_strv_add(addresses, fo_str_z(&address)))
+            return fo_error_oom(err);
+    }
+    for (size_t i = 0; i < keys->n; i++) /* only now: the list of addresses has moved while it grew */
+        files[i] = (fo_bill_file){ .address = addresses->items[i], .label = keys->items[i] };
+    *ret = FO_TAKE(files);
+    return FINOPS_OK;
+}
