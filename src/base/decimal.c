@@ -96,14 +96,12 @@ split(const char *p, size_t n, number *ret)
         ret->negative = *p++ == '-';
     ret->whole = p;
     ret->n_whole = count_digits(&p, end);
-    if (ret->n_whole == 0)
-        return false;
     if (p < end && *p == '.') {
         ret->fraction = ++p;
         ret->n_fraction = count_digits(&p, end);
-        if (ret->n_fraction == 0)
-            return false;
     }
+    if (ret->n_whole + ret->n_fraction == 0)
+        return false;
     return split_exponent(&p, end, &ret->exponent) && p == end;
 }
 

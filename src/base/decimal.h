@@ -17,7 +17,7 @@ __extension__ typedef __int128 fo_decimal;
 typedef enum fo_decimal_result {
     FO_DECIMAL_EXACT,   /* every digit kept */
     FO_DECIMAL_ROUNDED, /* digits beyond the 18th were rounded half away from zero */
-    FO_DECIMAL_BAD,     /* not a number: [+-] digits [. digits] [e [+-] digits], no blanks */
+    FO_DECIMAL_BAD,     /* not a number: [+-] digits [. digits] [e [+-] digits], no blanks; ".5" and "5." are */
     FO_DECIMAL_RANGE    /* needs more than 20 digits before the point */
 } fo_decimal_result;
 

@@ -72,6 +72,21 @@ exponents_move_the_point(void **state)
 }
 
 static void
+digits_may_stand_on_one_side_of_the_point_alone(void **state)
+{
+    (void)state;
+    is(".5", FO_DECIMAL_EXACT, "0.5");
+    is("5.", FO_DECIMAL_EXACT, "5");
+    is("-.5", FO_DECIMAL_EXACT, "-0.5");
+    is("+.25", FO_DECIMAL_EXACT, "0.25");
+    is("-7.", FO_DECIMAL_EXACT, "-7");
+    is("1.e5", FO_DECIMAL_EXACT, "100000");
+    is(".5e1", FO_DECIMAL_EXACT, "5");
+    is("12345678901234567890.", FO_DECIMAL_EXACT, "12345678901234567890");
+    is(".0000000000000000005", FO_DECIMAL_ROUNDED, "0.000000000000000001");
+}
+
+static void
 digits_beyond_the_last_round_half_away_from_zero(void **state)
 {
     (void)state;
@@ -111,8 +126,6 @@ what_is_no_number_is_bad(void **state)
                                         "-",
                                         "+",
                                         ".",
-                                        "1.",
-                                        ".5",
                                         "1..2",
                                         "1.2.3",
                                         " 1",
@@ -131,11 +144,11 @@ what_is_no_number_is_bad(void **state)
                                         "1_0",
                                         "\xef\xbc\x91",
                                         "1e5x",
-                                        "12345678901234567890.",
                                         "1a",
                                         "123456789012345678901234567890x",
-                                        "-.5",
-                                        "1.e5" };
+                                        "-.",
+                                        ".e5",
+                                        "5.." };
 
     (void)state;
     for (size_t i = 0; i < FO_COUNT(rows); i++)
@@ -445,6 +458,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_numbers_keep_every_digit),
         cmocka_unit_test(exponents_move_the_point),
+        cmocka_unit_test(digits_may_stand_on_one_side_of_the_point_alone),
         cmocka_unit_test(digits_beyond_the_last_round_half_away_from_zero),
         cmocka_unit_test(what_does_not_fit_is_out_of_range),
         cmocka_unit_test(what_is_no_number_is_bad),
