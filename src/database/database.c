@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,6 +43,8 @@ database_new(const fo_settings *settings, const fo_cancel *cancel, fo_database *
 
     if (!db || !(db->path = fo_path_absolute(settings->duckdb.database_path)))
         return fo_error_oom(err);
+    if (strchr(db->path, '?')) /* the engine takes it for the start of options and puts its log elsewhere */
+        return fo_error_set(err, FINOPS_E_CONFIG, "the path of a database cannot hold a '?': %s", db->path);
     db->settings = settings;
     db->cancel = cancel;
     *ret = FO_TAKE(db);

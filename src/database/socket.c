@@ -11,10 +11,34 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 #define REQUEST_MAGIC "FOQ1"
+#define DATABASE_NAME_MAX 75 /* with "/proc/self/fd/<number>/" and ".sock" around it, it fits a socket's address */
 #define REFUSAL_TEXT_MAX ((uint32_t)1 << 20)
+
+/* The socket's name in the database's folder: "<database>.sock", or the same for a database whose name is too long for that. */
+static char *
+socket_name(const char *base)
+{
+    char hex[FO_SHA256_HEX];
+
+    if (strlen(base) <= DATABASE_NAME_MAX)
+        return fo_format("%s.sock", base);
+    if (fo_sha256_hex(base, strlen(base), hex, NULL) != FINOPS_OK)
+        return NULL;
+    return fo_format("finops-%.16s.sock", hex);
+}
+
+static char *
+socket_path(const char *database_path)
+{
+    const char *base = fo_path_base(database_path);
+    FO_AUTO(fo_freep) char *name = socket_name(base);
+
+    return name ? fo_format("%.*s%s", (int)(base - database_path), database_path, name) : NULL;
+}
 
 /*
  * A socket's path may take 107 bytes only, a database's path any length: the address goes through the folder's
@@ -24,17 +48,18 @@ static finops_code
 socket_address(const char *database_path, struct sockaddr_un *ret, int *ret_dir, finops_error **err)
 {
     FO_AUTO(fo_freep) char *folder = fo_format("%.*s", (int)(fo_path_base(database_path) - database_path), database_path);
+    FO_AUTO(fo_freep) char *name = socket_name(fo_path_base(database_path));
     *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
 
-    if (!folder)
+    if (!folder || !name)
         return fo_error_oom(err);
     int dir = open(*folder ? folder : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return fo_error_errno(err, errno, "open folder %s", folder);
-    int n = snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s.sock", dir, fo_path_base(database_path));
+    int n = snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", dir, name);
     if (n < 0 || (size_t)n >= sizeof(ret->sun_path)) {
         close(dir);
-        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "the name %s.sock is too long for a socket", fo_path_base(database_path));
+        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "the name %s is too long for a socket", name);
     }
     *ret_dir = dir;
     return FINOPS_OK;
@@ -43,10 +68,11 @@ socket_address(const char *database_path, struct sockaddr_un *ret, int *ret_dir,
 void
 fo_socket_remove(const char *database_path)
 {
-    FO_AUTO(fo_freep) char *path = fo_format("%s.sock", database_path);
+    FO_AUTO(fo_freep) char *path = socket_path(database_path);
+    struct stat info;
 
-    if (path)
-        unlink(path);
+    if (path && lstat(path, &info) == 0 && S_ISSOCK(info.st_mode))
+        unlink(path); /* a file of the user that happens to have the name stays */
 }
 
 finops_code
@@ -74,6 +100,22 @@ fo_socket_listen(const char *database_path, int *ret_fd, finops_error **err)
     return FINOPS_OK;
 }
 
+/*
+ * In a folder others may write to, anyone can put a socket in the place of ours: what answers must run as this user, as root or
+ * as the owner of the database file.
+ */
+static bool
+socket_trusted(int fd, const char *database_path)
+{
+    struct ucred peer;
+    struct stat info;
+    socklen_t size = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return false;
+    return peer.uid == geteuid() || peer.uid == 0 || (stat(database_path, &info) == 0 && info.st_uid == peer.uid);
+}
+
 finops_code
 fo_socket_connect(const char *database_path, int *ret_fd, finops_error **err)
 {
@@ -86,6 +128,8 @@ fo_socket_connect(const char *database_path, int *ret_fd, finops_error **err)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int failed = fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ? errno : 0;
     close(dir);
+    if (!failed && !socket_trusted(fd, database_path))
+        failed = EPERM;
     if (!failed) {
         *ret_fd = fd;
         return FINOPS_OK;
