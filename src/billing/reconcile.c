@@ -540,6 +540,13 @@ reconcile_open(reconcile *r, finops_error **err)
     return rc;
 }
 
+/* "file:<export>" is what `import-cur --file` leaves; folders are "file:///…". */
+static bool
+reconcile_is_bare(const char *source)
+{
+    return source && fo_starts(source, "file:") && !fo_starts(source, "file://");
+}
+
 finops_code
 fo_reconcile_run(const fo_reconcile_options *options, fo_reconciliation *ret, finops_error **err)
 {
@@ -552,7 +559,7 @@ fo_reconcile_run(const fo_reconcile_options *options, fo_reconciliation *ret, fi
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(r.state); i++) {
         const char *source = fo_rows_text(r.state, i, STATE_SOURCE);
         if (!r.seen[i])
-            rc = fo_reconcile_month(&r, i, NULL, fo_streq(source, "file:") ? "none" : "not found", err);
+            rc = fo_reconcile_month(&r, i, NULL, reconcile_is_bare(source) ? "none" : "not found", err);
     }
     if (rc != FINOPS_OK)
         return rc;

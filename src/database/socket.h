@@ -10,9 +10,12 @@
 
 #define FO_SOCKET_REQUEST_MAX ((size_t)16 << 20)
 
-/* A listening socket at "<database_path>.sock", replacing a stale one; the caller holds the database's lock. */
+/*
+ * A listening socket at "<database_path>.sock" ("finops-<16 hex of the name's SHA-256>.sock" beside a database whose name has
+ * more than 75 bytes), replacing a stale one; the caller holds the database's lock.
+ */
 finops_code fo_socket_listen(const char *database_path, int *ret_fd, finops_error **err);
-/* FINOPS_E_NOT_FOUND when nobody listens. */
+/* FINOPS_E_NOT_FOUND when nobody listens, FINOPS_E_DENIED when it is neither this user, root nor the file's owner. */
 finops_code fo_socket_connect(const char *database_path, int *ret_fd, finops_error **err);
 void fo_socket_remove(const char *database_path);
 
