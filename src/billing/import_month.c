@@ -75,6 +75,24 @@ month_fail(fo_import *im, fo_import_export *ex, const fo_import_month *month, co
     return rc;
 }
 
+/* The engine quotes the statement it was given; that is ours, and says nothing to the reader. */
+static void
+month_cut_statement(finops_error **err)
+{
+    const char *text = finops_error_text(*err);
+    const char *cut = strstr(text, "\n\nLINE ");
+    FO_AUTO(finops_error_freep) finops_error *whole = *err;
+
+    if (!cut) {
+        whole = NULL;
+        return;
+    }
+    *err = NULL;
+    fo_error_set(err, finops_error_code(whole), "%.*s", (int)(cut - text), text);
+    if (finops_error_hint(whole))
+        fo_error_hint(err, "%s", finops_error_hint(whole));
+}
+
 static finops_code
 month_schema(fo_import *im, fo_import_export *ex, const fo_import_month *month, fo_bill_schema *ret, finops_error **err)
 {
@@ -134,6 +152,7 @@ month_execute(fo_import *im, fo_import_export *ex, const fo_import_month *month,
     finops_code rc = month_load(im, ex, month, &key, &result, &why);
     double seconds = (double)(fo_clock_monotonic() - start) / 1e6;
     if (rc != FINOPS_OK) {
+        month_cut_statement(&why);
         month_fail(im, ex, month, &key, seconds, why);
         if (rc == FINOPS_E_CANCELLED || rc == FINOPS_E_MEMORY) {
             if (err)
