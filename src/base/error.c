@@ -159,8 +159,7 @@ error_new(finops_code code, char *text)
     return e;
 }
 
-static FO_PRINTF(1, 0) char *
-format_list(const char *fmt, va_list ap)
+static FO_PRINTF(1, 0) char *format_list(const char *fmt, va_list ap)
 {
     fo_str s = FO_STR_INIT;
     char *text;

@@ -107,7 +107,9 @@ escape_one(const line *l, const char *p, unsigned n, uint32_t c, bool quoted, ch
     if (n == 0)
         (void)snprintf(out, 16, l->json ? "\xef\xbf\xbd" : "\\x%02x", (unsigned)(unsigned char)p[0]);
     else if (c == '\n')
-        (void)snprintf(out, 16, l->json || quoted ? "\\n" : "\n  "); /* the lines of one message stand below one another */
+        (void)snprintf(out, 16,
+                       l->json || quoted ? "\\n"
+                                         : "\n  "); /* the lines of one message stand below one another */
     else if (c == '\r')
         (void)snprintf(out, 16, "\\r");
     else if (c == '\t' && !l->json && !quoted)
@@ -235,8 +237,8 @@ put_end(line *l)
     (void)pthread_mutex_unlock(&log_lock);
 }
 
-static FO_PRINTF(4, 0) void
-log_list(fo_level level, const fo_field *fields, unsigned n, const char *fmt, va_list ap)
+static FO_PRINTF(4, 0) void log_list(fo_level level, const fo_field *fields, unsigned n, const char *fmt,
+                                     va_list ap)
 {
     char message[MESSAGE_MAX];
     int saved = errno;

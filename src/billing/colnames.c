@@ -55,7 +55,8 @@ colnames_add(fo_colnames *names, const char *header, const char *column, bool sa
 }
 
 finops_code
-fo_colnames_load(fo_conn *conn, const char *vendor, const char *export_name, fo_colnames **ret, finops_error **err)
+fo_colnames_load(fo_conn *conn, const char *vendor, const char *export_name, fo_colnames **ret,
+                 finops_error **err)
 {
     const fo_param params[] = { vendor, export_name };
     FO_AUTO(fo_colnames_freep) fo_colnames *names = fo_zalloc(sizeof(*names));
@@ -134,15 +135,18 @@ colnames_suffix(const char *folded, const char *header, const fo_strv *taken, fo
 }
 
 static finops_code
-colnames_warn(fo_strv *warnings, const char *header, const char *folded, const char *column, finops_error **err)
+colnames_warn(fo_strv *warnings, const char *header, const char *folded, const char *column,
+              finops_error **err)
 {
-    char *text = fo_format("column %s folds to %s, which another column has; its values are in %s", header, folded, column);
+    char *text = fo_format("column %s folds to %s, which another column has; its values are in %s", header,
+                           folded, column);
 
     return text && fo_strv_take(warnings, text) ? FINOPS_OK : fo_error_oom(err);
 }
 
 static finops_code
-colnames_assign_one(fo_colnames *names, const char *header, fo_strv *taken, fo_strv *warnings, finops_error **err)
+colnames_assign_one(fo_colnames *names, const char *header, fo_strv *taken, fo_strv *warnings,
+                    finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str folded = FO_STR_INIT;
     FO_AUTO(fo_str_done) fo_str column = FO_STR_INIT;
@@ -170,7 +174,8 @@ colnames_assign_one(fo_colnames *names, const char *header, fo_strv *taken, fo_s
 }
 
 finops_code
-fo_colnames_assign(fo_colnames *names, const fo_strv *headers, fo_strv *ret, fo_strv *warnings, finops_error **err)
+fo_colnames_assign(fo_colnames *names, const fo_strv *headers, fo_strv *ret, fo_strv *warnings,
+                   finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
@@ -190,8 +195,9 @@ fo_colnames_save(fo_conn *conn, fo_colnames *names, finops_error **err)
         const fo_param params[] = { names->vendor, names->export_name, item->header, item->column };
         if (item->saved)
             continue;
-        rc = fo_conn_bind_exec(conn, "INSERT OR IGNORE INTO billing_state.column_names VALUES ($1, $2, $3, $4)", params,
-                               FO_COUNT(params), NULL, err);
+        rc = fo_conn_bind_exec(conn,
+                               "INSERT OR IGNORE INTO billing_state.column_names VALUES ($1, $2, $3, $4)",
+                               params, FO_COUNT(params), NULL, err);
         item->saved = rc == FINOPS_OK;
     }
     return rc;

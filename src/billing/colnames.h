@@ -1,8 +1,10 @@
 /*
- * Which column each header of an export becomes, remembered in billing_state.column_names so that it is the same in every month.
+ * Which column each header of an export becomes, remembered in billing_state.column_names so that it is the
+ * same in every month.
  *
- * Headers that fold to one name in one file both keep their values: the later one gets a suffix from its own hash. Spellings of one
- * name in different files share the column when one of them is the plain spelling or the dictionary knows the name.
+ * Headers that fold to one name in one file both keep their values: the later one gets a suffix from its own
+ * hash. Spellings of one name in different files share the column when one of them is the plain spelling or
+ * the dictionary knows the name.
  */
 #ifndef FO_BILLING_COLNAMES_H
 #define FO_BILLING_COLNAMES_H
@@ -18,8 +20,8 @@ void fo_colnames_free(fo_colnames *names);
 void fo_colnames_freep(fo_colnames **names);
 
 /*
- * The columns of one file's headers, in order, added to *ret. Names that are new are kept until fo_colnames_save. A sentence for each
- * suffix given is added to warnings.
+ * The columns of one file's headers, in order, added to *ret. Names that are new are kept until
+ * fo_colnames_save. A sentence for each suffix given is added to warnings.
  */
 finops_code fo_colnames_assign(fo_colnames *names, const fo_strv *headers, fo_strv *ret, fo_strv *warnings,
                                finops_error **err);

@@ -7,11 +7,21 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define D(n) { n, FO_COLUMN_DECIMAL }
-#define T(n) { n, FO_COLUMN_TIMESTAMP }
-#define S(n) { n, FO_COLUMN_TEXT }
+#define D(n)                                                                                                 \
+    {                                                                                                        \
+        n, FO_COLUMN_DECIMAL                                                                                 \
+    }
+#define T(n)                                                                                                 \
+    {                                                                                                        \
+        n, FO_COLUMN_TIMESTAMP                                                                               \
+    }
+#define S(n)                                                                                                 \
+    {                                                                                                        \
+        n, FO_COLUMN_TEXT                                                                                    \
+    }
 
-/* Sorted by name without underscores; a unit test holds that. Text columns stand here only where the spelling matters. */
+/* Sorted by name without underscores; a unit test holds that. Text columns stand here only where the spelling
+ * matters. */
 static const fo_column_entry dictionary[] = {
     T("bill_billing_period_end_date"),
     T("bill_billing_period_start_date"),

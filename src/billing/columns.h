@@ -1,8 +1,9 @@
 /*
  * The dictionary of bill columns: what type a column has in our tables, known by name, never sniffed.
  *
- * Sources: the AWS CUR data dictionary (https://docs.aws.amazon.com/cur/latest/userguide/data-dictionary.html), the CUR 2.0 column
- * list of Data Exports, and FOCUS 1.0 to 1.2 (https://focus.finops.org/focus-specification/). Names are compared without
+ * Sources: the AWS CUR data dictionary
+ * (https://docs.aws.amazon.com/cur/latest/userguide/data-dictionary.html), the CUR 2.0 column list of Data
+ * Exports, and FOCUS 1.0 to 1.2 (https://focus.finops.org/focus-specification/). Names are compared without
  * underscores, because providers split words differently ("SavingsPlanARN", "savings_plan_a_r_n").
  */
 #ifndef FO_BILLING_COLUMNS_H
@@ -12,9 +13,9 @@
 
 typedef enum fo_column_kind {
     FO_COLUMN_TEXT,
-    FO_COLUMN_DECIMAL,   /* costs, rates, amounts: DECIMAL(38,18) */
-    FO_COLUMN_TIMESTAMP, /* UTC */
-    FO_COLUMN_MAP,       /* MAP(VARCHAR, VARCHAR); text holds a JSON object */
+    FO_COLUMN_DECIMAL,    /* costs, rates, amounts: DECIMAL(38,18) */
+    FO_COLUMN_TIMESTAMP,  /* UTC */
+    FO_COLUMN_MAP,        /* MAP(VARCHAR, VARCHAR); text holds a JSON object */
     FO_COLUMN_MAP_DECIMAL /* MAP(VARCHAR, DECIMAL(38,18)) */
 } fo_column_kind;
 

@@ -51,10 +51,11 @@ cost_amortized(const fo_cost_columns *columns, fo_str *sql)
     fo_str_add(sql, " WHEN 'DiscountedUsage' THEN ");
     cost_or_unblended(columns, "reservation_effective_cost", sql);
     fo_str_add(sql, " WHEN 'RIFee' THEN ");
-    cost_pair(columns, "reservation_unused_amortized_upfront_fee_for_billing_period", "+", "reservation_unused_recurring_fee",
-              sql);
+    cost_pair(columns, "reservation_unused_amortized_upfront_fee_for_billing_period", "+",
+              "reservation_unused_recurring_fee", sql);
     if (fo_cost_has(columns, "reservation_reservation_a_r_n")) {
-        fo_str_add(sql, " WHEN 'Fee' THEN CASE WHEN coalesce(reservation_reservation_a_r_n, '') <> '' THEN 0 ELSE ");
+        fo_str_add(
+            sql, " WHEN 'Fee' THEN CASE WHEN coalesce(reservation_reservation_a_r_n, '') <> '' THEN 0 ELSE ");
         fo_cost_amount(columns, FO_COST_UNBLENDED, sql);
         fo_str_add(sql, " END");
     }

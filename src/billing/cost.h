@@ -1,8 +1,8 @@
 /*
  * Cost models and dimensions of a bill as SQL expressions over the columns it has.
  *
- * unblended: what was billed. net: after negotiated discounts. amortized: commitments spread over their use. One definition,
- * used by the ledger, reports and reconciliation alike; CUR and FOCUS columns both.
+ * unblended: what was billed. net: after negotiated discounts. amortized: commitments spread over their use.
+ * One definition, used by the ledger, reports and reconciliation alike; CUR and FOCUS columns both.
  */
 #ifndef FO_BILLING_COST_H
 #define FO_BILLING_COST_H

@@ -86,9 +86,9 @@ diff_export(const fo_rows *versions, const fo_diff_options *o, finops_error **er
         return fo_str_check(&names, err);
     if (n == 0) {
         finops_code rc = o->export_name
-                           ? fo_error_set(err, FINOPS_E_NOT_FOUND, "%s of export %s is not loaded", o->period,
-                                          o->export_name)
-                           : fo_error_set(err, FINOPS_E_NOT_FOUND, "%s is not loaded", o->period);
+                             ? fo_error_set(err, FINOPS_E_NOT_FOUND, "%s of export %s is not loaded",
+                                            o->period, o->export_name)
+                             : fo_error_set(err, FINOPS_E_NOT_FOUND, "%s is not loaded", o->period);
         fo_error_hint(err, "'finops aws show-state' shows what is loaded");
         return rc;
     }

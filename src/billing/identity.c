@@ -29,12 +29,12 @@ identity_base(const char *export_name, char **ret, finops_error **err)
 }
 
 /*
- * Whether another export has the name or the table name. A row without source is one of the earlier tool: it belongs to
- * whoever comes first with its name.
+ * Whether another export has the name or the table name. A row without source is one of the earlier tool: it
+ * belongs to whoever comes first with its name.
  */
 static finops_code
-identity_clash(const char *name, const char *uri, const char *export_name, const char *source_uri, const char *base,
-               bool *ret_mine, const char **ret_other, finops_error **err)
+identity_clash(const char *name, const char *uri, const char *export_name, const char *source_uri,
+               const char *base, bool *ret_mine, const char **ret_other, finops_error **err)
 {
     FO_AUTO(fo_freep) char *other_base = NULL;
     bool same_name = strcmp(name, export_name) == 0;
@@ -58,9 +58,11 @@ identity_find_clash(const fo_rows *known, const fo_strv *met, const char *export
     finops_code rc = FINOPS_OK;
 
     for (size_t i = 0; rc == FINOPS_OK && i < (known ? fo_rows_count(known) : 0); i++)
-        rc = identity_clash(fo_rows_text(known, i, 0), fo_rows_text(known, i, 1), export_name, source_uri, base, &mine, &other, err);
+        rc = identity_clash(fo_rows_text(known, i, 0), fo_rows_text(known, i, 1), export_name, source_uri,
+                            base, &mine, &other, err);
     for (size_t i = 0; rc == FINOPS_OK && i + 1 < met->n; i += 2)
-        rc = identity_clash(met->items[i], met->items[i + 1], export_name, source_uri, base, &mine, &other, err);
+        rc = identity_clash(met->items[i], met->items[i + 1], export_name, source_uri, base, &mine, &other,
+                            err);
     *ret_other = mine ? NULL : other;
     return rc;
 }
@@ -86,8 +88,8 @@ identity_suffixed_base(const char *base, const char *export_name, char **ret, fi
 }
 
 finops_code
-fo_identity_resolve(const fo_rows *known, fo_strv *met, const char *export_name, const char *source_uri, fo_identity *ret,
-                    finops_error **err)
+fo_identity_resolve(const fo_rows *known, fo_strv *met, const char *export_name, const char *source_uri,
+                    fo_identity *ret, finops_error **err)
 {
     FO_AUTO(fo_identity_done) fo_identity id = { 0 };
     FO_AUTO(fo_str_done) fo_str suffixed = FO_STR_INIT;
@@ -106,8 +108,8 @@ fo_identity_resolve(const fo_rows *known, fo_strv *met, const char *export_name,
         other = "another source";
     id.export_name = fo_strdup(other ? fo_str_z(&suffixed) : export_name);
     if (other)
-        id.warning = fo_format("export %s of %s is not the one of %s; it is kept apart as %s", export_name, source_uri, other,
-                               id.export_name ? id.export_name : "");
+        id.warning = fo_format("export %s of %s is not the one of %s; it is kept apart as %s", export_name,
+                               source_uri, other, id.export_name ? id.export_name : "");
     if (!id.export_name || (other && !id.warning))
         return fo_error_oom(err);
     if (other) {

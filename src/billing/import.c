@@ -59,8 +59,9 @@ import_read_state(fo_import *im, finops_error **err)
                               "FROM billing_state.load_state WHERE vendor = 'aws' AND current_version",
                               &im->current, err);
     if (rc == FINOPS_OK)
-        rc = fo_database_rows(im->database, "SELECT export_name, keep_from FROM billing_state.retention WHERE vendor = 'aws'",
-                              &im->pruned, err);
+        rc = fo_database_rows(
+            im->database, "SELECT export_name, keep_from FROM billing_state.retention WHERE vendor = 'aws'",
+            &im->pruned, err);
     return rc;
 }
 
@@ -126,8 +127,8 @@ fo_import_export_done(fo_import_export *ex)
 }
 
 finops_code
-fo_import_export_open(fo_import *im, const fo_aws_settings *aws, const char *export_name, const char *source_uri,
-                      fo_import_export *ret, finops_error **err)
+fo_import_export_open(fo_import *im, const fo_aws_settings *aws, const char *export_name,
+                      const char *source_uri, fo_import_export *ret, finops_error **err)
 {
     FO_AUTO(fo_import_export_done) fo_import_export ex = { .aws = aws, .source_uri = source_uri };
     finops_code rc = fo_identity_resolve(im->known, &im->met, export_name, source_uri, &ex.identity, err);
@@ -142,7 +143,8 @@ fo_import_export_open(fo_import *im, const fo_aws_settings *aws, const char *exp
         if (rc == FINOPS_OK)
             rc = fo_publish_prepare(fo_database_conn(im->database), aws->dataset_name, err);
         if (rc == FINOPS_OK)
-            rc = fo_colnames_load(fo_database_conn(im->database), FO_VENDOR_AWS, ex.identity.export_name, &ex.names, err);
+            rc = fo_colnames_load(fo_database_conn(im->database), FO_VENDOR_AWS, ex.identity.export_name,
+                                  &ex.names, err);
     }
     if (rc != FINOPS_OK)
         return rc;
@@ -165,7 +167,8 @@ import_format_fits(const fo_aws_settings *aws, const fo_manifest *m)
 }
 
 static finops_code
-import_delivery(fo_import *im, fo_import_export *ex, const fo_bill_source *source, fo_delivery *d, finops_error **err)
+import_delivery(fo_import *im, fo_import_export *ex, const fo_bill_source *source, fo_delivery *d,
+                finops_error **err)
 {
     FO_AUTO(fo_strv_done) fo_strv addresses = FO_STRV_INIT;
     FO_AUTO(fo_freep) fo_bill_file *files = NULL;
@@ -191,7 +194,8 @@ import_delivery(fo_import *im, fo_import_export *ex, const fo_bill_source *sourc
 }
 
 static finops_code
-import_one_export(fo_import *im, const fo_aws_settings *aws, const fo_bill_source *source, fo_export *e, finops_error **err)
+import_one_export(fo_import *im, const fo_aws_settings *aws, const fo_bill_source *source, fo_export *e,
+                  finops_error **err)
 {
     FO_AUTO(fo_import_export_done) fo_import_export ex = { 0 };
     finops_code rc = fo_import_export_open(im, aws, e->name, e->source_uri, &ex, err);
@@ -205,11 +209,13 @@ static finops_code
 import_nothing_found(const fo_aws_settings *aws, finops_error **err)
 {
     const char *prefix = aws->prefix && *aws->prefix ? aws->prefix : NULL;
-    finops_code rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "no %s%s in %s%s%s", aws->export_name ? "export " : "billing export",
-                                  aws->export_name ? aws->export_name : "", aws->bucket ? aws->bucket : "any source",
-                                  prefix ? " below " : "", prefix ? prefix : "");
+    finops_code rc = fo_error_set(
+        err, FINOPS_E_NOT_FOUND, "no %s%s in %s%s%s", aws->export_name ? "export " : "billing export",
+        aws->export_name ? aws->export_name : "", aws->bucket ? aws->bucket : "any source",
+        prefix ? " below " : "", prefix ? prefix : "");
 
-    fo_error_hint(err, "'finops aws list-exports' shows what is there; check --bucket, --prefix, the dates and --cur-version");
+    fo_error_hint(err, "'finops aws list-exports' shows what is there; check --bucket, --prefix, the dates "
+                       "and --cur-version");
     return rc;
 }
 
@@ -233,7 +239,8 @@ import_source(fo_import *im, const fo_aws_settings *aws, size_t *found, finops_e
     return rc;
 }
 
-/* One of several sources: what is wrong with it is told and does not stop the others, unless the whole run must stop. */
+/* One of several sources: what is wrong with it is told and does not stop the others, unless the whole run
+ * must stop. */
 static finops_code
 import_one_source(fo_import *im, const fo_aws_settings *aws, size_t *found, finops_error **err)
 {
@@ -275,7 +282,8 @@ import_sources(fo_import *im, finops_error **err)
         rc = import_one_source(im, &im->source, &found, err);
     }
     if (rc == FINOPS_OK && found == 0 && im->failed_sources == 0)
-        rc = import_nothing_found(s->n_exports == 0 ? &s->aws : &(fo_aws_settings){ .export_name = s->aws.export_name }, err);
+        rc = import_nothing_found(
+            s->n_exports == 0 ? &s->aws : &(fo_aws_settings){ .export_name = s->aws.export_name }, err);
     return rc;
 }
 
@@ -291,10 +299,13 @@ import_verdict(const fo_import *im, finops_error **err)
     if (fine == 0 && s->failed == 0)
         return fo_error_set(err, im->first_failure, "no source could be read");
     if (fine == 0)
-        return fo_error_set(err, im->first_failure, "%s", s->failed == 1 ? "the month could not be loaded" : "no month could be loaded");
+        return fo_error_set(err, im->first_failure, "%s",
+                            s->failed == 1 ? "the month could not be loaded" : "no month could be loaded");
     if (s->failed == 0)
-        return fo_error_set(err, FINOPS_E_PARTIAL, "%u of the sources could not be read; the others are loaded", im->failed_sources);
-    return fo_error_set(err, FINOPS_E_PARTIAL, "%u of %u months failed; the others are loaded", s->failed, s->failed + fine);
+        return fo_error_set(err, FINOPS_E_PARTIAL,
+                            "%u of the sources could not be read; the others are loaded", im->failed_sources);
+    return fo_error_set(err, FINOPS_E_PARTIAL, "%u of %u months failed; the others are loaded", s->failed,
+                        s->failed + fine);
 }
 
 finops_code

@@ -26,23 +26,23 @@ typedef struct fo_import_event {
     const char *period;
     const char *version_id;
     fo_import_action action;
-    bool done;            /* false: planned (dry run) or about to start */
+    bool done; /* false: planned (dry run) or about to start */
     int64_t files;
     int64_t rows;
-    const char *totals;   /* "12.50 USD", "" before it is known */
-    int64_t rounded;      /* amounts that lost digits beyond the 18th */
+    const char *totals; /* "12.50 USD", "" before it is known */
+    int64_t rounded;    /* amounts that lost digits beyond the 18th */
     double seconds;
     const finops_error *error;
 } fo_import_event;
 
 typedef struct fo_import_options {
     const fo_settings *settings;
-    bool force;           /* load again what is loaded */
-    bool dry_run;         /* plan only; the database is not written */
-    char *const *paths;   /* bare report files instead of manifests */
+    bool force;         /* load again what is loaded */
+    bool dry_run;       /* plan only; the database is not written */
+    char *const *paths; /* bare report files instead of manifests */
     size_t n_paths;
     const fo_cancel *cancel;
-    void (*event)(const fo_import_event *event, void *arg);      /* each month, in order */
+    void (*event)(const fo_import_event *event, void *arg); /* each month, in order */
     void (*warning)(const char *text, void *arg);
     void (*failure)(const finops_error *error, void *arg); /* one of several sources could not be read */
     void (*progress)(double fraction, const char *what, void *arg); /* from another thread; may be NULL */
@@ -54,12 +54,14 @@ typedef struct fo_import_summary {
 } fo_import_summary;
 
 /*
- * Imports every export the settings select. FINOPS_E_PARTIAL when some months failed and others are fine, the failure's own code when
- * all that was tried failed; each failure was an event. FINOPS_E_NOT_FOUND when there is no export.
+ * Imports every export the settings select. FINOPS_E_PARTIAL when some months failed and others are fine, the
+ * failure's own code when all that was tried failed; each failure was an event. FINOPS_E_NOT_FOUND when there
+ * is no export.
  */
 finops_code fo_import_run(const fo_import_options *options, fo_import_summary *ret, finops_error **err);
 
 /* Drops an export's tables, view, ledger and state. export_name is the state's name. */
-finops_code fo_import_reset(fo_database *database, const char *dataset, const char *export_name, finops_error **err);
+finops_code fo_import_reset(fo_database *database, const char *dataset, const char *export_name,
+                            finops_error **err);
 
 #endif

@@ -18,7 +18,7 @@ typedef struct fo_import {
     fo_rows *pruned;       /* export_name, keep_from */
     fo_strv met;
     fo_import_summary summary;
-    fo_aws_settings source;  /* of [[aws.exports]], the one at work; borrows its texts */
+    fo_aws_settings source; /* of [[aws.exports]], the one at work; borrows its texts */
     unsigned failed_sources;
     finops_code first_failure;
 } fo_import;
@@ -40,18 +40,19 @@ typedef struct fo_import_month {
     const fo_bill_file *files;
     size_t n_files;
     bool parquet;
-    const finops_error *broken;    /* the manifest cannot be used: recorded as the month's failure */
-    const fo_bill_schema *schema;  /* read already (bare files), else NULL */
+    const finops_error *broken;   /* the manifest cannot be used: recorded as the month's failure */
+    const fo_bill_schema *schema; /* read already (bare files), else NULL */
     const char *where;
     int64_t expect_rows;
 } fo_import_month;
 
-finops_code fo_import_export_open(fo_import *im, const fo_aws_settings *aws, const char *export_name, const char *source_uri,
-                                  fo_import_export *ret, finops_error **err);
+finops_code fo_import_export_open(fo_import *im, const fo_aws_settings *aws, const char *export_name,
+                                  const char *source_uri, fo_import_export *ret, finops_error **err);
 void fo_import_export_done(fo_import_export *ex);
-/* Plans, and unless this is a dry run loads, one month; its failure is an event, not an error of this call. Only what stops the whole run
- * (cancel, no memory) is returned. */
-finops_code fo_import_month_run(fo_import *im, fo_import_export *ex, const fo_import_month *month, finops_error **err);
+/* Plans, and unless this is a dry run loads, one month; its failure is an event, not an error of this call.
+ * Only what stops the whole run (cancel, no memory) is returned. */
+finops_code fo_import_month_run(fo_import *im, fo_import_export *ex, const fo_import_month *month,
+                                finops_error **err);
 
 /* The bare files of options->paths. */
 finops_code fo_import_paths(fo_import *im, finops_error **err);

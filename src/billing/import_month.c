@@ -8,7 +8,8 @@
 #include "billing/progress.h"
 
 static void
-month_event(const fo_import *im, const fo_import_export *ex, const fo_import_month *month, fo_import_event event)
+month_event(const fo_import *im, const fo_import_export *ex, const fo_import_month *month,
+            fo_import_event event)
 {
     event.export_name = ex->identity.export_name;
     event.period = month->period;
@@ -24,7 +25,8 @@ static bool
 month_is_pruned(const fo_import *im, const char *export_name, const char *period)
 {
     for (size_t i = 0; i < (im->pruned ? fo_rows_count(im->pruned) : 0); i++)
-        if (fo_streq(fo_rows_text(im->pruned, i, 0), export_name) && strcmp(period, fo_rows_text(im->pruned, i, 1)) < 0)
+        if (fo_streq(fo_rows_text(im->pruned, i, 0), export_name) &&
+            strcmp(period, fo_rows_text(im->pruned, i, 1)) < 0)
             return true;
     return false;
 }
@@ -35,10 +37,12 @@ month_plan(const fo_import *im, const fo_import_export *ex, const fo_import_mont
 {
     const fo_rows *rows = ex->aws->reset ? NULL : im->current;
 
-    if (!im->options->force && !ex->aws->reset && month_is_pruned(im, ex->identity.export_name, month->period))
+    if (!im->options->force && !ex->aws->reset &&
+        month_is_pruned(im, ex->identity.export_name, month->period))
         return FO_IMPORT_PRUNED;
     for (size_t i = 0; i < (rows ? fo_rows_count(rows) : 0); i++) {
-        if (!fo_streq(fo_rows_text(rows, i, 0), ex->identity.export_name) || !fo_streq(fo_rows_text(rows, i, 1), month->period))
+        if (!fo_streq(fo_rows_text(rows, i, 0), ex->identity.export_name) ||
+            !fo_streq(fo_rows_text(rows, i, 1), month->period))
             continue;
         if (!fo_streq(fo_rows_text(rows, i, 2), month->version_id))
             return FO_IMPORT_REPLACE;
@@ -50,8 +54,8 @@ month_plan(const fo_import *im, const fo_import_export *ex, const fo_import_mont
 
 /* Failed: the reason is recorded, the colliding names that were not published are forgotten. */
 static finops_code
-month_fail(fo_import *im, fo_import_export *ex, const fo_import_month *month, const fo_version_key *key, double seconds,
-           finops_error *why)
+month_fail(fo_import *im, fo_import_export *ex, const fo_import_month *month, const fo_version_key *key,
+           double seconds, finops_error *why)
 {
     finops_code rc = finops_error_code(why);
     fo_colnames *names = NULL;
@@ -71,7 +75,9 @@ month_fail(fo_import *im, fo_import_export *ex, const fo_import_month *month, co
         }
         fo_conn_set_cancel(conn, im->options->cancel);
     }
-    month_event(im, ex, month, (fo_import_event){ .action = FO_IMPORT_FAILED, .done = true, .seconds = seconds, .error = why });
+    month_event(
+        im, ex, month,
+        (fo_import_event){ .action = FO_IMPORT_FAILED, .done = true, .seconds = seconds, .error = why });
     return rc;
 }
 
@@ -94,10 +100,11 @@ month_cut_statement(finops_error **err)
 }
 
 static finops_code
-month_schema(fo_import *im, fo_import_export *ex, const fo_import_month *month, fo_bill_schema *ret, finops_error **err)
+month_schema(fo_import *im, fo_import_export *ex, const fo_import_month *month, fo_bill_schema *ret,
+             finops_error **err)
 {
-    finops_code rc = fo_bill_schema_read(fo_database_conn(im->database), im->files, month->files, month->n_files, month->parquet,
-                                         ex->names, ret, err);
+    finops_code rc = fo_bill_schema_read(fo_database_conn(im->database), im->files, month->files,
+                                         month->n_files, month->parquet, ex->names, ret, err);
 
     for (size_t i = 0; rc == FINOPS_OK && im->options->warning && i < ret->warnings.n; i++)
         im->options->warning(ret->warnings.items[i], im->options->arg);
@@ -110,12 +117,14 @@ month_progress(fo_import *im, const char *what, fo_bill_progress **ret, finops_e
     fo_conn *conn = fo_database_conn(im->database);
     finops_code rc = fo_conn_measure_progress(conn, err);
 
-    return rc == FINOPS_OK ? fo_bill_progress_start(conn, what, im->options->progress, im->options->arg, ret, err) : rc;
+    return rc == FINOPS_OK
+               ? fo_bill_progress_start(conn, what, im->options->progress, im->options->arg, ret, err)
+               : rc;
 }
 
 static finops_code
-month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month, const fo_version_key *key, fo_bill_result *ret,
-           finops_error **err)
+month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month, const fo_version_key *key,
+           fo_bill_result *ret, finops_error **err)
 {
     FO_AUTO(fo_bill_schema_done) fo_bill_schema own = { 0 };
     fo_conn *conn = fo_database_conn(im->database);
@@ -133,15 +142,16 @@ month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month, co
     if (rc == FINOPS_OK && im->options->progress)
         rc = what ? month_progress(im, what, &publish.progress, err) : fo_error_oom(err);
     if (rc == FINOPS_OK)
-        rc = fo_publish_month(conn, fo_database_engine(im->database), &ex->target, &publish, month->schema ? month->schema : &own,
-                              ex->names, ret, err);
+        rc = fo_publish_month(conn, fo_database_engine(im->database), &ex->target, &publish,
+                              month->schema ? month->schema : &own, ex->names, ret, err);
     fo_bill_progress_stop(publish.progress);
     return rc;
 }
 
 /* Loads and tells; a failure is told too, and only what ends the run is returned. */
 static finops_code
-month_execute(fo_import *im, fo_import_export *ex, const fo_import_month *month, fo_import_action action, finops_error **err)
+month_execute(fo_import *im, fo_import_export *ex, const fo_import_month *month, fo_import_action action,
+              finops_error **err)
 {
     const fo_version_key key = { FO_VENDOR_AWS, ex->identity.export_name, month->period, month->version_id };
     FO_AUTO(fo_bill_result_done) fo_bill_result result = { 0 };
@@ -178,9 +188,11 @@ fo_import_month_run(fo_import *im, fo_import_export *ex, const fo_import_month *
     fo_import_action action = month_plan(im, ex, month);
 
     if (fo_cancelled(im->options->cancel))
-        return fo_error_set(err, FINOPS_E_CANCELLED, "stopped before %s %s", ex->identity.export_name, month->period);
+        return fo_error_set(err, FINOPS_E_CANCELLED, "stopped before %s %s", ex->identity.export_name,
+                            month->period);
     if (month->broken && action != FO_IMPORT_PRUNED) {
-        const fo_version_key key = { FO_VENDOR_AWS, ex->identity.export_name, month->period, month->version_id };
+        const fo_version_key key = { FO_VENDOR_AWS, ex->identity.export_name, month->period,
+                                     month->version_id };
         FO_AUTO(finops_error_freep) finops_error *why = NULL;
         fo_error_set(&why, finops_error_code(month->broken), "%s", finops_error_text(month->broken));
         month_fail(im, ex, month, &key, 0, why);

@@ -45,7 +45,8 @@ paths_hash_file(fo_files *files, const char *address, char hex[FO_SHA256_HEX], f
 
 /* SHA-256 over names and contents, in order of the names. */
 static finops_code
-paths_version(fo_files *files, const fo_bill_file *list, size_t n, char hex[FO_SHA256_HEX], finops_error **err)
+paths_version(fo_files *files, const fo_bill_file *list, size_t n, char hex[FO_SHA256_HEX],
+              finops_error **err)
 {
     FO_AUTO(fo_strv_done) fo_strv lines = FO_STRV_INIT;
     FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
@@ -77,7 +78,8 @@ paths_default_name(const char *path)
 
 /* Absolute addresses, which live in *addresses. All files must be of one format. */
 static finops_code
-paths_files(const fo_import *im, fo_strv *addresses, fo_bill_file **ret, bool *ret_parquet, finops_error **err)
+paths_files(const fo_import *im, fo_strv *addresses, fo_bill_file **ret, bool *ret_parquet,
+            finops_error **err)
 {
     size_t n = im->options->n_paths;
     FO_AUTO(fo_freep) fo_bill_file *files = fo_array(n, sizeof(*files));
@@ -87,11 +89,14 @@ paths_files(const fo_import *im, fo_strv *addresses, fo_bill_file **ret, bool *r
         return fo_error_oom(err);
     for (size_t i = 0; i < n; i++) {
         const char *path = im->options->paths[i];
-        char *address = fo_starts(path, "s3://") ? fo_strdup(path) : fo_path_absolute(fo_starts(path, "file://") ? path + 7 : path);
+        char *address = fo_starts(path, "s3://")
+                            ? fo_strdup(path)
+                            : fo_path_absolute(fo_starts(path, "file://") ? path + 7 : path);
         if (!address || !fo_strv_take(addresses, address))
             return fo_error_oom(err);
         if (fo_ends(path, ".parquet") != parquet)
-            return fo_error_set(err, FINOPS_E_USAGE, "%s and %s are of different formats; import them one after the other",
+            return fo_error_set(err, FINOPS_E_USAGE,
+                                "%s and %s are of different formats; import them one after the other",
                                 im->options->paths[0], path);
     }
     for (size_t i = 0; i < n; i++)
@@ -105,8 +110,8 @@ paths_files(const fo_import *im, fo_strv *addresses, fo_bill_file **ret, bool *r
 static finops_code
 paths_period_sql(const fo_bill_schema *schema, fo_str *sql, finops_error **err)
 {
-    static const char *const sources[] = { "bill_billing_period_start_date", "billing_period_start", "line_item_usage_start_date",
-                                           "charge_period_start" };
+    static const char *const sources[] = { "bill_billing_period_start_date", "billing_period_start",
+                                           "line_item_usage_start_date", "charge_period_start" };
     bool any = false;
 
     for (size_t i = 0; i < FO_COUNT(sources); i++) {
@@ -117,13 +122,16 @@ paths_period_sql(const fo_bill_schema *schema, fo_str *sql, finops_error **err)
     }
     fo_str_add(sql, "), '%Y-%m')");
     if (!any)
-        return fo_error_set(err, FINOPS_E_DATA, "%s is no bill: it has no column that tells the billing period", schema->inputs[0].label);
+        return fo_error_set(err, FINOPS_E_DATA,
+                            "%s is no bill: it has no column that tells the billing period",
+                            schema->inputs[0].label);
     return fo_str_check(sql, err);
 }
 
 /* Periods and their rows, by reading everything once. */
 static finops_code
-paths_periods(fo_import *im, const fo_bill_schema *schema, const char *period_sql, fo_rows **ret, finops_error **err)
+paths_periods(fo_import *im, const fo_bill_schema *schema, const char *period_sql, fo_rows **ret,
+              finops_error **err)
 {
     FO_AUTO(fo_bill_job_done) fo_bill_job job = { 0 };
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
@@ -144,7 +152,8 @@ paths_periods(fo_import *im, const fo_bill_schema *schema, const char *period_sq
 static bool
 paths_in_range(const fo_aws_settings *aws, const char *period)
 {
-    return (!aws->start_date || strncmp(period, aws->start_date, 7) >= 0) && (!aws->end_date || strncmp(period, aws->end_date, 7) <= 0);
+    return (!aws->start_date || strncmp(period, aws->start_date, 7) >= 0) &&
+           (!aws->end_date || strncmp(period, aws->end_date, 7) <= 0);
 }
 
 static const char *
@@ -158,8 +167,8 @@ paths_format(const fo_bill_schema *schema)
 }
 
 static finops_code
-paths_load_period(fo_import *im, fo_import_export *ex, fo_import_month *month, const char *period_sql, const char *period, int64_t rows,
-                  finops_error **err)
+paths_load_period(fo_import *im, fo_import_export *ex, fo_import_month *month, const char *period_sql,
+                  const char *period, int64_t rows, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str where = FO_STR_INIT;
 
@@ -175,7 +184,8 @@ paths_load_period(fo_import *im, fo_import_export *ex, fo_import_month *month, c
 }
 
 static finops_code
-paths_load(fo_import *im, fo_import_export *ex, fo_import_month *month, const fo_bill_schema *schema, finops_error **err)
+paths_load(fo_import *im, fo_import_export *ex, fo_import_month *month, const fo_bill_schema *schema,
+           finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str period_sql = FO_STR_INIT;
     FO_AUTO(fo_rows_freep) fo_rows *periods = NULL;
@@ -186,13 +196,14 @@ paths_load(fo_import *im, fo_import_export *ex, fo_import_month *month, const fo
     if (rc != FINOPS_OK)
         return rc;
     if (fo_rows_count(periods) > 0 && !fo_rows_text(periods, 0, 0))
-        return fo_error_set(err, FINOPS_E_DATA, "%" PRId64 " rows of %s have no billing period", fo_rows_int(periods, 0, 1),
-                            schema->inputs[0].label);
+        return fo_error_set(err, FINOPS_E_DATA, "%" PRId64 " rows of %s have no billing period",
+                            fo_rows_int(periods, 0, 1), schema->inputs[0].label);
     if (fo_rows_count(periods) == 0 && im->options->warning)
         im->options->warning("the files hold no rows: there is nothing to load", im->options->arg);
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(periods); i++)
         if (paths_in_range(ex->aws, fo_rows_text(periods, i, 0)))
-            rc = paths_load_period(im, ex, month, fo_str_z(&period_sql), fo_rows_text(periods, i, 0), fo_rows_int(periods, i, 1), err);
+            rc = paths_load_period(im, ex, month, fo_str_z(&period_sql), fo_rows_text(periods, i, 0),
+                                   fo_rows_int(periods, i, 1), err);
     return rc;
 }
 
@@ -221,7 +232,8 @@ fo_import_paths(fo_import *im, finops_error **err)
     if (rc == FINOPS_OK)
         rc = fo_import_export_open(im, aws, name, source_uri, &ex, err);
     if (rc == FINOPS_OK)
-        rc = fo_bill_schema_read(fo_database_conn(im->database), im->files, files, im->options->n_paths, parquet, ex.names, &schema, err);
+        rc = fo_bill_schema_read(fo_database_conn(im->database), im->files, files, im->options->n_paths,
+                                 parquet, ex.names, &schema, err);
     if (rc != FINOPS_OK)
         return rc;
     for (size_t i = 0; im->options->warning && i < schema.warnings.n; i++)

@@ -6,8 +6,8 @@
 #include "engine/engine.h"
 
 /*
- * Adds "SELECT account_id, service, line_item_type, currency, row_count, unblended, net, amortized FROM <from> GROUP BY …";
- * `from` is any relation text that has the columns.
+ * Adds "SELECT account_id, service, line_item_type, currency, row_count, unblended, net, amortized FROM
+ * <from> GROUP BY …"; `from` is any relation text that has the columns.
  */
 void fo_ledger_select(const fo_cost_columns *columns, const char *from, fo_str *sql);
 

@@ -1,4 +1,5 @@
-/* Names bill tables and columns get in the database; the rules are those of the databases users already have. */
+/* Names bill tables and columns get in the database; the rules are those of the databases users already have.
+ */
 #include "billing/names.h"
 
 #include <string.h>

@@ -6,8 +6,8 @@
 #include "base/str.h"
 
 /*
- * The export's part of its table names: lower case, separators to '_', other characters dropped, "export_" in front when it
- * does not begin with a letter, at most 50 characters. "Acme CUR-hourly" -> "acme_cur_hourly".
+ * The export's part of its table names: lower case, separators to '_', other characters dropped, "export_" in
+ * front when it does not begin with a letter, at most 50 characters. "Acme CUR-hourly" -> "acme_cur_hourly".
  */
 finops_code fo_bill_table_base(const char *export_name, fo_str *ret, finops_error **err);
 
@@ -15,9 +15,10 @@ finops_code fo_bill_table_base(const char *export_name, fo_str *ret, finops_erro
 finops_code fo_bill_table_name(const char *base, const char *period, fo_str *ret, finops_error **err);
 
 /*
- * A header in snake case, as the providers' own tables spell it: an underscore before each capital, everything else that is no
- * letter or digit to one underscore ("lineItem/UnblendedCost" -> "line_item_unblended_cost", "savingsPlan/SavingsPlanARN" ->
- * "savings_plan_savings_plan_a_r_n"). Letters beyond ASCII are kept as they are. "column" when nothing is left.
+ * A header in snake case, as the providers' own tables spell it: an underscore before each capital,
+ * everything else that is no letter or digit to one underscore ("lineItem/UnblendedCost" ->
+ * "line_item_unblended_cost", "savingsPlan/SavingsPlanARN" -> "savings_plan_savings_plan_a_r_n"). Letters
+ * beyond ASCII are kept as they are. "column" when nothing is left.
  */
 finops_code fo_bill_column_name(const char *header, fo_str *ret, finops_error **err);
 

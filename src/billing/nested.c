@@ -5,7 +5,8 @@
 
 #include "base/mem.h"
 
-#define KEYS_MAX 1000 /* of one nested column; more make the view unusable, and stay reachable through the map */
+#define KEYS_MAX                                                                                             \
+    1000 /* of one nested column; more make the view unusable, and stay reachable through the map */
 
 /* The statement that lists the keys of a column. */
 static void
@@ -25,8 +26,8 @@ nested_keys_sql(fo_str *sql, const char *schema, const char *table, const char *
 
 /* Names for the keys, found as the flat header "column/key" would be, so that old flat months share them. */
 static finops_code
-nested_register_column(fo_conn *conn, const char *schema, const char *table, const char *column, const char *type,
-                       fo_colnames *names, finops_error **err)
+nested_register_column(fo_conn *conn, const char *schema, const char *table, const char *column,
+                       const char *type, fo_colnames *names, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     FO_AUTO(fo_rows_freep) fo_rows *keys = NULL;
@@ -49,22 +50,26 @@ nested_register_column(fo_conn *conn, const char *schema, const char *table, con
 }
 
 finops_code
-fo_nested_register(fo_conn *conn, const char *schema, const char *table, fo_colnames *names, finops_error **err)
+fo_nested_register(fo_conn *conn, const char *schema, const char *table, fo_colnames *names,
+                   finops_error **err)
 {
     const fo_param params[] = { schema, table };
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
-    finops_code rc = fo_conn_rows(conn,
-                                  "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = "
-                                  "current_database() AND schema_name = $1 AND table_name = $2 "
-                                  "AND (data_type LIKE 'MAP(VARCHAR,%' OR data_type LIKE 'STRUCT(%') ORDER BY column_index",
-                                  params, FO_COUNT(params), &rows, err);
+    finops_code rc = fo_conn_rows(
+        conn,
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = "
+        "current_database() AND schema_name = $1 AND table_name = $2 "
+        "AND (data_type LIKE 'MAP(VARCHAR,%' OR data_type LIKE 'STRUCT(%') ORDER BY column_index",
+        params, FO_COUNT(params), &rows, err);
 
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++)
-        rc = nested_register_column(conn, schema, table, fo_rows_text(rows, i, 0), fo_rows_text(rows, i, 1), names, err);
+        rc = nested_register_column(conn, schema, table, fo_rows_text(rows, i, 0), fo_rows_text(rows, i, 1),
+                                    names, err);
     return rc;
 }
 
-/* The key inside "column[key]", or NULL when the header is another column's. Not terminated: *ret_len bytes. */
+/* The key inside "column[key]", or NULL when the header is another column's. Not terminated: *ret_len bytes.
+ */
 static const char *
 nested_key(const char *header, const char *column, size_t *ret_len)
 {
@@ -83,7 +88,7 @@ nested_struct_has(const char *type, const char *key)
     FO_AUTO(fo_freep) char *quoted = fo_format("\"%s\" ", key);
     FO_AUTO(fo_freep) char *plain = fo_format("%s ", key);
 
-    for (const char *p = type; quoted && plain && (p = strpbrk(p, "(,")); ) {
+    for (const char *p = type; quoted && plain && (p = strpbrk(p, "(,"));) {
         p++;
         p += *p == ' ';
         if (fo_starts(p, quoted) || fo_starts(p, plain))
@@ -93,7 +98,8 @@ nested_struct_has(const char *type, const char *key)
 }
 
 static finops_code
-nested_expression(const char *column, const char *type, const char *key, const char *name, fo_str *sql, finops_error **err)
+nested_expression(const char *column, const char *type, const char *key, const char *name, fo_str *sql,
+                  finops_error **err)
 {
     bool map = fo_starts(type, "MAP(");
 
@@ -109,8 +115,8 @@ nested_expression(const char *column, const char *type, const char *key, const c
 }
 
 finops_code
-fo_nested_expressions(const fo_colnames *names, const char *column, const char *type, const fo_strv *have, fo_str *sql,
-                      finops_error **err)
+fo_nested_expressions(const fo_colnames *names, const char *column, const char *type, const fo_strv *have,
+                      fo_str *sql, finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
@@ -120,7 +126,8 @@ fo_nested_expressions(const fo_colnames *names, const char *column, const char *
         if (!at || fo_strv_has(have, fo_colnames_column(names, i)))
             continue;
         FO_AUTO(fo_freep) char *key = fo_strndup(at, len);
-        rc = key ? nested_expression(column, type, key, fo_colnames_column(names, i), sql, err) : fo_error_oom(err);
+        rc = key ? nested_expression(column, type, key, fo_colnames_column(names, i), sql, err)
+                 : fo_error_oom(err);
     }
     return rc;
 }

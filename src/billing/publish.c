@@ -23,9 +23,9 @@ typedef struct publish {
     const fo_bill_month *month;
     const fo_bill_schema *schema;
     fo_colnames *names;
-    char *table;      /* name of the month's table */
-    char *relation;   /* the month's rows as a FROM item */
-    fo_strv columns;  /* of the table */
+    char *table;     /* name of the month's table */
+    char *relation;  /* the month's rows as a FROM item */
+    fo_strv columns; /* of the table */
 } publish;
 
 static void
@@ -70,10 +70,11 @@ fo_relation_columns(fo_conn *conn, const char *schema, const char *name, fo_strv
 {
     const fo_param params[] = { schema, name };
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
-    finops_code rc = fo_conn_rows(conn,
-                                  "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() "
-                                  "AND schema_name = $1 AND table_name = $2 ORDER BY column_index",
-                                  params, FO_COUNT(params), &rows, err);
+    finops_code rc =
+        fo_conn_rows(conn,
+                     "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() "
+                     "AND schema_name = $1 AND table_name = $2 ORDER BY column_index",
+                     params, FO_COUNT(params), &rows, err);
 
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++)
         if (!fo_strv_add(ret, fo_rows_text(rows, i, 0)))
@@ -105,24 +106,26 @@ publish_names(publish *p, finops_error **err)
 }
 
 /*
- * A table of one strategy can have the name of another export's table of the other: export "cur_2024_11" as one table and
- * November of "cur". Nothing is ever loaded into or over a table of another export.
+ * A table of one strategy can have the name of another export's table of the other: export "cur_2024_11" as
+ * one table and November of "cur". Nothing is ever loaded into or over a table of another export.
  */
 static finops_code
 publish_check_owner(const publish *p, finops_error **err)
 {
     const fo_param params[] = { p->table, p->target->vendor, p->target->export_name, p->target->schema };
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
-    finops_code rc = fo_conn_rows(p->conn,
-                                  "SELECT export_name FROM billing_state.load_state WHERE table_name = $1 AND current_version "
-                                  "AND (vendor, export_name) <> ($2, $3) AND EXISTS (FROM duckdb_tables() WHERE table_name = $1 "
-                                  "AND schema_name = $4 AND database_name = current_database()) LIMIT 1",
-                                  params, FO_COUNT(params), &rows, err);
+    finops_code rc = fo_conn_rows(
+        p->conn,
+        "SELECT export_name FROM billing_state.load_state WHERE table_name = $1 AND current_version "
+        "AND (vendor, export_name) <> ($2, $3) AND EXISTS (FROM duckdb_tables() WHERE table_name = $1 "
+        "AND schema_name = $4 AND database_name = current_database()) LIMIT 1",
+        params, FO_COUNT(params), &rows, err);
 
     if (rc != FINOPS_OK || fo_rows_count(rows) == 0)
         return rc;
     rc = fo_error_set(err, FINOPS_E_EXISTS, "table %s holds export %s", p->table, fo_rows_text(rows, 0, 0));
-    fo_error_hint(err, "load %s with the other --table-strategy or another --dataset-name", p->target->export_name);
+    fo_error_hint(err, "load %s with the other --table-strategy or another --dataset-name",
+                  p->target->export_name);
     return rc;
 }
 
@@ -163,10 +166,11 @@ publish_clear_old(publish *p, finops_error **err)
 {
     const fo_param params[] = { p->target->vendor, p->target->export_name, p->month->key.period };
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
-    finops_code rc = fo_conn_rows(p->conn,
-                                  "SELECT table_name FROM billing_state.load_state WHERE vendor = $1 AND export_name = $2 "
-                                  "AND billing_period = $3 AND current_version AND table_name IS NOT NULL",
-                                  params, FO_COUNT(params), &rows, err);
+    finops_code rc =
+        fo_conn_rows(p->conn,
+                     "SELECT table_name FROM billing_state.load_state WHERE vendor = $1 AND export_name = $2 "
+                     "AND billing_period = $3 AND current_version AND table_name IS NOT NULL",
+                     params, FO_COUNT(params), &rows, err);
 
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++) {
         const char *old = fo_rows_text(rows, i, 0);
@@ -265,7 +269,8 @@ publish_bytes(const fo_bill_schema *schema)
     return bytes;
 }
 
-/* Runs the statements that read the files, with the CSV reader's job set; *ret_rows gets what the files held. */
+/* Runs the statements that read the files, with the CSV reader's job set; *ret_rows gets what the files held.
+ */
 static finops_code
 publish_load(publish *p, fo_bill_result *result, int64_t *ret_rows, finops_error **err)
 {
@@ -275,7 +280,8 @@ publish_load(publish *p, fo_bill_result *result, int64_t *ret_rows, finops_error
     if (rc != FINOPS_OK)
         return rc;
     fo_exact_rounded(p->engine); /* counts from here */
-    fo_bill_progress_watch(p->month->progress, p->schema->parquet ? NULL : &job.job, publish_bytes(p->schema));
+    fo_bill_progress_watch(p->month->progress, p->schema->parquet ? NULL : &job.job,
+                           publish_bytes(p->schema));
     rc = p->target->single ? publish_single(p, err) : publish_separate(p, err);
     fo_bill_progress_watch(p->month->progress, NULL, 0);
     rc = fo_bill_job_end(p->engine, p->schema, rc, err);
@@ -296,10 +302,11 @@ publish_ledger(publish *p, finops_error **err)
     const fo_param params[] = { key->vendor, key->export_name, key->period, key->version_id };
     const fo_cost_columns columns = { .names = &p->columns };
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    finops_code rc = fo_conn_bind_exec(p->conn,
-                                       "DELETE FROM billing_state.ledger WHERE vendor = $1 AND export_name = $2 "
-                                       "AND billing_period = $3 AND version_id = $4",
-                                       params, FO_COUNT(params), NULL, err);
+    finops_code rc =
+        fo_conn_bind_exec(p->conn,
+                          "DELETE FROM billing_state.ledger WHERE vendor = $1 AND export_name = $2 "
+                          "AND billing_period = $3 AND version_id = $4",
+                          params, FO_COUNT(params), NULL, err);
 
     if (rc != FINOPS_OK)
         return rc;
@@ -307,7 +314,8 @@ publish_ledger(publish *p, finops_error **err)
     fo_ledger_select(&columns, p->relation, &sql);
     fo_str_add(&sql, ") AS sums ORDER BY ALL");
     rc = fo_str_check(&sql, err);
-    return rc == FINOPS_OK ? fo_conn_bind_exec(p->conn, fo_str_z(&sql), params, FO_COUNT(params), NULL, err) : rc;
+    return rc == FINOPS_OK ? fo_conn_bind_exec(p->conn, fo_str_z(&sql), params, FO_COUNT(params), NULL, err)
+                           : rc;
 }
 
 /* "12.500000000000000000" -> "12.5". */
@@ -331,11 +339,12 @@ publish_totals(publish *p, fo_bill_result *result, finops_error **err)
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
     FO_AUTO(fo_str_done) fo_str totals = FO_STR_INIT;
     FO_AUTO(fo_str_done) fo_str currencies = FO_STR_INIT;
-    finops_code rc = fo_conn_rows(p->conn,
-                                  "SELECT coalesce(currency, ''), sum(unblended), sum(row_count) FROM billing_state.ledger "
-                                  "WHERE vendor = $1 AND export_name = $2 AND billing_period = $3 AND version_id = $4 "
-                                  "GROUP BY 1 ORDER BY 1",
-                                  params, FO_COUNT(params), &rows, err);
+    finops_code rc = fo_conn_rows(
+        p->conn,
+        "SELECT coalesce(currency, ''), sum(unblended), sum(row_count) FROM billing_state.ledger "
+        "WHERE vendor = $1 AND export_name = $2 AND billing_period = $3 AND version_id = $4 "
+        "GROUP BY 1 ORDER BY 1",
+        params, FO_COUNT(params), &rows, err);
 
     if (rc != FINOPS_OK)
         return rc;
@@ -357,7 +366,8 @@ publish_totals(publish *p, fo_bill_result *result, finops_error **err)
     return FINOPS_OK;
 }
 
-/* What was read must be what is there, and a month with rows is not replaced by one without unless that is asked for. */
+/* What was read must be what is there, and a month with rows is not replaced by one without unless that is
+ * asked for. */
 static finops_code
 publish_verify(publish *p, const fo_bill_result *result, int64_t read, finops_error **err)
 {
@@ -367,7 +377,9 @@ publish_verify(publish *p, const fo_bill_result *result, int64_t read, finops_er
     int64_t want = p->month->where ? p->month->expect_rows : read;
 
     if (result->rows != want)
-        return fo_error_set(err, FINOPS_E_DRIFT, "%" PRId64 " rows were read and %" PRId64 " are in the table", want, result->rows);
+        return fo_error_set(err, FINOPS_E_DRIFT,
+                            "%" PRId64 " rows were read and %" PRId64 " are in the table", want,
+                            result->rows);
     if (result->rows > 0 || p->month->allow_empty)
         return FINOPS_OK;
     finops_code rc = fo_conn_rows(p->conn,
@@ -376,7 +388,8 @@ publish_verify(publish *p, const fo_bill_result *result, int64_t read, finops_er
                                   params, FO_COUNT(params), &rows, err);
     if (rc != FINOPS_OK || fo_rows_int(rows, 0, 0) == 0)
         return rc;
-    rc = fo_error_set(err, FINOPS_E_DATA, "the files hold no rows, the month that is loaded has %" PRId64, fo_rows_int(rows, 0, 0));
+    rc = fo_error_set(err, FINOPS_E_DATA, "the files hold no rows, the month that is loaded has %" PRId64,
+                      fo_rows_int(rows, 0, 0));
     fo_error_hint(err, "pass --force to replace the month by an empty one");
     return rc;
 }
@@ -433,7 +446,10 @@ finops_code
 fo_publish_month(fo_conn *conn, fo_engine *engine, const fo_bill_target *target, const fo_bill_month *month,
                  const fo_bill_schema *schema, fo_colnames *names, fo_bill_result *ret, finops_error **err)
 {
-    FO_AUTO(publish_done) publish p = { .conn = conn, .engine = engine, .target = target, .month = month, .schema = schema, .names = names };
+    FO_AUTO(publish_done)
+    publish p = {
+        .conn = conn, .engine = engine, .target = target, .month = month, .schema = schema, .names = names
+    };
     FO_AUTO(fo_bill_result_done) fo_bill_result result = { 0 };
 
     assert(conn && engine && target && month && schema && names && ret);

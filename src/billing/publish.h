@@ -1,5 +1,6 @@
 /*
- * Publishing a month: its table, its ledger, the unified view and its state change in one transaction, or nothing does.
+ * Publishing a month: its table, its ledger, the unified view and its state change in one transaction, or
+ * nothing does.
  */
 #ifndef FO_BILLING_PUBLISH_H
 #define FO_BILLING_PUBLISH_H
@@ -22,32 +23,35 @@ typedef struct fo_bill_month {
     const char *where; /* SQL condition on the table's columns for files of several months, or NULL */
     fo_files *files;
     const fo_cancel *cancel;
-    int64_t expect_rows; /* rows `where` must select; ignored without `where` */
-    bool allow_empty;    /* replace rows by none without a word */
+    int64_t expect_rows;               /* rows `where` must select; ignored without `where` */
+    bool allow_empty;                  /* replace rows by none without a word */
     struct fo_bill_progress *progress; /* told what is read; may be NULL */
 } fo_bill_month;
 
 /* What came out of it. */
 typedef struct fo_bill_result {
     int64_t rows;
-    int64_t rounded;    /* decimals that lost digits beyond the 18th */
+    int64_t rounded; /* decimals that lost digits beyond the 18th */
     int64_t bytes_read;
-    char *total_cost;   /* unblended; NULL with several currencies */
-    char *currency;     /* "USD" or "EUR,USD"; "" when the bill names none */
-    char *totals;       /* "12.50 USD, 3.00 EUR" */
+    char *total_cost; /* unblended; NULL with several currencies */
+    char *currency;   /* "USD" or "EUR,USD"; "" when the bill names none */
+    char *totals;     /* "12.50 USD, 3.00 EUR" */
 } fo_bill_result;
 void fo_bill_result_done(fo_bill_result *result);
 
 /* Creates the schema for bill tables. */
 finops_code fo_publish_prepare(fo_conn *conn, const char *schema, finops_error **err);
 /* Loads, verifies and publishes; on failure the month is as it was. */
-finops_code fo_publish_month(fo_conn *conn, fo_engine *engine, const fo_bill_target *target, const fo_bill_month *month,
-                             const fo_bill_schema *schema, fo_colnames *names, fo_bill_result *ret, finops_error **err);
+finops_code fo_publish_month(fo_conn *conn, fo_engine *engine, const fo_bill_target *target,
+                             const fo_bill_month *month, const fo_bill_schema *schema, fo_colnames *names,
+                             fo_bill_result *ret, finops_error **err);
 
 /* (Re)makes <base>_unified over all current months of the export; drops it when there is none. */
-finops_code fo_unified_view(fo_conn *conn, const fo_bill_target *target, const fo_colnames *names, finops_error **err);
+finops_code fo_unified_view(fo_conn *conn, const fo_bill_target *target, const fo_colnames *names,
+                            finops_error **err);
 
 /* Column names of a relation, in order. */
-finops_code fo_relation_columns(fo_conn *conn, const char *schema, const char *name, fo_strv *ret, finops_error **err);
+finops_code fo_relation_columns(fo_conn *conn, const char *schema, const char *name, fo_strv *ret,
+                                finops_error **err);
 
 #endif

@@ -29,15 +29,18 @@ retention_run(fo_conn *conn, const char *sql, const char *export_name, const cha
 
 /* Months of an export that have a table: export, period, table, rows. */
 static finops_code
-retention_months(fo_conn *conn, const char *dataset, const char *export_name, const char *before, fo_rows **ret, finops_error **err)
+retention_months(fo_conn *conn, const char *dataset, const char *export_name, const char *before,
+                 fo_rows **ret, finops_error **err)
 {
     const fo_param params[] = { FO_VENDOR_AWS, export_name, before, dataset };
 
-    return fo_conn_rows(conn,
-                        "SELECT s.export_name, s.billing_period, s.table_name, s.row_count FROM billing_state.load_state s "
-                        "WHERE s.vendor = $1 AND ($2 IS NULL OR s.export_name = $2) AND ($3 IS NULL OR s.billing_period < $3) "
-                        "AND s.current_version AND $4 IS NOT NULL ORDER BY 1, 2",
-                        params, FO_COUNT(params), ret, err);
+    return fo_conn_rows(
+        conn,
+        "SELECT s.export_name, s.billing_period, s.table_name, s.row_count FROM billing_state.load_state s "
+        "WHERE s.vendor = $1 AND ($2 IS NULL OR s.export_name = $2) AND ($3 IS NULL OR s.billing_period < "
+        "$3) "
+        "AND s.current_version AND $4 IS NOT NULL ORDER BY 1, 2",
+        params, FO_COUNT(params), ret, err);
 }
 
 /* The name the table has, also where the earlier tool recorded none. */
@@ -61,13 +64,15 @@ retention_base(fo_str *ret, const char *table, const char *period)
 {
     size_t n = strlen(table);
 
-    if (n > 8 && table[n - 8] == '_' && strncmp(table + n - 7, period, 4) == 0 && strcmp(table + n - 2, period + 5) == 0)
+    if (n > 8 && table[n - 8] == '_' && strncmp(table + n - 7, period, 4) == 0 &&
+        strcmp(table + n - 2, period + 5) == 0)
         n -= 8;
     fo_str_addn(ret, table, n);
 }
 
 static finops_code
-retention_drop_month(fo_conn *conn, const char *dataset, const char *table, const char *period, finops_error **err)
+retention_drop_month(fo_conn *conn, const char *dataset, const char *table, const char *period,
+                     finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str base = FO_STR_INIT;
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
@@ -88,10 +93,13 @@ retention_drop_month(fo_conn *conn, const char *dataset, const char *table, cons
 
 /* The view over what is left of the export. */
 static finops_code
-retention_view(fo_conn *conn, const char *dataset, const char *export_name, const char *table_base, finops_error **err)
+retention_view(fo_conn *conn, const char *dataset, const char *export_name, const char *table_base,
+               finops_error **err)
 {
     FO_AUTO(fo_colnames_freep) fo_colnames *names = NULL;
-    fo_bill_target target = { .schema = dataset, .vendor = FO_VENDOR_AWS, .export_name = export_name, .table_base = table_base };
+    fo_bill_target target = {
+        .schema = dataset, .vendor = FO_VENDOR_AWS, .export_name = export_name, .table_base = table_base
+    };
     finops_code rc = fo_colnames_load(conn, FO_VENDOR_AWS, export_name, &names, err);
 
     return rc == FINOPS_OK ? fo_unified_view(conn, &target, names, err) : rc;
@@ -99,7 +107,8 @@ retention_view(fo_conn *conn, const char *dataset, const char *export_name, cons
 
 /* Drops the tables of rows first..end, all of one export, and refreshes its view. */
 static finops_code
-retention_drop_export(fo_conn *conn, const char *dataset, const fo_rows *months, size_t first, size_t end, finops_error **err)
+retention_drop_export(fo_conn *conn, const char *dataset, const fo_rows *months, size_t first, size_t end,
+                      finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str base = FO_STR_INIT;
     FO_AUTO(fo_str_done) fo_str table = FO_STR_INIT;
@@ -112,9 +121,11 @@ retention_drop_export(fo_conn *conn, const char *dataset, const fo_rows *months,
         if (rc == FINOPS_OK)
             rc = retention_drop_month(conn, dataset, fo_str_z(&table), period, err);
         if (rc == FINOPS_OK)
-            rc = retention_run(conn, "UPDATE billing_state.load_state SET current_version = false WHERE vendor = $1 AND "
-                                     "export_name = $2 AND billing_period = $3 AND current_version",
-                               export_name, period, err);
+            rc = retention_run(
+                conn,
+                "UPDATE billing_state.load_state SET current_version = false WHERE vendor = $1 AND "
+                "export_name = $2 AND billing_period = $3 AND current_version",
+                export_name, period, err);
     }
     if (rc != FINOPS_OK)
         return rc;
@@ -126,12 +137,14 @@ retention_drop_export(fo_conn *conn, const char *dataset, const fo_rows *months,
 static finops_code
 retention_remember(fo_conn *conn, const char *export_name, const char *before, finops_error **err)
 {
-    return retention_run(conn, "INSERT OR REPLACE INTO billing_state.retention VALUES ($1, $2, $3)", export_name, before, err);
+    return retention_run(conn, "INSERT OR REPLACE INTO billing_state.retention VALUES ($1, $2, $3)",
+                         export_name, before, err);
 }
 
 finops_code
-fo_bills_prune(fo_database *database, const char *dataset, const char *export_name, const char *before, bool dry_run,
-               void (*each)(const fo_pruned_month *month, void *arg), void *arg, finops_error **err)
+fo_bills_prune(fo_database *database, const char *dataset, const char *export_name, const char *before,
+               bool dry_run, void (*each)(const fo_pruned_month *month, void *arg), void *arg,
+               finops_error **err)
 {
     FO_AUTO(fo_rows_freep) fo_rows *months = NULL;
     fo_conn *conn = fo_database_conn(database);
@@ -140,7 +153,8 @@ fo_bills_prune(fo_database *database, const char *dataset, const char *export_na
     assert(conn && dataset && before && each);
     finops_code rc = retention_months(conn, dataset, export_name, before, &months, err);
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(months); i++) {
-        bool last = i + 1 == fo_rows_count(months) || !fo_streq(fo_rows_text(months, i + 1, 0), fo_rows_text(months, i, 0));
+        bool last = i + 1 == fo_rows_count(months) ||
+                    !fo_streq(fo_rows_text(months, i + 1, 0), fo_rows_text(months, i, 0));
         if (last && !dry_run) {
             rc = fo_conn_exec(conn, "BEGIN", err);
             if (rc == FINOPS_OK)

@@ -24,7 +24,8 @@ schema_read_csv(fo_files *files, fo_bill_input *input, finops_error **err)
     return FINOPS_OK;
 }
 
-/* Asks the engine about one Parquet file; its path goes in as a literal because table functions of a DESCRIBE take no parameters. */
+/* Asks the engine about one Parquet file; its path goes in as a literal because table functions of a DESCRIBE
+ * take no parameters. */
 static finops_code
 schema_parquet_rows(fo_conn *conn, const char *head, const char *function, const char *address, fo_rows **ret,
                     finops_error **err)
@@ -50,15 +51,18 @@ schema_read_parquet(fo_conn *conn, fo_files *files, fo_bill_input *input, finops
 
     if (rc != FINOPS_OK)
         return rc;
-    rc = schema_parquet_rows(conn, "column_name, column_type FROM (DESCRIBE SELECT * FROM", "read_parquet", input->address, &columns, err);
+    rc = schema_parquet_rows(conn, "column_name, column_type FROM (DESCRIBE SELECT * FROM", "read_parquet",
+                             input->address, &columns, err);
     if (rc == FINOPS_OK)
-        rc = schema_parquet_rows(conn, "num_rows FROM", "parquet_file_metadata", input->address, &counts, err);
+        rc =
+            schema_parquet_rows(conn, "num_rows FROM", "parquet_file_metadata", input->address, &counts, err);
     if (rc != FINOPS_OK) {
         bool broken = rc == FINOPS_E_DATABASE || rc == FINOPS_E_IO;
         return fo_error_wrap(err, broken ? FINOPS_E_CORRUPT : rc, "read %s as Parquet", input->label);
     }
     for (size_t i = 0; i < fo_rows_count(columns); i++)
-        if (!fo_strv_add(&input->headers, fo_rows_text(columns, i, 0)) || !fo_strv_add(&input->types, fo_rows_text(columns, i, 1)))
+        if (!fo_strv_add(&input->headers, fo_rows_text(columns, i, 0)) ||
+            !fo_strv_add(&input->types, fo_rows_text(columns, i, 1)))
             return fo_error_oom(err);
     input->rows = fo_rows_int(counts, 0, 0);
     input->bytes = fo_file_size(file);
@@ -114,13 +118,15 @@ schema_map_input(fo_bill_schema *schema, fo_bill_input *input, fo_colnames *name
     if (rc != FINOPS_OK)
         return rc;
     for (size_t i = 0; i < warnings.n; i++)
-        if (!fo_strv_has(&schema->warnings, warnings.items[i]) && !fo_strv_add(&schema->warnings, warnings.items[i]))
+        if (!fo_strv_has(&schema->warnings, warnings.items[i]) &&
+            !fo_strv_add(&schema->warnings, warnings.items[i]))
             return fo_error_oom(err);
     input->targets = fo_array(columns.n ? columns.n : 1, sizeof(int));
     if (!input->targets)
         return fo_error_oom(err);
     for (size_t i = 0; i < columns.n; i++) {
-        rc = schema_column(schema, columns.items[i], input->types.n ? input->types.items[i] : NULL, &input->targets[i], err);
+        rc = schema_column(schema, columns.items[i], input->types.n ? input->types.items[i] : NULL,
+                           &input->targets[i], err);
         if (rc != FINOPS_OK)
             return rc;
     }
@@ -128,8 +134,8 @@ schema_map_input(fo_bill_schema *schema, fo_bill_input *input, fo_colnames *name
 }
 
 static finops_code
-schema_read_input(fo_conn *conn, fo_files *files, const fo_bill_file *file, bool parquet, fo_bill_input *input,
-                  finops_error **err)
+schema_read_input(fo_conn *conn, fo_files *files, const fo_bill_file *file, bool parquet,
+                  fo_bill_input *input, finops_error **err)
 {
     input->address = fo_strdup(file->address);
     input->label = fo_strdup(file->label);
@@ -139,8 +145,8 @@ schema_read_input(fo_conn *conn, fo_files *files, const fo_bill_file *file, bool
 }
 
 finops_code
-fo_bill_schema_read(fo_conn *conn, fo_files *files, const fo_bill_file *list, size_t n, bool parquet, fo_colnames *names,
-                    fo_bill_schema *ret, finops_error **err)
+fo_bill_schema_read(fo_conn *conn, fo_files *files, const fo_bill_file *list, size_t n, bool parquet,
+                    fo_colnames *names, fo_bill_schema *ret, finops_error **err)
 {
     FO_AUTO(fo_bill_schema_done) fo_bill_schema schema = { .parquet = parquet };
     finops_code rc = FINOPS_OK;
@@ -156,7 +162,8 @@ fo_bill_schema_read(fo_conn *conn, fo_files *files, const fo_bill_file *list, si
         rc = schema_map_input(&schema, &schema.inputs[i], names, err);
     if (rc != FINOPS_OK)
         return rc;
-    schema.focus = fo_bill_schema_find(&schema, "billed_cost") >= 0 && fo_bill_schema_find(&schema, "charge_category") >= 0;
+    schema.focus = fo_bill_schema_find(&schema, "billed_cost") >= 0 &&
+                   fo_bill_schema_find(&schema, "charge_category") >= 0;
     *ret = schema;
     schema = (fo_bill_schema){ 0 };
     return FINOPS_OK;
@@ -182,7 +189,8 @@ fo_bill_schema_done(fo_bill_schema *schema)
 }
 
 static finops_code
-schema_job(const fo_bill_schema *schema, fo_files *files, const fo_cancel *cancel, fo_bill_job *ret, finops_error **err)
+schema_job(const fo_bill_schema *schema, fo_files *files, const fo_cancel *cancel, fo_bill_job *ret,
+           finops_error **err)
 {
     fo_csv_file *inputs = fo_array(schema->n_inputs ? schema->n_inputs : 1, sizeof(*inputs));
     fo_csv_column *columns = fo_array(schema->n_columns ? schema->n_columns : 1, sizeof(*columns));
@@ -194,7 +202,9 @@ schema_job(const fo_bill_schema *schema, fo_files *files, const fo_cancel *cance
     }
     for (size_t i = 0; i < schema->n_inputs; i++) {
         const fo_bill_input *in = &schema->inputs[i];
-        inputs[i] = (fo_csv_file){ .address = in->address, .label = in->label, .targets = in->targets, .n_fields = in->headers.n };
+        inputs[i] = (fo_csv_file){
+            .address = in->address, .label = in->label, .targets = in->targets, .n_fields = in->headers.n
+        };
     }
     for (size_t i = 0; i < schema->n_columns; i++) {
         fo_column_kind kind = schema->columns[i].kind;

@@ -1,6 +1,6 @@
 /*
- * What a month's files hold and what becomes of it: the columns of each file, the columns of the table, and the statement that
- * reads the one as the other, typed by the dictionary.
+ * What a month's files hold and what becomes of it: the columns of each file, the columns of the table, and
+ * the statement that reads the one as the other, typed by the dictionary.
  */
 #ifndef FO_BILLING_SCHEMA_H
 #define FO_BILLING_SCHEMA_H
@@ -43,9 +43,10 @@ typedef struct fo_bill_file {
     const char *label;
 } fo_bill_file;
 
-/* Reads the headers of all files and assigns their columns. A missing or unreadable file is named by the error. */
-finops_code fo_bill_schema_read(fo_conn *conn, fo_files *files, const fo_bill_file *list, size_t n, bool parquet,
-                                fo_colnames *names, fo_bill_schema *ret, finops_error **err);
+/* Reads the headers of all files and assigns their columns. A missing or unreadable file is named by the
+ * error. */
+finops_code fo_bill_schema_read(fo_conn *conn, fo_files *files, const fo_bill_file *list, size_t n,
+                                bool parquet, fo_colnames *names, fo_bill_schema *ret, finops_error **err);
 void fo_bill_schema_done(fo_bill_schema *schema);
 /* Index of a column, or -1. */
 int fo_bill_schema_find(const fo_bill_schema *schema, const char *name);
@@ -64,11 +65,12 @@ typedef struct fo_bill_job {
 } fo_bill_job;
 
 /* Before a statement that holds fo_bill_schema_select runs on a connection of the engine. */
-finops_code fo_bill_job_begin(fo_engine *engine, const fo_bill_schema *schema, fo_files *files, const fo_cancel *cancel,
-                              fo_bill_job *ret, finops_error **err);
-/* After it: rc and *err are what the statement came to; the reader's own account of a failure replaces the engine's. The job's counts
- * stay readable. */
-finops_code fo_bill_job_end(fo_engine *engine, const fo_bill_schema *schema, finops_code rc, finops_error **err);
+finops_code fo_bill_job_begin(fo_engine *engine, const fo_bill_schema *schema, fo_files *files,
+                              const fo_cancel *cancel, fo_bill_job *ret, finops_error **err);
+/* After it: rc and *err are what the statement came to; the reader's own account of a failure replaces the
+ * engine's. The job's counts stay readable. */
+finops_code fo_bill_job_end(fo_engine *engine, const fo_bill_schema *schema, finops_code rc,
+                            finops_error **err);
 void fo_bill_job_done(fo_bill_job *job);
 
 /* SHA-256 over the table's column names and types, sorted. */

@@ -61,10 +61,12 @@ select_text(fo_str *sql, const char *column, const char *name, const char *type)
 {
     bool account = fo_ends(name, "account_id");
 
-    if (strcmp(type, "VARCHAR") == 0 || fo_starts(type, "MAP(") || fo_starts(type, "STRUCT(") || fo_ends(type, "[]"))
+    if (strcmp(type, "VARCHAR") == 0 || fo_starts(type, "MAP(") || fo_starts(type, "STRUCT(") ||
+        fo_ends(type, "[]"))
         fo_str_add(sql, column);
     else if (account && strcmp(type, "DOUBLE") != 0 && strcmp(type, "FLOAT") != 0)
-        fo_str_addf(sql, "lpad(CAST(%s AS VARCHAR), 12, '0')", column); /* numeric exports lose leading zeros */
+        fo_str_addf(sql, "lpad(CAST(%s AS VARCHAR), 12, '0')",
+                    column); /* numeric exports lose leading zeros */
     else
         fo_str_addf(sql, "CAST(%s AS VARCHAR)", column);
 }
@@ -129,7 +131,8 @@ select_same_fields(const fo_bill_input *a, const fo_bill_input *b)
     if (a->headers.n != b->headers.n)
         return false;
     for (size_t i = 0; i < a->headers.n; i++)
-        if (strcmp(a->headers.items[i], b->headers.items[i]) != 0 || strcmp(a->types.items[i], b->types.items[i]) != 0)
+        if (strcmp(a->headers.items[i], b->headers.items[i]) != 0 ||
+            strcmp(a->types.items[i], b->types.items[i]) != 0)
             return false;
     return true;
 }

@@ -1,8 +1,9 @@
 /*
- * The unified view: all current months of an export under one name, by column name, with one type for each column.
+ * The unified view: all current months of an export under one name, by column name, with one type for each
+ * column.
  *
- * Tables of the earlier tool have guessed types (costs DOUBLE, accounts BIGINT); the view casts them to what the dictionary says, so
- * that one old month does not turn the exact decimals of all others into doubles.
+ * Tables of the earlier tool have guessed types (costs DOUBLE, accounts BIGINT); the view casts them to what
+ * the dictionary says, so that one old month does not turn the exact decimals of all others into doubles.
  */
 #include <assert.h>
 #include <string.h>
@@ -17,23 +18,25 @@
 enum { SOURCE_TABLE, SOURCE_PERIOD, SOURCE_COLUMN, SOURCE_TYPE };
 
 /*
- * The columns of all tables of the export's current months: table, period, column, type. Rows of the earlier tool name no table, so
- * theirs follows from the period. One statement for all: asking table by table takes seconds where there are many months.
+ * The columns of all tables of the export's current months: table, period, column, type. Rows of the earlier
+ * tool name no table, so theirs follows from the period. One statement for all: asking table by table takes
+ * seconds where there are many months.
  */
 static finops_code
 unified_sources(fo_conn *conn, const fo_bill_target *target, fo_rows **ret, finops_error **err)
 {
     const fo_param params[] = { target->vendor, target->export_name, target->schema, target->table_base };
 
-    return fo_conn_rows(conn,
-                        "SELECT c.table_name, min(s.billing_period) AS period, c.column_name, c.data_type "
-                        "FROM billing_state.load_state s JOIN duckdb_columns() c ON c.database_name = current_database() "
-                        "AND c.schema_name = $3 AND c.table_name = "
-                        "coalesce(s.table_name, $4 || '_' || replace(s.billing_period, '-', '_')) "
-                        "WHERE s.vendor = $1 AND s.export_name = $2 AND s.current_version "
-                        "GROUP BY c.table_name, c.column_name, c.data_type, c.column_index "
-                        "ORDER BY period, c.table_name, c.column_index",
-                        params, FO_COUNT(params), ret, err);
+    return fo_conn_rows(
+        conn,
+        "SELECT c.table_name, min(s.billing_period) AS period, c.column_name, c.data_type "
+        "FROM billing_state.load_state s JOIN duckdb_columns() c ON c.database_name = current_database() "
+        "AND c.schema_name = $3 AND c.table_name = "
+        "coalesce(s.table_name, $4 || '_' || replace(s.billing_period, '-', '_')) "
+        "WHERE s.vendor = $1 AND s.export_name = $2 AND s.current_version "
+        "GROUP BY c.table_name, c.column_name, c.data_type, c.column_index "
+        "ORDER BY period, c.table_name, c.column_index",
+        params, FO_COUNT(params), ret, err);
 }
 
 /* The row after the last one of the table that row `first` is of. */
@@ -42,7 +45,8 @@ unified_end(const fo_rows *rows, size_t first)
 {
     size_t end = first;
 
-    while (end < fo_rows_count(rows) && fo_streq(fo_rows_text(rows, end, SOURCE_TABLE), fo_rows_text(rows, first, SOURCE_TABLE)))
+    while (end < fo_rows_count(rows) &&
+           fo_streq(fo_rows_text(rows, end, SOURCE_TABLE), fo_rows_text(rows, first, SOURCE_TABLE)))
         end++;
     return end;
 }
@@ -83,10 +87,11 @@ unified_cast(const char *name, const char *type, fo_str *sql)
     fo_sql_ident(sql, name);
 }
 
-/* "SELECT columns…, 'YYYY-MM' AS billing_period, keys of nested columns… FROM schema.table" for rows first..end. */
+/* "SELECT columns…, 'YYYY-MM' AS billing_period, keys of nested columns… FROM schema.table" for rows
+ * first..end. */
 static finops_code
-unified_branch(const fo_bill_target *target, const fo_rows *rows, size_t first, size_t end, const fo_colnames *names,
-               fo_str *sql, finops_error **err)
+unified_branch(const fo_bill_target *target, const fo_rows *rows, size_t first, size_t end,
+               const fo_colnames *names, fo_str *sql, finops_error **err)
 {
     const char *table = fo_rows_text(rows, first, SOURCE_TABLE);
     FO_AUTO(fo_strv_done) fo_strv have = FO_STRV_INIT;

@@ -1,11 +1,12 @@
 /*
  * The command line: a table of verbs, each one file that fills one row.
  *
- * main.c finds the verb, reads its flags by the option tables, loads the configuration when the verb wants it and
- * runs it. Results go to stdout, everything else to stderr.
+ * main.c finds the verb, reads its flags by the option tables, loads the configuration when the verb wants it
+ * and runs it. Results go to stdout, everything else to stderr.
  *
- * A new verb is a file src/cli/verb_<name>.c that defines `const fo_verb fo_verb_<name>`, a row in verbs.c and
- * a line in meson.build. Help, completion, the manual page and the reference page then show it by themselves.
+ * A new verb is a file src/cli/verb_<name>.c that defines `const fo_verb fo_verb_<name>`, a row in verbs.c
+ * and a line in meson.build. Help, completion, the manual page and the reference page then show it by
+ * themselves.
  */
 #ifndef FO_CLI_CLI_H
 #define FO_CLI_CLI_H
@@ -28,21 +29,21 @@ typedef enum fo_out_format {
 
 typedef struct fo_cli {
     const struct fo_verb *verb;
-    void *options;               /* the verb's own options struct, filled */
-    char *const *args;           /* positional arguments */
+    void *options;     /* the verb's own options struct, filled */
+    char *const *args; /* positional arguments */
     size_t n_args;
     const fo_config *config;     /* NULL for verbs that want none */
     const fo_settings *settings; /* of config */
     fo_out_format format;
-    bool format_given;           /* --format was on the command line */
-    FILE *out;                   /* stdout; results only */
+    bool format_given; /* --format was on the command line */
+    FILE *out;         /* stdout; results only */
     bool quiet, verbose;
-    bool colour;                 /* stdout is a terminal and NO_COLOR is unset */
-    bool progress;               /* stderr is a terminal and not quiet */
-    bool yes;                    /* --yes: no questions */
-    unsigned width;              /* columns of the terminal, 0 when stdout is none */
-    const fo_cancel *cancel;     /* set by SIGINT and SIGTERM */
-    int64_t progress_at;         /* progress.c's own: when the line was last drawn; 0: there is none */
+    bool colour;             /* stdout is a terminal and NO_COLOR is unset */
+    bool progress;           /* stderr is a terminal and not quiet */
+    bool yes;                /* --yes: no questions */
+    unsigned width;          /* columns of the terminal, 0 when stdout is none */
+    const fo_cancel *cancel; /* set by SIGINT and SIGTERM */
+    int64_t progress_at;     /* progress.c's own: when the line was last drawn; 0: there is none */
 } fo_cli;
 
 typedef struct fo_verb {
@@ -55,7 +56,7 @@ typedef struct fo_verb {
     const finops_option *options;   /* the verb's own flags, or NULL */
     size_t options_size;
     size_t min_args, max_args;
-    unsigned flags;                 /* FO_VERB_* */
+    unsigned flags; /* FO_VERB_* */
     finops_code (*run)(fo_cli *cli, finops_error **err);
 } fo_verb;
 
@@ -75,15 +76,16 @@ extern const fo_verb *const fo_verbs[];
 
 /*
  * Prints a stream in cli->format to cli->out. Consumes it.
- * Table: aligned columns, numbers right, texts cut to the terminal's width on a terminal only, heading bold with
- * colour; "(no rows)" goes to stderr when empty. JSON: one array of objects, decimals as JSON numbers with all
- * digits, timestamps ISO 8601 with Z, nested values as JSON, NaN and infinities as texts. CSV: RFC 4180 with a
- * header and LF line ends; NULL is an empty field, the empty text "". NDJSON: an object a line.
+ * Table: aligned columns, numbers right, texts cut to the terminal's width on a terminal only, heading bold
+ * with colour; "(no rows)" goes to stderr when empty. JSON: one array of objects, decimals as JSON numbers
+ * with all digits, timestamps ISO 8601 with Z, nested values as JSON, NaN and infinities as texts. CSV: RFC
+ * 4180 with a header and LF line ends; NULL is an empty field, the empty text "". NDJSON: an object a line.
  */
 finops_code fo_render_stream(fo_cli *cli, struct ArrowArrayStream *stream, finops_error **err);
 
-/* Rows a verb made itself: fo_table_add takes n_columns texts (NULL is empty). Same formats; `numeric` columns are
- * right-aligned, and bare numbers in JSON when the text is one ("12.50"; "12,50 USD" stays text). */
+/* Rows a verb made itself: fo_table_add takes n_columns texts (NULL is empty). Same formats; `numeric`
+ * columns are right-aligned, and bare numbers in JSON when the text is one ("12.50"; "12,50 USD" stays text).
+ */
 typedef struct fo_table fo_table;
 typedef struct fo_table_column {
     const char *name;    /* snake_case, the JSON key */

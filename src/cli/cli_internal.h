@@ -59,8 +59,8 @@ typedef struct fo_parsed {
 } fo_parsed;
 
 /* Reads words (without program and verb). FINOPS_E_USAGE says what is wrong and the hint what to write. */
-finops_code
-fo_flags_parse(const fo_verb *verb, char *const *words, size_t n, fo_parsed *ret, finops_error **err);
+finops_code fo_flags_parse(const fo_verb *verb, char *const *words, size_t n, fo_parsed *ret,
+                           finops_error **err);
 /* What can only be said once all is read: required and dependent flags, the number of arguments. */
 finops_code fo_flags_check(const fo_parsed *parsed, finops_error **err);
 void fo_parsed_done(fo_parsed *parsed);

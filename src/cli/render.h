@@ -73,7 +73,7 @@ void fo_value_type_free(fo_value_type *type);
 bool fo_value_type_numeric(const fo_value_type *type);
 /* The cell of one row; text is replaced. `iso` writes times as 2026-01-31T10:00:00Z instead of 2026-01-31
  * 10:00:00. */
-void
-fo_value_cell(const fo_value_type *type, const struct ArrowArray *array, int64_t row, bool iso, fo_cell *ret);
+void fo_value_cell(const fo_value_type *type, const struct ArrowArray *array, int64_t row, bool iso,
+                   fo_cell *ret);
 
 #endif

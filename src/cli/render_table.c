@@ -13,8 +13,9 @@
 #include "cli/render.h"
 
 #define GAP 2
-#define NARROWEST 12 /* texts are not cut shorter than this; before that, columns at the right are left out \
-                      */
+#define NARROWEST                                                                                            \
+    12 /* texts are not cut shorter than this; before that, columns at the right are left out                \
+        */
 #define BOLD "\033[1m"
 #define DIM "\033[2m"
 #define PLAIN "\033[0m"

@@ -322,8 +322,8 @@ is_null(const fo_value_type *t, const struct ArrowArray *a, int64_t row)
     return !(((const uint8_t *)a->buffers[0])[at / 8] >> (at % 8) & 1);
 }
 
-static fo_cell_kind
-add_value(const fo_value_type *t, const struct ArrowArray *a, int64_t row, bool iso, fo_str *out);
+static fo_cell_kind add_value(const fo_value_type *t, const struct ArrowArray *a, int64_t row, bool iso,
+                              fo_str *out);
 
 /* A value inside another one. */
 static void

@@ -101,8 +101,8 @@ read_format(const char *f, fo_value_type *t)
     return false;
 }
 
-static finops_code
-type_new(const struct ArrowSchema *schema, unsigned depth, fo_value_type **ret, finops_error **err);
+static finops_code type_new(const struct ArrowSchema *schema, unsigned depth, fo_value_type **ret,
+                            finops_error **err);
 
 static void
 type_freep(fo_value_type **t)

@@ -105,9 +105,9 @@ run(fo_cli *cli, finops_error **err)
                                    .period = period,
                                    .from = o->from,
                                    .to = o->to,
-                                   .cost = fo_streq(o->cost, "net")       ? FO_COST_NET
-                                         : fo_streq(o->cost, "amortized") ? FO_COST_AMORTIZED
-                                                                          : FO_COST_UNBLENDED };
+                                   .cost = fo_streq(o->cost, "net")         ? FO_COST_NET
+                                           : fo_streq(o->cost, "amortized") ? FO_COST_AMORTIZED
+                                                                            : FO_COST_UNBLENDED };
     finops_code rc =
         table ? fo_database_open_reader(cli->settings, cli->cancel, &db, err) : fo_error_oom(err);
     if (rc == FINOPS_OK)

@@ -16,7 +16,8 @@ typedef struct import_options {
 
 static const finops_option options[] = {
     { "file", FINOPS_OPT_LIST, offsetof(import_options, file), .arg = "PATH",
-      .help = "Bare report file to load, without a manifest; may be given again, and further paths may follow" },
+      .help =
+          "Bare report file to load, without a manifest; may be given again, and further paths may follow" },
     { "dry_run", FINOPS_OPT_BOOL, offsetof(import_options, dry_run), .value = "false",
       .help = "Show what would be loaded and write nothing" },
     { "force", FINOPS_OPT_BOOL, offsetof(import_options, force), .value = "false",
@@ -26,11 +27,22 @@ static const finops_option options[] = {
     { 0 }
 };
 
-static const char *const config_keys[] = {
-    "aws.bucket", "aws.prefix", "aws.export_name", "aws.cur_version", "aws.export_format", "aws.start_date", "aws.end_date",
-    "aws.table_strategy", "aws.dataset_name", "aws.reset", "aws.region", "aws.endpoint_url", "aws.addressing",
-    "database.backend", "database.duckdb.database_path", NULL
-};
+static const char *const config_keys[] = { "aws.bucket",
+                                           "aws.prefix",
+                                           "aws.export_name",
+                                           "aws.cur_version",
+                                           "aws.export_format",
+                                           "aws.start_date",
+                                           "aws.end_date",
+                                           "aws.table_strategy",
+                                           "aws.dataset_name",
+                                           "aws.reset",
+                                           "aws.region",
+                                           "aws.endpoint_url",
+                                           "aws.addressing",
+                                           "database.backend",
+                                           "database.duckdb.database_path",
+                                           NULL };
 
 /* What the events gather. */
 typedef struct import_view {
@@ -44,7 +56,8 @@ import_log_failure(const fo_import_event *e)
 {
     const fo_field fields[] = { { "hint", finops_error_hint(e->error) } };
 
-    fo_log_fields(FO_LOG_ERROR, fields, fields[0].value ? 1 : 0, "%s %s: %s", e->export_name, e->period, finops_error_text(e->error));
+    fo_log_fields(FO_LOG_ERROR, fields, fields[0].value ? 1 : 0, "%s %s: %s", e->export_name, e->period,
+                  finops_error_text(e->error));
 }
 
 static void
@@ -52,7 +65,8 @@ import_event(const fo_import_event *e, void *arg)
 {
     import_view *view = arg;
     char rows[24], files[24], seconds[24], rounded[24];
-    bool pending = !e->done && (e->action == FO_IMPORT_LOAD || e->action == FO_IMPORT_REPLACE || e->action == FO_IMPORT_RELOAD);
+    bool pending = !e->done && (e->action == FO_IMPORT_LOAD || e->action == FO_IMPORT_REPLACE ||
+                                e->action == FO_IMPORT_RELOAD);
     const import_options *o = view->cli->options;
 
     if (pending && !o->dry_run)
@@ -63,15 +77,23 @@ import_event(const fo_import_event *e, void *arg)
     snprintf(seconds, sizeof(seconds), "%.2f", e->seconds);
     snprintf(rounded, sizeof(rounded), "%" PRId64, e->rounded);
     const bool loaded = e->done && !e->error;
-    const char *const cells[] = { e->export_name, e->period, fo_import_action_name(e->action), e->version_id, files,
-                                  loaded ? rows : NULL, loaded ? e->totals : NULL, loaded ? rounded : NULL,
-                                  e->done ? seconds : NULL, e->error ? finops_error_text(e->error) : NULL };
+    const char *const cells[] = { e->export_name,
+                                  e->period,
+                                  fo_import_action_name(e->action),
+                                  e->version_id,
+                                  files,
+                                  loaded ? rows : NULL,
+                                  loaded ? e->totals : NULL,
+                                  loaded ? rounded : NULL,
+                                  e->done ? seconds : NULL,
+                                  e->error ? finops_error_text(e->error) : NULL };
     if (!fo_table_add(view->table, cells))
         view->failed_memory = true;
     if (e->error)
         import_log_failure(e);
     else if (e->rounded > 0)
-        fo_warn("%s %s: %" PRId64 " amounts had more than 18 decimals and were rounded", e->export_name, e->period, e->rounded);
+        fo_warn("%s %s: %" PRId64 " amounts had more than 18 decimals and were rounded", e->export_name,
+                e->period, e->rounded);
 }
 
 static void
@@ -110,7 +132,8 @@ import_paths(const fo_cli *cli, fo_strv *ret, finops_error **err)
         if (!fo_strv_add(ret, *file))
             return fo_error_oom(err);
     if (cli->n_args > 0 && ret->n == 0)
-        return fo_error_set(err, FINOPS_E_USAGE, "bare files go with --file: finops aws import-cur --file %s", cli->args[0]);
+        return fo_error_set(err, FINOPS_E_USAGE, "bare files go with --file: finops aws import-cur --file %s",
+                            cli->args[0]);
     for (size_t i = 0; i < cli->n_args; i++)
         if (!fo_strv_add(ret, cli->args[i]))
             return fo_error_oom(err);
@@ -127,7 +150,8 @@ import_confirm_reset(fo_cli *cli, bool *ret_go, finops_error **err)
     if (!cli->settings->aws.reset || o->dry_run)
         return FINOPS_OK;
     snprintf(question, sizeof(question), "Drop all tables and state of %s%s before loading?",
-             cli->settings->aws.export_name ? "export " : "every selected export", cli->settings->aws.export_name ? cli->settings->aws.export_name : "");
+             cli->settings->aws.export_name ? "export " : "every selected export",
+             cli->settings->aws.export_name ? cli->settings->aws.export_name : "");
     return fo_cli_confirm(cli, question, ret_go, err);
 }
 
@@ -135,7 +159,8 @@ static finops_code
 import_summarise(const fo_cli *cli, const fo_import_summary *s, bool dry_run)
 {
     if (!cli->quiet && !dry_run && s->exports > 0)
-        fo_info("%u month%s loaded, %u already current, %u failed", s->loaded, s->loaded == 1 ? "" : "s", s->current, s->failed);
+        fo_info("%u month%s loaded, %u already current, %u failed", s->loaded, s->loaded == 1 ? "" : "s",
+                s->current, s->failed);
     return FINOPS_OK;
 }
 
@@ -143,9 +168,15 @@ static finops_code
 run(fo_cli *cli, finops_error **err)
 {
     static const fo_table_column columns[] = {
-        { "export_name", "export", false }, { "billing_period", "period", false }, { "action", NULL, false },
-        { "version_id", "version", false }, { "files", NULL, true },               { "rows", NULL, true },
-        { "total_cost", "unblended cost", false }, { "rounded", NULL, true },      { "seconds", NULL, true },
+        { "export_name", "export", false },
+        { "billing_period", "period", false },
+        { "action", NULL, false },
+        { "version_id", "version", false },
+        { "files", NULL, true },
+        { "rows", NULL, true },
+        { "total_cost", "unblended cost", false },
+        { "rounded", NULL, true },
+        { "seconds", NULL, true },
         { "error", NULL, false },
     };
     const import_options *o = cli->options;
@@ -163,10 +194,17 @@ run(fo_cli *cli, finops_error **err)
     if (o->jobs > 0)
         settings.duckdb.threads = o->jobs;
     import_view view = { .cli = cli, .table = table };
-    fo_import_options import = { .settings = &settings, .force = o->force, .dry_run = o->dry_run, .paths = paths.items,
-                                 .n_paths = paths.n, .cancel = cli->cancel, .event = import_event, .warning = import_warning,
+    fo_import_options import = { .settings = &settings,
+                                 .force = o->force,
+                                 .dry_run = o->dry_run,
+                                 .paths = paths.items,
+                                 .n_paths = paths.n,
+                                 .cancel = cli->cancel,
+                                 .event = import_event,
+                                 .warning = import_warning,
                                  .failure = import_source_failure,
-                                 .progress = cli->progress ? import_progress : NULL, .arg = &view };
+                                 .progress = cli->progress ? import_progress : NULL,
+                                 .arg = &view };
     rc = fo_import_run(&import, &summary, err);
     fo_progress_clear(cli);
     import_summarise(cli, &summary, o->dry_run);
@@ -183,13 +221,19 @@ const fo_verb fo_verb_aws_import = {
     .name = "aws import-cur",
     .args = "[PATH...]",
     .summary = "Load AWS billing exports into the database",
-    .help = "Finds the Cost and Usage Reports (v1) and Data Exports (v2, CUR 2.0 and FOCUS) of a bucket or folder, compares each month's "
-            "current version with what is loaded, and loads what is new. A month is replaced in one step: readers see the old or the new "
-            "one, and a month that fails leaves what was there. Every month is verified against its files.\n\n"
-            "Exit status: 0 all done, 1 nothing could be loaded, 3 some months failed.",
-    .examples = "finops aws import-cur --bucket s3://acme-billing --prefix cur\n  # every export below the prefix\n"
-                "finops aws import-cur --bucket ./mirror --export-name acme-cur --start-date 2026-01\n  # one export of a local copy\n"
-                "finops aws import-cur --file report-00001.csv.gz report-00002.csv.gz --export-name acme\n  # files without a manifest\n",
+    .help =
+        "Finds the Cost and Usage Reports (v1) and Data Exports (v2, CUR 2.0 and FOCUS) of a bucket or "
+        "folder, compares each month's "
+        "current version with what is loaded, and loads what is new. A month is replaced in one step: "
+        "readers see the old or the new "
+        "one, and a month that fails leaves what was there. Every month is verified against its files.\n\n"
+        "Exit status: 0 all done, 1 nothing could be loaded, 3 some months failed.",
+    .examples =
+        "finops aws import-cur --bucket s3://acme-billing --prefix cur\n  # every export below the prefix\n"
+        "finops aws import-cur --bucket ./mirror --export-name acme-cur --start-date 2026-01\n  # one export "
+        "of a local copy\n"
+        "finops aws import-cur --file report-00001.csv.gz report-00002.csv.gz --export-name acme\n  # files "
+        "without a manifest\n",
     .config_keys = config_keys,
     .options = options,
     .options_size = sizeof(import_options),

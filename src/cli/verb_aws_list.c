@@ -6,8 +6,8 @@
 #include "cli/verb_aws.h"
 
 const char *const fo_aws_source_keys[] = {
-    "aws.bucket", "aws.prefix", "aws.export_name", "aws.cur_version", "aws.start_date", "aws.end_date", "aws.region", "aws.endpoint_url",
-    "aws.addressing", NULL
+    "aws.bucket",   "aws.prefix", "aws.export_name",  "aws.cur_version", "aws.start_date",
+    "aws.end_date", "aws.region", "aws.endpoint_url", "aws.addressing",  NULL
 };
 
 static finops_code
@@ -24,7 +24,8 @@ list_source(fo_cli *cli, fo_engine *engine, const fo_aws_settings *aws, bool rea
 }
 
 finops_code
-fo_aws_each_source(fo_cli *cli, bool read, finops_code (*visit)(const fo_exports *exports, void *arg, finops_error **err), void *arg,
+fo_aws_each_source(fo_cli *cli, bool read,
+                   finops_code (*visit)(const fo_exports *exports, void *arg, finops_error **err), void *arg,
                    finops_error **err)
 {
     const fo_settings *s = cli->settings;
@@ -47,8 +48,12 @@ exports_visit(const fo_exports *exports, void *arg, finops_error **err)
         const fo_export *e = &exports->items[i];
         char months[24];
         snprintf(months, sizeof(months), "%zu", e->n_deliveries);
-        const char *const cells[] = { e->name, e->layout == FO_LAYOUT_V1 ? "v1" : "v2", months, e->deliveries[0].period,
-                                      e->deliveries[e->n_deliveries - 1].period, e->source_uri };
+        const char *const cells[] = { e->name,
+                                      e->layout == FO_LAYOUT_V1 ? "v1" : "v2",
+                                      months,
+                                      e->deliveries[0].period,
+                                      e->deliveries[e->n_deliveries - 1].period,
+                                      e->source_uri };
         if (!fo_table_add(arg, cells))
             return fo_error_oom(err);
     }
@@ -59,8 +64,9 @@ static finops_code
 run_exports(fo_cli *cli, finops_error **err)
 {
     static const fo_table_column columns[] = {
-        { "export_name", "export", false },     { "cur_version", "version", false }, { "months", NULL, true },
-        { "first_period", "first", false }, { "last_period", "last", false },    { "source_uri", "source", false },
+        { "export_name", "export", false }, { "cur_version", "version", false },
+        { "months", NULL, true },           { "first_period", "first", false },
+        { "last_period", "last", false },   { "source_uri", "source", false },
     };
     FO_AUTO(fo_table_freep) fo_table *table = fo_table_new(columns, FO_COUNT(columns));
     finops_code rc = table ? fo_aws_each_source(cli, false, exports_visit, table, err) : fo_error_oom(err);
@@ -97,9 +103,14 @@ static finops_code
 run_manifests(fo_cli *cli, finops_error **err)
 {
     static const fo_table_column columns[] = {
-        { "export_name", "export", false },  { "billing_period", "period", false }, { "version_id", "version", false },
-        { "data_format_version", "format", false }, { "export_format", "files as", false }, { "files", NULL, true },
-        { "manifest", NULL, false },         { "error", NULL, false },
+        { "export_name", "export", false },
+        { "billing_period", "period", false },
+        { "version_id", "version", false },
+        { "data_format_version", "format", false },
+        { "export_format", "files as", false },
+        { "files", NULL, true },
+        { "manifest", NULL, false },
+        { "error", NULL, false },
     };
     FO_AUTO(fo_table_freep) fo_table *table = fo_table_new(columns, FO_COUNT(columns));
     finops_code rc = table ? fo_aws_each_source(cli, true, manifests_visit, table, err) : fo_error_oom(err);
@@ -110,7 +121,8 @@ run_manifests(fo_cli *cli, finops_error **err)
 const fo_verb fo_verb_aws_list_exports = {
     .name = "aws list-exports",
     .summary = "Show the billing exports of a bucket or folder",
-    .help = "Looks for the manifests of Cost and Usage Reports (v1) and Data Exports (v2) below --bucket and --prefix, or in every "
+    .help = "Looks for the manifests of Cost and Usage Reports (v1) and Data Exports (v2) below --bucket and "
+            "--prefix, or in every "
             "source of the configuration. Nothing is loaded.",
     .examples = "finops aws list-exports --bucket s3://acme-billing\n  # all exports of a bucket\n",
     .config_keys = fo_aws_source_keys,
@@ -121,7 +133,8 @@ const fo_verb fo_verb_aws_list_exports = {
 const fo_verb fo_verb_aws_list_manifests = {
     .name = "aws list-manifests",
     .summary = "Show each month's current manifest of the billing exports",
-    .help = "Reads the current manifest of every month: version, format and number of files. A manifest that cannot be used is shown with "
+    .help = "Reads the current manifest of every month: version, format and number of files. A manifest that "
+            "cannot be used is shown with "
             "the reason.",
     .config_keys = fo_aws_source_keys,
     .flags = FO_VERB_ROWS,

@@ -14,13 +14,15 @@ typedef struct prune_options {
 } prune_options;
 
 static const finops_option options[] = {
-    { "before", FINOPS_OPT_DATE, offsetof(prune_options, before), .flags = FINOPS_OPT_REQUIRED, .arg = "YYYY-MM",
-      .help = "First month that stays" },
-    { "dry_run", FINOPS_OPT_BOOL, offsetof(prune_options, dry_run), .value = "false", .help = "Show what would be removed and remove nothing" },
+    { "before", FINOPS_OPT_DATE, offsetof(prune_options, before), .flags = FINOPS_OPT_REQUIRED,
+      .arg = "YYYY-MM", .help = "First month that stays" },
+    { "dry_run", FINOPS_OPT_BOOL, offsetof(prune_options, dry_run), .value = "false",
+      .help = "Show what would be removed and remove nothing" },
     { 0 }
 };
 
-static const char *const config_keys[] = { "aws.export_name", "aws.dataset_name", "database.duckdb.database_path", NULL };
+static const char *const config_keys[] = { "aws.export_name", "aws.dataset_name",
+                                           "database.duckdb.database_path", NULL };
 
 static void
 prune_each(const fo_pruned_month *month, void *arg)
@@ -37,7 +39,10 @@ static finops_code
 run(fo_cli *cli, finops_error **err)
 {
     static const fo_table_column columns[] = {
-        { "export_name", "export", false }, { "billing_period", "period", false }, { "table_name", "table", false }, { "rows", NULL, true },
+        { "export_name", "export", false },
+        { "billing_period", "period", false },
+        { "table_name", "table", false },
+        { "rows", NULL, true },
     };
     const prune_options *o = cli->options;
     const fo_aws_settings *aws = &cli->settings->aws;
@@ -52,21 +57,23 @@ run(fo_cli *cli, finops_error **err)
     snprintf(before, sizeof(before), "%.7s", o->before);
     if (!fo_period_parse(before, &index))
         return fo_error_set(err, FINOPS_E_USAGE, "--before %s is no month, write YYYY-MM", o->before);
-    snprintf(question, sizeof(question), "Remove all months before %s%s%.40s?", before, aws->export_name ? " of export " : "",
-             aws->export_name ? aws->export_name : "");
+    snprintf(question, sizeof(question), "Remove all months before %s%s%.40s?", before,
+             aws->export_name ? " of export " : "", aws->export_name ? aws->export_name : "");
     finops_code rc = o->dry_run ? FINOPS_OK : fo_cli_confirm(cli, question, &yes, err);
     if (rc != FINOPS_OK || !yes)
         return rc;
     rc = fo_database_open_writer(cli->settings, cli->cancel, &db, err);
     if (rc == FINOPS_OK)
-        rc = fo_bills_prune(db, aws->dataset_name, aws->export_name, before, o->dry_run, prune_each, table, err);
+        rc = fo_bills_prune(db, aws->dataset_name, aws->export_name, before, o->dry_run, prune_each, table,
+                            err);
     return rc == FINOPS_OK ? fo_table_print(cli, table, err) : rc;
 }
 
 const fo_verb fo_verb_aws_prune = {
     .name = "aws prune",
     .summary = "Remove the months before a given one",
-    .help = "Drops the tables of old months and takes them out of the unified view and the current state, in one step an export. The ledger, a few "
+    .help = "Drops the tables of old months and takes them out of the unified view and the current state, in "
+            "one step an export. The ledger, a few "
             "rows a month, stays. Later imports leave pruned months alone; --force loads them again.",
     .examples = "finops aws prune --before 2024-01 --yes\n  # in cron, after the import\n",
     .config_keys = config_keys,

@@ -39,7 +39,8 @@ state_sql(const fo_cli *cli, bool extended, fo_str *sql, finops_error **err)
     const state_options *o = cli->options;
     const char *name = cli->settings->aws.export_name;
 
-    fo_str_add(sql, "SELECT vendor, export_name, billing_period, version_id, data_format_version, current_version, load_completed, "
+    fo_str_add(sql, "SELECT vendor, export_name, billing_period, version_id, data_format_version, "
+                    "current_version, load_completed, "
                     "load_timestamp, row_count, file_count");
     fo_str_add(sql, extended ? ", total_cost, currency, table_name, source_uri" : "");
     fo_str_add(sql, ", error_message FROM billing_state.load_state WHERE true");
@@ -65,7 +66,8 @@ run(fo_cli *cli, finops_error **err)
     if (rc == FINOPS_OK)
         rc = fo_database_has(db, "billing_state", "load_state", &has, err);
     if (rc == FINOPS_OK && !has) {
-        rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "%s holds no bills yet", cli->settings->duckdb.database_path);
+        rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "%s holds no bills yet",
+                          cli->settings->duckdb.database_path);
         fo_error_hint(err, "load some with 'finops aws import-cur'");
     }
     if (rc == FINOPS_OK)
@@ -80,7 +82,8 @@ run(fo_cli *cli, finops_error **err)
 const fo_verb fo_verb_aws_show_state = {
     .name = "aws show-state",
     .summary = "Show which months are loaded, in which version",
-    .help = "One row for each month's current version and for each attempt that did not complete, with its error. Works while an import "
+    .help = "One row for each month's current version and for each attempt that did not complete, with its "
+            "error. Works while an import "
             "runs.",
     .config_keys = config_keys,
     .options = options,

@@ -1,4 +1,5 @@
-/* finops manual man|markdown|configuration: finops(1), docs/reference/cli.md and docs/reference/configuration.md. */
+/* finops manual man|markdown|configuration: finops(1), docs/reference/cli.md and
+ * docs/reference/configuration.md. */
 #include <string.h>
 
 #include "base/mem.h"

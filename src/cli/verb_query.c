@@ -301,7 +301,8 @@ const fo_verb fo_verb_query = {
     .args = "SQL",
     .summary = "Run one read-only SQL statement and print its rows.",
     .help =
-        "The statement runs on the database of the configuration and can change nothing unless --write is given. It "
+        "The statement runs on the database of the configuration and can change nothing unless --write is "
+        "given. It "
         "works while an "
         "import runs: the "
         "rows are those of the months published so far. \"-\" reads the statement from standard input.\n\n"

@@ -199,9 +199,9 @@ view_read(const report_options *o, view *v, finops_error **err)
         rc = check_exclude(&v->exclude, err);
     if (rc == FINOPS_OK && o->period)
         rc = read_period(o->period, v, err);
-    v->cost = fo_streq(o->cost, "net")       ? FO_COST_NET
-            : fo_streq(o->cost, "amortized") ? FO_COST_AMORTIZED
-                                             : FO_COST_UNBLENDED;
+    v->cost = fo_streq(o->cost, "net")         ? FO_COST_NET
+              : fo_streq(o->cost, "amortized") ? FO_COST_AMORTIZED
+                                               : FO_COST_UNBLENDED;
     v->report.from = v->from;
     v->report.to = v->to;
     v->report.compare = o->compare;

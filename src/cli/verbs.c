@@ -1,28 +1,13 @@
 /*
- * The list of all verbs. To add one: write src/cli/verb_<name>.c that defines `const fo_verb fo_verb_<name>`, add the file
- * to meson.build and a row here, where help should show it.
+ * The list of all verbs. To add one: write src/cli/verb_<name>.c that defines `const fo_verb fo_verb_<name>`,
+ * add the file to meson.build and a row here, where help should show it.
  */
 #include "cli/cli.h"
 
-#define VERBS(row)                                                                                                       \
-    row(aws_import)                                                                                                      \
-    row(aws_list_exports)                                                                                                \
-    row(aws_list_manifests)                                                                                              \
-    row(aws_show_state)                                                                                                  \
-    row(aws_prune)                                                                                                       \
-    row(query)                                                                                                           \
-    row(report)                                                                                                          \
-    row(aws_reconcile)                                                                                                   \
-    row(aws_diff)                                                                                                        \
-    row(doctor)                                                                                                          \
-    row(sample)                                                                                                          \
-    row(config_show)                                                                                                     \
-    row(config_check)                                                                                                    \
-    row(config_schema)                                                                                                   \
-    row(completion)                                                                                                      \
-    row(help)                                                                                                            \
-    row(version)                                                                                                         \
-    row(manual)
+#define VERBS(row)                                                                                           \
+    row(aws_import) row(aws_list_exports) row(aws_list_manifests) row(aws_show_state) row(aws_prune)         \
+        row(query) row(report) row(aws_reconcile) row(aws_diff) row(doctor) row(sample) row(config_show)     \
+            row(config_check) row(config_schema) row(completion) row(help) row(version) row(manual)
 
 #define DECLARE(name) extern const fo_verb fo_verb_##name;
 #define ENTRY(name) &fo_verb_##name,

@@ -176,8 +176,8 @@ static bool
 has_own_credentials(const fo_layer *entry)
 {
     for (size_t i = 0; i < entry->n; i++)
-        if (entry->origins[i].kind != FO_ORIGIN_DEFAULT && is_credential(entry->section->options[i].name)
-            && fo_option_is_set(&entry->section->options[i], entry->base))
+        if (entry->origins[i].kind != FO_ORIGIN_DEFAULT && is_credential(entry->section->options[i].name) &&
+            fo_option_is_set(&entry->section->options[i], entry->base))
             return true;
     return false;
 }

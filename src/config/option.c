@@ -26,8 +26,8 @@ const_slot(const finops_option *option, const void *base)
 static bool
 is_text(const finops_option *option)
 {
-    return option->type == FINOPS_OPT_STRING || option->type == FINOPS_OPT_ENUM
-           || option->type == FINOPS_OPT_DATE;
+    return option->type == FINOPS_OPT_STRING || option->type == FINOPS_OPT_ENUM ||
+           option->type == FINOPS_OPT_DATE;
 }
 
 static void
@@ -106,8 +106,8 @@ date_valid(const char *text)
 
     if ((n != 7 && n != 10) || text[4] != '-' || (n == 10 && text[7] != '-'))
         return false;
-    if (!digits_parse(text, 4, &year) || !digits_parse(text + 5, 2, &month)
-        || (n == 10 && !digits_parse(text + 8, 2, &day)))
+    if (!digits_parse(text, 4, &year) || !digits_parse(text + 5, 2, &month) ||
+        (n == 10 && !digits_parse(text + 8, 2, &day)))
         return false;
     return year > 0 && month >= 1 && month <= 12 && day >= 1 && day <= fo_days_in_month((int)year, month);
 }
@@ -150,8 +150,8 @@ set_text(const finops_option *option, char **to, const char *text, finops_error 
     if (text && text[0] == '\0')
         text = option->value; /* unset: the default, which may itself be empty or none */
     if (text) {
-        if (!plain_text(text) || (option->type == FINOPS_OPT_ENUM && !word_allowed(option->allow, text))
-            || (option->type == FINOPS_OPT_DATE && !date_valid(text)))
+        if (!plain_text(text) || (option->type == FINOPS_OPT_ENUM && !word_allowed(option->allow, text)) ||
+            (option->type == FINOPS_OPT_DATE && !date_valid(text)))
             return refuse(option, text, err);
         copy = fo_strdup(text);
         if (!copy)
@@ -232,8 +232,8 @@ set_number(const finops_option *option, void *to, const char *text, finops_error
         *(int64_t *)to = number;
         return FINOPS_OK;
     }
-    if (!fo_parse_size(text, &size) || size > (unsigned long long)INT64_MAX
-        || !in_range(option, (int64_t)size))
+    if (!fo_parse_size(text, &size) || size > (unsigned long long)INT64_MAX ||
+        !in_range(option, (int64_t)size))
         return refuse(option, text, err);
     *(uint64_t *)to = size;
     return FINOPS_OK;

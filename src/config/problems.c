@@ -18,8 +18,8 @@ fo_problem_add(fo_problems *problems, unsigned order, const char *fmt, ...)
     va_start(ap, fmt);
     fo_str_addv(&text, fmt, ap);
     va_end(ap);
-    if (!fo_str_ok(&text)
-        || !fo_grow((void **)&problems->items, &problems->cap, problems->n + 1, sizeof(*problems->items))) {
+    if (!fo_str_ok(&text) ||
+        !fo_grow((void **)&problems->items, &problems->cap, problems->n + 1, sizeof(*problems->items))) {
         problems->failed = true;
         return;
     }

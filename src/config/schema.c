@@ -33,9 +33,8 @@ type_only(const char *type)
 static bool
 put_range(json_t *schema, const finops_option *option)
 {
-    return option->max == 0
-           || (put(schema, "minimum", json_integer(option->min))
-               && put(schema, "maximum", json_integer(option->max)));
+    return option->max == 0 || (put(schema, "minimum", json_integer(option->min)) &&
+                                put(schema, "maximum", json_integer(option->max)));
 }
 
 /* An empty text means unset, so it is a word of every list that has no default. */
@@ -87,8 +86,8 @@ put_type(json_t *schema, const finops_option *option)
     case FINOPS_OPT_ENUM:
         return put(schema, "enum", words(option));
     case FINOPS_OPT_DATE:
-        return put(schema, "type", json_string("string"))
-               && put(schema, "pattern", json_string(DATE_PATTERN));
+        return put(schema, "type", json_string("string")) &&
+               put(schema, "pattern", json_string(DATE_PATTERN));
     case FINOPS_OPT_LIST:
         return put(schema, "type", json_string("array")) && put(schema, "items", type_only("string"));
     default:
@@ -117,8 +116,8 @@ static json_t *
 option_schema(const finops_option *option)
 {
     json_t *schema = json_object();
-    bool ok = schema && put_type(schema, option) && put(schema, "description", json_string(option->help))
-              && put_default(schema, option);
+    bool ok = schema && put_type(schema, option) && put(schema, "description", json_string(option->help)) &&
+              put_default(schema, option);
 
     if (ok && (option->flags & FINOPS_OPT_SECRET))
         ok = put(schema, "writeOnly", json_true());
@@ -131,9 +130,8 @@ static json_t *
 section_schema(const char *help)
 {
     json_t *schema = type_only("object");
-    bool ok = schema && (!help || put(schema, "description", json_string(help)))
-              && put(schema, "additionalProperties", json_false())
-              && put(schema, "properties", json_object());
+    bool ok = schema && (!help || put(schema, "description", json_string(help))) &&
+              put(schema, "additionalProperties", json_false()) && put(schema, "properties", json_object());
 
     if (!ok)
         json_decref(schema);
@@ -186,9 +184,9 @@ put_section(json_t *root, const fo_config_section *section)
 static json_t *
 whole_schema(void)
 {
-    json_t *root = json_pack("{s:s, s:s, s:s, s:b, s:{}}", "$schema",
-                             "https://json-schema.org/draft/2020-12/schema", "title", "finops configuration",
-                             "type", "object", "additionalProperties", 0, "properties");
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:b, s:{}}", "$schema", "https://json-schema.org/draft/2020-12/schema",
+                  "title", "finops configuration", "type", "object", "additionalProperties", 0, "properties");
     bool ok = root != NULL;
 
     for (const fo_config_section *s = fo_config_sections; ok && s->path; s++)

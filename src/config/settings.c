@@ -14,7 +14,8 @@ static const finops_option project_options[] = {
       .help = "Name of this installation, for whoever reads the file." },
     { "data_dir", FINOPS_OPT_STRING, offsetof(fo_project_settings, data_dir), .value = "./data",
       .arg = "FOLDER",
-      .help = "Folder of the database unless database_path says otherwise; a relative path starts at the folder you run finops in." },
+      .help = "Folder of the database unless database_path says otherwise; a relative path starts at the "
+              "folder you run finops in." },
     { 0 },
 };
 

@@ -110,8 +110,8 @@ is_float(const char *z)
 static bool
 is_date(const char *z)
 {
-    return skip_digits(z, 0) == 4 && z[4] == '-' && skip_digits(z, 5) == 7 && z[7] == '-'
-           && skip_digits(z, 8) == 10 && z[10] == '\0';
+    return skip_digits(z, 0) == 4 && z[4] == '-' && skip_digits(z, 5) == 7 && z[7] == '-' &&
+           skip_digits(z, 8) == 10 && z[10] == '\0';
 }
 
 static bool

@@ -15,7 +15,8 @@
 #include "database/state.h"
 
 #define RETRY_MS 20
-#define READER_PATIENCE_US ((int64_t)10 * 1000000) /* for a writer that is just opening or closing the file */
+#define READER_PATIENCE_US ((int64_t)10 * 1000000) /* for a writer that is just opening or closing the file  \
+                                                    */
 #define STOP_PATIENCE_MS 5000
 #define REMOTE_ATTEMPTS 5
 
@@ -52,7 +53,8 @@ database_new(const fo_settings *settings, const fo_cancel *cancel, fo_database *
 }
 
 static finops_code
-database_open_file(const fo_settings *settings, const char *path, bool read_only, fo_engine **ret, finops_error **err)
+database_open_file(const fo_settings *settings, const char *path, bool read_only, fo_engine **ret,
+                   finops_error **err)
 {
     FO_AUTO(fo_freep) char *temp = fo_format("%s.tmp", path);
     fo_engine_options options = { .path = path,
@@ -87,7 +89,8 @@ database_open_writing(const fo_settings *settings, const char *path, const fo_ca
             if (err)
                 *err = FO_TAKE(why);
             if (rc == FINOPS_E_BUSY)
-                fo_error_hint(err, "another finops process or program has it open; wait for it, or raise [database.duckdb] lock_timeout");
+                fo_error_hint(err, "another finops process or program has it open; wait for it, or raise "
+                                   "[database.duckdb] lock_timeout");
             return rc;
         }
         database_pause();
@@ -95,7 +98,8 @@ database_open_writing(const fo_settings *settings, const char *path, const fo_ca
 }
 
 finops_code
-fo_database_open_writer(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret, finops_error **err)
+fo_database_open_writer(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret,
+                        finops_error **err)
 {
     FO_AUTO(fo_database_closep) fo_database *db = NULL;
 
@@ -131,7 +135,8 @@ database_open_reading(fo_database *db, finops_error **err)
             return FINOPS_OK;
         if (access(db->path, F_OK) != 0 && errno == ENOENT) {
             finops_code rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "there is no database %s yet", db->path);
-            fo_error_hint(err, "load bills with 'finops aws import-cur', or name another file with [database.duckdb] database_path");
+            fo_error_hint(err, "load bills with 'finops aws import-cur', or name another file with "
+                               "[database.duckdb] database_path");
             return rc;
         }
         finops_code rc = database_open_file(db->settings, db->path, true, &db->engine, &why);
@@ -151,7 +156,8 @@ database_open_reading(fo_database *db, finops_error **err)
 }
 
 finops_code
-fo_database_open_reader(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret, finops_error **err)
+fo_database_open_reader(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret,
+                        finops_error **err)
 {
     FO_AUTO(fo_database_closep) fo_database *db = NULL;
 

@@ -1,9 +1,9 @@
 /*
  * The user's database: opened to write by one process, readable by all at the same time.
  *
- * DuckDB lets one process open a file for writing and locks all others out. The writer therefore answers read-only
- * queries of the others over a Unix socket beside the file (owner only); fo_database_open_reader uses the file itself when it
- * is free and the socket when it is not, and callers cannot tell the difference.
+ * DuckDB lets one process open a file for writing and locks all others out. The writer therefore answers
+ * read-only queries of the others over a Unix socket beside the file (owner only); fo_database_open_reader
+ * uses the file itself when it is free and the socket when it is not, and callers cannot tell the difference.
  */
 #ifndef FO_DATABASE_DATABASE_H
 #define FO_DATABASE_DATABASE_H
@@ -16,8 +16,8 @@ typedef struct fo_database fo_database;
 
 /* settings and cancel are borrowed until the database is closed. */
 
-/* Creates the file and its folder when missing. Waits settings->duckdb.lock_timeout seconds for another writer, then
- * FINOPS_E_BUSY. From here on other processes are served. */
+/* Creates the file and its folder when missing. Waits settings->duckdb.lock_timeout seconds for another
+ * writer, then FINOPS_E_BUSY. From here on other processes are served. */
 finops_code fo_database_open_writer(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret,
                                     finops_error **err);
 /* FINOPS_E_NOT_FOUND, with a hint, when there is no database yet. */
@@ -30,11 +30,14 @@ void fo_database_closep(fo_database **database);
 fo_conn *fo_database_conn(fo_database *database);
 fo_engine *fo_database_engine(fo_database *database);
 
-/* Rows of one read-only statement, reader or writer. Release the stream before the next call and before closing. */
-finops_code fo_database_stream(fo_database *database, const char *sql, struct ArrowArrayStream *ret, finops_error **err);
+/* Rows of one read-only statement, reader or writer. Release the stream before the next call and before
+ * closing. */
+finops_code fo_database_stream(fo_database *database, const char *sql, struct ArrowArrayStream *ret,
+                               finops_error **err);
 /* The same for small results, every cell as text. */
 finops_code fo_database_rows(fo_database *database, const char *sql, fo_rows **ret, finops_error **err);
 /* Whether a relation exists: schema "billing_state", name "load_state". */
-finops_code fo_database_has(fo_database *database, const char *schema, const char *name, bool *ret, finops_error **err);
+finops_code fo_database_has(fo_database *database, const char *schema, const char *name, bool *ret,
+                            finops_error **err);
 
 #endif

@@ -27,9 +27,9 @@ struct fo_server {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t idle;
-    unsigned clients;           /* under lock */
-    int sockets[CLIENTS_MAX];   /* under lock; of the clients, -1: free */
-    fo_cancel cancel; /* asks the running queries to end */
+    unsigned clients;         /* under lock */
+    int sockets[CLIENTS_MAX]; /* under lock; of the clients, -1: free */
+    fo_cancel cancel;         /* asks the running queries to end */
 };
 
 typedef struct serve_client {
@@ -37,13 +37,15 @@ typedef struct serve_client {
     unsigned slot; /* in server->sockets */
 } serve_client;
 
-/* EXPLAIN ANALYZE runs what it explains, and the engine does not tell what that is. Nobody misses the word in a plan. */
+/* EXPLAIN ANALYZE runs what it explains, and the engine does not tell what that is. Nobody misses the word in
+ * a plan. */
 static bool
 statement_may_run(duckdb_statement_type type, const char *sql)
 {
     if (type == DUCKDB_STATEMENT_TYPE_SELECT)
         return true;
-    return type == DUCKDB_STATEMENT_TYPE_EXPLAIN && !strcasestr(sql, "analyze") && !strcasestr(sql, "analyse");
+    return type == DUCKDB_STATEMENT_TYPE_EXPLAIN && !strcasestr(sql, "analyze") &&
+           !strcasestr(sql, "analyse");
 }
 
 finops_code
@@ -58,8 +60,10 @@ fo_read_only_check(fo_conn *conn, const char *sql, finops_error **err)
         const char *why = duckdb_extract_statements_error(statements);
         rc = fo_error_set(err, FINOPS_E_USAGE, "%s", why ? why : "there is no statement to run");
     } else if (n > 1) {
-        rc = fo_error_set(err, FINOPS_E_USAGE, "%llu statements where one is run at a time", (unsigned long long)n);
-    } else if (duckdb_prepare_extracted_statement(fo_conn_native(conn), statements, 0, &prepared) == DuckDBError) {
+        rc = fo_error_set(err, FINOPS_E_USAGE, "%llu statements where one is run at a time",
+                          (unsigned long long)n);
+    } else if (duckdb_prepare_extracted_statement(fo_conn_native(conn), statements, 0, &prepared) ==
+               DuckDBError) {
         rc = fo_error_set(err, FINOPS_E_DATABASE, "%s", duckdb_prepare_error(prepared));
     } else {
         duckdb_statement_type type = duckdb_prepared_statement_type(prepared);
@@ -79,7 +83,8 @@ serve_peer_allowed(int fd)
     struct ucred peer;
     socklen_t size = sizeof(peer);
 
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == geteuid() || peer.uid == 0);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == geteuid() || peer.uid == 0);
 }
 
 /* Reads the request and sends the rows; whatever fails before the first row is sent as a refusal. */
@@ -96,7 +101,8 @@ serve_answer(fo_server *server, int fd, finops_error **err)
     if (rc != FINOPS_OK)
         return rc;
     fo_conn_set_cancel(conn, &server->cancel);
-    rc = fo_conn_exec(conn, "BEGIN TRANSACTION READ ONLY", err); /* whatever a statement hides, it writes no table */
+    rc = fo_conn_exec(conn, "BEGIN TRANSACTION READ ONLY",
+                      err); /* whatever a statement hides, it writes no table */
     if (rc == FINOPS_OK)
         rc = fo_read_only_check(conn, fo_str_z(&sql), err);
     if (rc == FINOPS_OK)
@@ -194,7 +200,8 @@ static void *
 serve_run(void *arg)
 {
     fo_server *server = arg;
-    struct pollfd polled[] = { { .fd = server->listener, .events = POLLIN }, { .fd = server->stop_event, .events = POLLIN } };
+    struct pollfd polled[] = { { .fd = server->listener, .events = POLLIN },
+                               { .fd = server->stop_event, .events = POLLIN } };
 
     for (;;) {
         if (poll(polled, FO_COUNT(polled), -1) < 0 && errno != EINTR)

@@ -15,10 +15,12 @@
 #include "base/mem.h"
 
 #define REQUEST_MAGIC "FOQ1"
-#define DATABASE_NAME_MAX 75 /* with "/proc/self/fd/<number>/" and ".sock" around it, it fits a socket's address */
+#define DATABASE_NAME_MAX                                                                                    \
+    75 /* with "/proc/self/fd/<number>/" and ".sock" around it, it fits a socket's address */
 #define REFUSAL_TEXT_MAX ((uint32_t)1 << 20)
 
-/* The socket's name in the database's folder: "<database>.sock", or the same for a database whose name is too long for that. */
+/* The socket's name in the database's folder: "<database>.sock", or the same for a database whose name is too
+ * long for that. */
 static char *
 socket_name(const char *base)
 {
@@ -41,13 +43,14 @@ socket_path(const char *database_path)
 }
 
 /*
- * A socket's path may take 107 bytes only, a database's path any length: the address goes through the folder's
- * descriptor in /proc. *ret_dir must stay open until bind or connect is done.
+ * A socket's path may take 107 bytes only, a database's path any length: the address goes through the
+ * folder's descriptor in /proc. *ret_dir must stay open until bind or connect is done.
  */
 static finops_code
 socket_address(const char *database_path, struct sockaddr_un *ret, int *ret_dir, finops_error **err)
 {
-    FO_AUTO(fo_freep) char *folder = fo_format("%.*s", (int)(fo_path_base(database_path) - database_path), database_path);
+    FO_AUTO(fo_freep)
+    char *folder = fo_format("%.*s", (int)(fo_path_base(database_path) - database_path), database_path);
     FO_AUTO(fo_freep) char *name = socket_name(fo_path_base(database_path));
     *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
 
@@ -86,8 +89,10 @@ fo_socket_listen(const char *database_path, int *ret_fd, finops_error **err)
         return rc;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     fo_socket_remove(database_path);
-    /* fchmod before bind gives the file its mode from the start: there is no moment when others may connect. */
-    if (fd < 0 || fchmod(fd, 0600) != 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
+    /* fchmod before bind gives the file its mode from the start: there is no moment when others may connect.
+     */
+    if (fd < 0 || fchmod(fd, 0600) != 0 ||
+        bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
         chmod(address.sun_path, 0600) != 0 || listen(fd, 16) != 0) {
         int why = errno;
         if (fd >= 0)
@@ -101,8 +106,8 @@ fo_socket_listen(const char *database_path, int *ret_fd, finops_error **err)
 }
 
 /*
- * In a folder others may write to, anyone can put a socket in the place of ours: what answers must run as this user, as root or
- * as the owner of the database file.
+ * In a folder others may write to, anyone can put a socket in the place of ours: what answers must run as
+ * this user, as root or as the owner of the database file.
  */
 static bool
 socket_trusted(int fd, const char *database_path)
@@ -113,7 +118,8 @@ socket_trusted(int fd, const char *database_path)
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
         return false;
-    return peer.uid == geteuid() || peer.uid == 0 || (stat(database_path, &info) == 0 && info.st_uid == peer.uid);
+    return peer.uid == geteuid() || peer.uid == 0 ||
+           (stat(database_path, &info) == 0 && info.st_uid == peer.uid);
 }
 
 finops_code
@@ -210,7 +216,8 @@ fo_socket_receive_request(int fd, fo_str *ret_sql, finops_error **err)
         return fo_error_set(err, FINOPS_E_DATA, "the request is none of ours");
     uint32_t n = socket_get_u32(head + 4);
     if (n > FO_SOCKET_REQUEST_MAX)
-        return fo_error_set(err, FINOPS_E_DATA, "the statement has %u bytes, more than %zu", n, FO_SOCKET_REQUEST_MAX);
+        return fo_error_set(err, FINOPS_E_DATA, "the statement has %u bytes, more than %zu", n,
+                            FO_SOCKET_REQUEST_MAX);
     FO_AUTO(fo_freep) char *sql = fo_alloc((size_t)n + 1);
     if (!sql)
         return fo_error_oom(err);
@@ -242,7 +249,8 @@ socket_receive_text(int fd, uint32_t n, char **ret, finops_error **err)
     if (!text)
         return fo_error_oom(err);
     if (!fo_socket_receive(fd, text, n))
-        return fo_error_set(err, FINOPS_E_TRANSIENT, "the process that writes the database stopped answering");
+        return fo_error_set(err, FINOPS_E_TRANSIENT,
+                            "the process that writes the database stopped answering");
     *ret = FO_TAKE(text);
     return FINOPS_OK;
 }
@@ -255,11 +263,13 @@ fo_socket_receive_answer(int fd, finops_error **err)
     unsigned char kind, head[12];
 
     if (!fo_socket_receive(fd, &kind, 1))
-        return fo_error_set(err, FINOPS_E_TRANSIENT, "the process that writes the database stopped answering");
+        return fo_error_set(err, FINOPS_E_TRANSIENT,
+                            "the process that writes the database stopped answering");
     if (kind == 'R')
         return FINOPS_OK;
     if (kind != 'E' || !fo_socket_receive(fd, head, sizeof(head)))
-        return fo_error_set(err, FINOPS_E_TRANSIENT, "the process that writes the database sent no answer of ours");
+        return fo_error_set(err, FINOPS_E_TRANSIENT,
+                            "the process that writes the database sent no answer of ours");
     finops_code rc = socket_receive_text(fd, socket_get_u32(head + 4), &text, err);
     if (rc == FINOPS_OK)
         rc = socket_receive_text(fd, socket_get_u32(head + 8), &hint, err);

@@ -11,11 +11,12 @@
 #define FO_SOCKET_REQUEST_MAX ((size_t)16 << 20)
 
 /*
- * A listening socket at "<database_path>.sock" ("finops-<16 hex of the name's SHA-256>.sock" beside a database whose name has
- * more than 75 bytes), replacing a stale one; the caller holds the database's lock.
+ * A listening socket at "<database_path>.sock" ("finops-<16 hex of the name's SHA-256>.sock" beside a
+ * database whose name has more than 75 bytes), replacing a stale one; the caller holds the database's lock.
  */
 finops_code fo_socket_listen(const char *database_path, int *ret_fd, finops_error **err);
-/* FINOPS_E_NOT_FOUND when nobody listens, FINOPS_E_DENIED when it is neither this user, root nor the file's owner. */
+/* FINOPS_E_NOT_FOUND when nobody listens, FINOPS_E_DENIED when it is neither this user, root nor the file's
+ * owner. */
 finops_code fo_socket_connect(const char *database_path, int *ret_fd, finops_error **err);
 void fo_socket_remove(const char *database_path);
 
@@ -26,7 +27,8 @@ bool fo_socket_receive(int fd, void *p, size_t n); /* exactly n bytes */
 bool fo_socket_send_request(int fd, const char *sql);
 finops_code fo_socket_receive_request(int fd, fo_str *ret_sql, finops_error **err);
 void fo_socket_send_refusal(int fd, const finops_error *refusal);
-/* Reads the first byte of an answer; 'R' gives FINOPS_OK with the rows to follow, 'E' the error it carries. */
+/* Reads the first byte of an answer; 'R' gives FINOPS_OK with the rows to follow, 'E' the error it carries.
+ */
 finops_code fo_socket_receive_answer(int fd, finops_error **err);
 
 #endif

@@ -52,14 +52,17 @@ fo_state_start_load(fo_conn *conn, const fo_version_key *key, const char *format
     assert(format);
     fo_time_format(fo_clock_now(), now);
     state_claimant(claimant, sizeof(claimant));
-    const fo_param params[] = { key->vendor, key->export_name, key->period, key->version_id, format,
+    const fo_param params[] = { key->vendor, key->export_name, key->period,    key->version_id, format,
                                 now,         source_uri,       FINOPS_VERSION, claimant };
     finops_code rc = fo_conn_bind_exec(conn, fo_sql_state_start, params, FO_COUNT(params), NULL, err);
-    return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "record the start of %s %s", key->export_name, key->period);
+    return rc == FINOPS_OK
+               ? rc
+               : fo_error_wrap(err, rc, "record the start of %s %s", key->export_name, key->period);
 }
 
 finops_code
-fo_state_complete_load(fo_conn *conn, const fo_version_key *key, const fo_load_result *result, finops_error **err)
+fo_state_complete_load(fo_conn *conn, const fo_version_key *key, const fo_load_result *result,
+                       finops_error **err)
 {
     char now[FO_TIME_TEXT], rows[INT_TEXT], files[INT_TEXT], bytes[INT_TEXT];
     const fo_param others[] = { key->vendor, key->export_name, key->period, key->version_id };
@@ -69,15 +72,17 @@ fo_state_complete_load(fo_conn *conn, const fo_version_key *key, const fo_load_r
     snprintf(rows, sizeof(rows), "%" PRId64, result->rows);
     snprintf(files, sizeof(files), "%" PRId64, result->files);
     snprintf(bytes, sizeof(bytes), "%" PRId64, result->bytes_read);
-    const fo_param params[] = { key->vendor, key->export_name,   key->period,      key->version_id,    now,
-                                rows,        files,              bytes,            result->total_cost, result->currency,
-                                result->table_name, result->schema_hash };
+    const fo_param params[] = {
+        key->vendor,        key->export_name, key->period,        key->version_id,    now, rows, files, bytes,
+        result->total_cost, result->currency, result->table_name, result->schema_hash
+    };
     finops_code rc = fo_conn_bind_exec(conn, fo_sql_state_uncurrent, others, FO_COUNT(others), NULL, err);
     if (rc == FINOPS_OK)
         rc = fo_conn_bind_exec(conn, fo_sql_state_complete, params, FO_COUNT(params), &changed, err);
     if (rc == FINOPS_OK && changed != 1)
         rc = fo_error_set(err, FINOPS_E_INTERNAL, "%" PRId64 " rows changed where one was started", changed);
-    return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "record %s %s as loaded", key->export_name, key->period);
+    return rc == FINOPS_OK ? rc
+                           : fo_error_wrap(err, rc, "record %s %s as loaded", key->export_name, key->period);
 }
 
 finops_code
@@ -86,11 +91,14 @@ fo_state_fail_load(fo_conn *conn, const fo_version_key *key, const char *message
     const fo_param params[] = { key->vendor, key->export_name, key->period, key->version_id, message };
     finops_code rc = fo_conn_bind_exec(conn, fo_sql_state_fail, params, FO_COUNT(params), NULL, err);
 
-    return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "record the failure of %s %s", key->export_name, key->period);
+    return rc == FINOPS_OK
+               ? rc
+               : fo_error_wrap(err, rc, "record the failure of %s %s", key->export_name, key->period);
 }
 
 finops_code
-fo_state_current_versions(fo_conn *conn, const char *vendor, const char *export_name, fo_rows **ret, finops_error **err)
+fo_state_current_versions(fo_conn *conn, const char *vendor, const char *export_name, fo_rows **ret,
+                          finops_error **err)
 {
     const fo_param params[] = { vendor, export_name };
 
@@ -98,8 +106,8 @@ fo_state_current_versions(fo_conn *conn, const char *vendor, const char *export_
 }
 
 finops_code
-fo_state_version_history(fo_conn *conn, const char *vendor, const char *export_name, const char *period, fo_rows **ret,
-                         finops_error **err)
+fo_state_version_history(fo_conn *conn, const char *vendor, const char *export_name, const char *period,
+                         fo_rows **ret, finops_error **err)
 {
     const fo_param params[] = { vendor, export_name, period };
 

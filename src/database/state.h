@@ -1,6 +1,7 @@
 /*
- * Load state: one row for each version of a billing period that was ever attempted, in billing_state.load_state.
- * Every function runs on the writer's connection; complete_load belongs in the transaction that publishes the data.
+ * Load state: one row for each version of a billing period that was ever attempted, in
+ * billing_state.load_state. Every function runs on the writer's connection; complete_load belongs in the
+ * transaction that publishes the data.
  */
 #ifndef FO_DATABASE_STATE_H
 #define FO_DATABASE_STATE_H
@@ -20,26 +21,28 @@ typedef struct fo_load_result {
     int64_t rows;
     int64_t files;
     int64_t bytes_read;
-    const char *total_cost;  /* decimal text; NULL when there is more than one currency */
-    const char *currency;    /* "USD", or "EUR,USD" */
+    const char *total_cost; /* decimal text; NULL when there is more than one currency */
+    const char *currency;   /* "USD", or "EUR,USD" */
     const char *table_name;
     const char *schema_hash;
 } fo_load_result;
 
 /* Creates or extends the state tables; safe to run again. */
 finops_code fo_state_prepare(fo_conn *conn, finops_error **err);
-finops_code fo_state_is_version_loaded(fo_conn *conn, const fo_version_key *key, bool *ret, finops_error **err);
+finops_code fo_state_is_version_loaded(fo_conn *conn, const fo_version_key *key, bool *ret,
+                                       finops_error **err);
 /* format: "v1", "v2", "focus-1.0"… */
-finops_code fo_state_start_load(fo_conn *conn, const fo_version_key *key, const char *format, const char *source_uri,
-                                finops_error **err);
+finops_code fo_state_start_load(fo_conn *conn, const fo_version_key *key, const char *format,
+                                const char *source_uri, finops_error **err);
 finops_code fo_state_complete_load(fo_conn *conn, const fo_version_key *key, const fo_load_result *result,
                                    finops_error **err);
-finops_code fo_state_fail_load(fo_conn *conn, const fo_version_key *key, const char *message, finops_error **err);
+finops_code fo_state_fail_load(fo_conn *conn, const fo_version_key *key, const char *message,
+                               finops_error **err);
 /* Rows of sql/state_current.sql; export_name may be NULL. */
-finops_code fo_state_current_versions(fo_conn *conn, const char *vendor, const char *export_name, fo_rows **ret,
-                                      finops_error **err);
+finops_code fo_state_current_versions(fo_conn *conn, const char *vendor, const char *export_name,
+                                      fo_rows **ret, finops_error **err);
 /* Rows of sql/state_history.sql. */
-finops_code fo_state_version_history(fo_conn *conn, const char *vendor, const char *export_name, const char *period,
-                                     fo_rows **ret, finops_error **err);
+finops_code fo_state_version_history(fo_conn *conn, const char *vendor, const char *export_name,
+                                     const char *period, fo_rows **ret, finops_error **err);
 
 #endif

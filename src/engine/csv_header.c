@@ -51,7 +51,8 @@ header_fields(const fo_csv_block *block, const char *label, fo_strv *names, fino
         if (f + 1 == index.n_fields && n > 0 && block->text[start + n - 1] == '\r')
             n--;
         if (n > 0 && block->text[start] != '"' && memchr(block->text + start, '\r', n))
-            return fo_error_set(err, FINOPS_E_DATA, "%s: header: its lines end in carriage returns alone", label);
+            return fo_error_set(err, FINOPS_E_DATA, "%s: header: its lines end in carriage returns alone",
+                                label);
         rc = header_field(block->text + start, n, scratch, label, names, err);
         if (rc != FINOPS_OK)
             return rc;

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 
 #define HINT_REACH "check region, endpoint_url and addressing under [aws], and [network] proxy"
-#define HINT_TLS \
+#define HINT_TLS                                                                                             \
     "set [network] ca_file, or AWS_CA_BUNDLE, to a PEM file with the certificate authority of this server"
 
 /* A failure known by its class, or by words in its text, or by both. The first row that fits counts. */

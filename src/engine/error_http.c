@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "engine/engine_internal.h"
 
-#define HINT_POLICY \
+#define HINT_POLICY                                                                                          \
     "the policy of these credentials must allow s3:ListBucket on the bucket and s3:GetObject on its files"
 #define HINT_REGION "set [aws] region to that of the bucket"
 #define HINT_SESSION "the session of these credentials has ended or its token is wrong; sign in anew"
@@ -43,8 +43,7 @@ static const answer answers[] = {
     { 401, NULL, FINOPS_E_AUTH, "check the credentials and their session token" },
     { 403, NULL, FINOPS_E_DENIED, "check the credentials and the region; " HINT_POLICY },
     { 404, NULL, FINOPS_E_NOT_FOUND, NULL },
-    { 407, NULL, FINOPS_E_AUTH,
-      "give user and password in [network] proxy: http://user:password@host:port" },
+    { 407, NULL, FINOPS_E_AUTH, "give user and password in [network] proxy: http://user:password@host:port" },
     { 408, NULL, FINOPS_E_TIMEOUT, NULL },
     { 429, NULL, FINOPS_E_THROTTLED, NULL },
     { 503, NULL, FINOPS_E_THROTTLED, NULL },

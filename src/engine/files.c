@@ -13,7 +13,8 @@
 #include "engine/engine_internal.h"
 
 #define REMOTE_BLOCK ((size_t)8 << 20) /* bytes of one request */
-#define REMOTE_FIRST ((size_t)1 << 20) /* of the first: often a header or a manifest is all that is wanted */
+#define REMOTE_FIRST ((size_t)1 << 20) /* of the first: often a header or a manifest is all that is wanted   \
+                                        */
 
 struct fo_file {
     fo_files *files;
@@ -271,8 +272,8 @@ read_remote(fo_file *file, void *buf, size_t n, size_t *ret_n, finops_error **er
             file->block = fo_alloc(REMOTE_BLOCK);
         if (!file->block)
             return fo_error_oom(err);
-        rc = read_handle(file, file->block, file->position ? REMOTE_BLOCK : REMOTE_FIRST, &file->block_n,
-                         err);
+        rc =
+            read_handle(file, file->block, file->position ? REMOTE_BLOCK : REMOTE_FIRST, &file->block_n, err);
         if (rc != FINOPS_OK)
             file->block_n = 0;
         file->block_at = 0;

@@ -14,9 +14,9 @@
 #include "base/mem.h"
 #include "engine/engine_internal.h"
 
-#define AUTH_HINT                                                                                        \
-    "give access_key_id and secret_access_key under [aws], or AWS_ACCESS_KEY_ID and "                    \
-    "AWS_SECRET_ACCESS_KEY in the environment, or a profile of ~/.aws/config, or run where a role gives " \
+#define AUTH_HINT                                                                                            \
+    "give access_key_id and secret_access_key under [aws], or AWS_ACCESS_KEY_ID and "                        \
+    "AWS_SECRET_ACCESS_KEY in the environment, or a profile of ~/.aws/config, or run where a role gives "    \
     "credentials"
 
 static bool
@@ -204,8 +204,8 @@ add_chain(fo_str *sql, const char *profile)
 }
 
 /*
- * Where the bucket cannot stand in front of the host name: an address has no names below it, and a certificate
- * for *.s3.amazonaws.com does not cover a bucket with a dot.
+ * Where the bucket cannot stand in front of the host name: an address has no names below it, and a
+ * certificate for *.s3.amazonaws.com does not cover a bucket with a dot.
  */
 static bool
 needs_path(const fo_aws_settings *aws, const char *scope)

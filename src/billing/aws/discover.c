@@ -45,7 +45,8 @@ discover_wanted(const fo_aws_settings *aws, const fo_manifest_place *place)
     return discover_in_range(aws, place->period);
 }
 
-/* The current manifest lies right below the period. Where a provider writes only one a execution, the last one counts. */
+/* The current manifest lies right below the period. Where a provider writes only one a execution, the last
+ * one counts. */
 static bool
 discover_newer(const fo_manifest_place *a, const fo_manifest_place *b)
 {
@@ -71,8 +72,8 @@ discover_find(const fo_exports *exports, const char *uri, fo_layout layout)
 }
 
 static finops_code
-discover_export(fo_exports *exports, size_t *cap, const fo_bill_source *source, const fo_manifest_place *place,
-                fo_export **ret, finops_error **err)
+discover_export(fo_exports *exports, size_t *cap, const fo_bill_source *source,
+                const fo_manifest_place *place, fo_export **ret, finops_error **err)
 {
     FO_AUTO(fo_freep) char *uri = NULL;
     finops_code rc = discover_source_uri(source, place->root, &uri, err);
@@ -125,8 +126,8 @@ discover_delivery(fo_export *e, const char *address, fo_manifest_place *place, f
 }
 
 static finops_code
-discover_classify(const fo_strv *addresses, const fo_bill_source *source, const fo_aws_settings *aws, fo_exports *exports,
-                  finops_error **err)
+discover_classify(const fo_strv *addresses, const fo_bill_source *source, const fo_aws_settings *aws,
+                  fo_exports *exports, finops_error **err)
 {
     size_t base = strlen(source->base) + 1, cap = 0;
 
@@ -146,7 +147,8 @@ discover_classify(const fo_strv *addresses, const fo_bill_source *source, const 
     }
     qsort(exports->items, exports->n, sizeof(fo_export), discover_by_name);
     for (size_t i = 0; i < exports->n; i++)
-        qsort(exports->items[i].deliveries, exports->items[i].n_deliveries, sizeof(fo_delivery), discover_by_period);
+        qsort(exports->items[i].deliveries, exports->items[i].n_deliveries, sizeof(fo_delivery),
+              discover_by_period);
     return FINOPS_OK;
 }
 
@@ -162,8 +164,8 @@ discover_read(fo_files *files, const fo_bill_source *source, fo_delivery *d)
     if (fo_manifest_parse(fo_str_z(&text), text.len, &d->place, label, &d->manifest, &d->error) != FINOPS_OK)
         return;
     if (source->bucket && d->manifest->bucket && !fo_streq(d->manifest->bucket, source->bucket)) {
-        fo_error_set(&d->error, FINOPS_E_DATA, "manifest %s names files in bucket %s, not in %s", label, d->manifest->bucket,
-                     source->bucket);
+        fo_error_set(&d->error, FINOPS_E_DATA, "manifest %s names files in bucket %s, not in %s", label,
+                     d->manifest->bucket, source->bucket);
         fo_manifest_free(FO_TAKE(d->manifest));
     }
 }
@@ -207,7 +209,8 @@ discover_read_all(fo_files *files, const fo_bill_source *source, const fo_cancel
             items[work.n++] = &exports->items[i].deliveries[j];
     work.items = items;
     if (source->bucket)
-        while (running < READERS && running + 1 < work.n && pthread_create(&threads[running], NULL, discover_worker, &work) == 0)
+        while (running < READERS && running + 1 < work.n &&
+               pthread_create(&threads[running], NULL, discover_worker, &work) == 0)
             running++;
     discover_worker(&work);
     for (unsigned i = 0; i < running; i++)
@@ -231,16 +234,18 @@ discover_check_buckets(fo_exports *exports)
                 first = d->manifest->bucket;
             if (fo_streq(first, d->manifest->bucket))
                 continue;
-            fo_error_set(&d->error, FINOPS_E_DATA, "manifest %s names files in bucket %s, other months of %s are in %s",
-                         fo_path_base(d->manifest_address), d->manifest->bucket, exports->items[i].name, first);
+            fo_error_set(&d->error, FINOPS_E_DATA,
+                         "manifest %s names files in bucket %s, other months of %s are in %s",
+                         fo_path_base(d->manifest_address), d->manifest->bucket, exports->items[i].name,
+                         first);
             fo_manifest_free(FO_TAKE(d->manifest));
         }
     }
 }
 
 finops_code
-fo_exports_discover(fo_files *files, const fo_aws_settings *aws, bool read, const fo_cancel *cancel, fo_exports *ret,
-                    finops_error **err)
+fo_exports_discover(fo_files *files, const fo_aws_settings *aws, bool read, const fo_cancel *cancel,
+                    fo_exports *ret, finops_error **err)
 {
     FO_AUTO(fo_bill_source_done) fo_bill_source source = { 0 };
     FO_AUTO(fo_exports_done) fo_exports exports = { 0 };

@@ -1,4 +1,5 @@
-/* Finds the billing exports of a bucket or folder: which exports there are, and each month's current manifest. */
+/* Finds the billing exports of a bucket or folder: which exports there are, and each month's current
+ * manifest. */
 #ifndef FO_BILLING_AWS_DISCOVER_H
 #define FO_BILLING_AWS_DISCOVER_H
 
@@ -29,7 +30,8 @@ typedef struct fo_delivery {
 
 typedef struct fo_export {
     char *name;
-    char *source_uri; /* "s3://bucket/prefix/export" or "file:///…/export": what makes two exports of one name differ */
+    char *source_uri; /* "s3://bucket/prefix/export" or "file:///…/export": what makes two exports of one name
+                         differ */
     fo_layout layout;
     fo_delivery *deliveries; /* by period, oldest first */
     size_t n_deliveries;
@@ -41,17 +43,18 @@ typedef struct fo_exports {
 } fo_exports;
 
 /*
- * Lists the exports that fit aws->export_name and aws->cur_version, their months from start_date to end_date. `read` false leaves the
- * manifests unread. An unreadable manifest is kept as that delivery's error and does not stop the others.
+ * Lists the exports that fit aws->export_name and aws->cur_version, their months from start_date to end_date.
+ * `read` false leaves the manifests unread. An unreadable manifest is kept as that delivery's error and does
+ * not stop the others.
  */
-finops_code fo_exports_discover(fo_files *files, const fo_aws_settings *aws, bool read, const fo_cancel *cancel,
-                                fo_exports *ret, finops_error **err);
+finops_code fo_exports_discover(fo_files *files, const fo_aws_settings *aws, bool read,
+                                const fo_cancel *cancel, fo_exports *ret, finops_error **err);
 void fo_exports_done(fo_exports *exports);
 
 /* Address of a data file: base + "/" + key. */
 finops_code fo_bill_address(const fo_bill_source *source, const char *key, fo_str *ret, finops_error **err);
-/* The data files of a delivery whose manifest could be used. The list is the caller's to free; its addresses live in *addresses, its
- * labels in the manifest. */
+/* The data files of a delivery whose manifest could be used. The list is the caller's to free; its addresses
+ * live in *addresses, its labels in the manifest. */
 finops_code fo_delivery_files(const fo_delivery *delivery, const fo_bill_source *source, fo_strv *addresses,
                               fo_bill_file **ret, finops_error **err);
 

@@ -68,7 +68,8 @@ manifest_match(const fo_strv *parts, size_t at, fo_manifest_place *place, size_t
 }
 
 static finops_code
-manifest_place_fill(const fo_strv *parts, size_t at, size_t depth, fo_manifest_place *place, finops_error **err)
+manifest_place_fill(const fo_strv *parts, size_t at, size_t depth, fo_manifest_place *place,
+                    finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str root = FO_STR_INIT;
 
@@ -140,12 +141,14 @@ manifest_text(const json_t *json, const char *member, const char *label, char **
         return fo_error_set(err, FINOPS_E_DATA, "manifest %s has no \"%s\"", label, member);
     for (const char *p = z; *p; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            return fo_error_set(err, FINOPS_E_DATA, "manifest %s: \"%s\" holds control characters", label, member);
+            return fo_error_set(err, FINOPS_E_DATA, "manifest %s: \"%s\" holds control characters", label,
+                                member);
     *ret = fo_strdup(z);
     return *ret ? FINOPS_OK : fo_error_oom(err);
 }
 
-/* A key as written may carry a leading '/' (some old manifests do). It must stay below the export's folder. */
+/* A key as written may carry a leading '/' (some old manifests do). It must stay below the export's folder.
+ */
 static finops_code
 manifest_check_key(const char *key, const fo_manifest_place *place, const char *label, finops_error **err)
 {
@@ -153,23 +156,26 @@ manifest_check_key(const char *key, const fo_manifest_place *place, const char *
 
     for (const char *p = key; *p; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            return fo_error_set(err, FINOPS_E_DATA, "manifest %s names a file with control characters", label);
+            return fo_error_set(err, FINOPS_E_DATA, "manifest %s names a file with control characters",
+                                label);
     if (!fo_strv_split(&parts, key, '/'))
         return fo_error_oom(err);
     for (size_t i = 0; i < parts.n; i++)
         if (fo_streq(parts.items[i], "..") || fo_streq(parts.items[i], "."))
-            return fo_error_set(err, FINOPS_E_DATA, "manifest %s names %s, whose path is not plain", label, key);
+            return fo_error_set(err, FINOPS_E_DATA, "manifest %s names %s, whose path is not plain", label,
+                                key);
 
     size_t root = strlen(place->root);
     if (strncmp(key, place->root, root) != 0 || key[root] != '/')
-        return fo_error_set(err, FINOPS_E_DATA, "manifest %s names %s, which is outside its export's folder %s/", label, key,
+        return fo_error_set(err, FINOPS_E_DATA,
+                            "manifest %s names %s, which is outside its export's folder %s/", label, key,
                             place->root);
     return FINOPS_OK;
 }
 
 /*
- * An export mirrored to the top of a local folder has lost the prefix it had in the bucket: "cur/acme/export/…" is then found
- * at "export/…". Only this form of difference is accepted.
+ * An export mirrored to the top of a local folder has lost the prefix it had in the bucket:
+ * "cur/acme/export/…" is then found at "export/…". Only this form of difference is accepted.
  */
 static const char *
 manifest_strip_lost_prefix(const char *key, const fo_manifest_place *place)
@@ -186,25 +192,29 @@ manifest_strip_lost_prefix(const char *key, const fo_manifest_place *place)
 
 /* Adds one entry of reportKeys or dataFiles. */
 static finops_code
-manifest_add_file(fo_manifest *m, const char *entry, const fo_manifest_place *place, const char *label, finops_error **err)
+manifest_add_file(fo_manifest *m, const char *entry, const fo_manifest_place *place, const char *label,
+                  finops_error **err)
 {
     const char *key = entry;
 
     if (place->layout == FO_LAYOUT_V2) {
         const char *slash = fo_starts(entry, "s3://") ? strchr(entry + 5, '/') : NULL;
         if (!slash)
-            return fo_error_set(err, FINOPS_E_DATA, "manifest %s names %s, which is no s3:// address", label, entry);
+            return fo_error_set(err, FINOPS_E_DATA, "manifest %s names %s, which is no s3:// address", label,
+                                entry);
         FO_AUTO(fo_freep) char *bucket = fo_strndup(entry + 5, (size_t)(slash - entry - 5));
         if (!bucket)
             return fo_error_oom(err);
         if (m->bucket && !fo_streq(m->bucket, bucket))
-            return fo_error_set(err, FINOPS_E_DATA, "manifest %s names %s, which is in another bucket than %s", label, entry,
+            return fo_error_set(err, FINOPS_E_DATA,
+                                "manifest %s names %s, which is in another bucket than %s", label, entry,
                                 m->bucket);
         if (!m->bucket)
             m->bucket = FO_TAKE(bucket);
         key = slash + 1;
     } else if (strstr(entry, "://")) {
-        return fo_error_set(err, FINOPS_E_DATA, "manifest %s names %s, which is no key of its bucket", label, entry);
+        return fo_error_set(err, FINOPS_E_DATA, "manifest %s names %s, which is no key of its bucket", label,
+                            entry);
     } else if (*key == '/') {
         key++;
     }
@@ -218,7 +228,8 @@ manifest_add_file(fo_manifest *m, const char *entry, const fo_manifest_place *pl
 }
 
 static finops_code
-manifest_files(fo_manifest *m, const json_t *json, const fo_manifest_place *place, const char *label, finops_error **err)
+manifest_files(fo_manifest *m, const json_t *json, const fo_manifest_place *place, const char *label,
+               finops_error **err)
 {
     const char *member = place->layout == FO_LAYOUT_V2 ? "dataFiles" : "reportKeys";
     const json_t *files = json_object_get(json, member);
@@ -226,8 +237,8 @@ manifest_files(fo_manifest *m, const json_t *json, const fo_manifest_place *plac
     if (!json_is_array(files))
         return fo_error_set(err, FINOPS_E_DATA, "manifest %s has no list \"%s\"", label, member);
     if (json_array_size(files) > FO_MANIFEST_FILES_MAX)
-        return fo_error_set(err, FINOPS_E_DATA, "manifest %s lists %zu files, more than %d", label, json_array_size(files),
-                            FO_MANIFEST_FILES_MAX);
+        return fo_error_set(err, FINOPS_E_DATA, "manifest %s lists %zu files, more than %d", label,
+                            json_array_size(files), FO_MANIFEST_FILES_MAX);
     for (size_t i = 0; i < json_array_size(files); i++) {
         const char *entry = json_string_value(json_array_get(files, i));
         if (!entry)
@@ -262,9 +273,7 @@ manifest_focus_table(json_t *json)
 
     if (from)
         return from + strlen("FROM ");
-    json_object_foreach(tables, table, ignored)
-        if (fo_starts(table, "FOCUS_"))
-            return table;
+    json_object_foreach(tables, table, ignored) if (fo_starts(table, "FOCUS_")) return table;
     return NULL;
 }
 
@@ -278,12 +287,15 @@ manifest_set_format(fo_manifest *m, json_t *json, fo_layout layout)
     if (v && fo_is_digit(v[0]) && v[1] == '_' && fo_is_digit(v[2]))
         snprintf(m->format, sizeof(m->format), "focus-%c.%c", v[0], v[2]);
     else
-        snprintf(m->format, sizeof(m->format), "%s", table ? "focus-1.0" : layout == FO_LAYOUT_V1 ? "v1" : "v2");
+        snprintf(m->format, sizeof(m->format), "%s",
+                 table                    ? "focus-1.0"
+                 : layout == FO_LAYOUT_V1 ? "v1"
+                                          : "v2");
 }
 
 finops_code
-fo_manifest_parse(const char *text, size_t len, const fo_manifest_place *place, const char *label, fo_manifest **ret,
-                  finops_error **err)
+fo_manifest_parse(const char *text, size_t len, const fo_manifest_place *place, const char *label,
+                  fo_manifest **ret, finops_error **err)
 {
     FO_AUTO(fo_manifest_freep) fo_manifest *m = fo_zalloc(sizeof(*m));
     json_error_t why;
@@ -293,7 +305,8 @@ fo_manifest_parse(const char *text, size_t len, const fo_manifest_place *place, 
         return fo_error_oom(err);
     FO_AUTO(manifest_decrefp) json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
     if (!json)
-        return fo_error_set(err, FINOPS_E_DATA, "manifest %s line %d is not JSON: %s", label, why.line, why.text);
+        return fo_error_set(err, FINOPS_E_DATA, "manifest %s line %d is not JSON: %s", label, why.line,
+                            why.text);
     if (!json_is_object(json))
         return fo_error_set(err, FINOPS_E_DATA, "manifest %s is not a JSON object", label);
 

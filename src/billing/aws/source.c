@@ -92,8 +92,8 @@ fo_bill_address(const fo_bill_source *source, const char *key, fo_str *ret, fino
 }
 
 finops_code
-fo_delivery_files(const fo_delivery *delivery, const fo_bill_source *source, fo_strv *addresses, fo_bill_file **ret,
-                  finops_error **err)
+fo_delivery_files(const fo_delivery *delivery, const fo_bill_source *source, fo_strv *addresses,
+                  fo_bill_file **ret, finops_error **err)
 {
     const fo_strv *keys = &delivery->manifest->keys;
     FO_AUTO(fo_freep) fo_bill_file *files = fo_array(keys->n ? keys->n : 1, sizeof(*files));

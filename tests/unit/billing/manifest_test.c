@@ -41,11 +41,15 @@ static void
 manifests_are_known_by_where_they_lie(void **state)
 {
     (void)state;
-    place_is("cur/acme/exp/20241101-20241201/exp-Manifest.json", FO_LAYOUT_V1, "cur/acme/exp", "2024-11", NULL);
+    place_is("cur/acme/exp/20241101-20241201/exp-Manifest.json", FO_LAYOUT_V1, "cur/acme/exp", "2024-11",
+             NULL);
     place_is("exp/20241101-20241201/exp-Manifest.json", FO_LAYOUT_V1, "exp", "2024-11", NULL);
-    place_is("exp/20241101-20241201/20241104T071522Z/exp-Manifest.json", FO_LAYOUT_V1, "exp", "2024-11", "20241104T071522Z");
-    place_is("p/exp/metadata/BILLING_PERIOD=2024-11/exp-Manifest.json", FO_LAYOUT_V2, "p/exp", "2024-11", NULL);
-    place_is("p/exp/metadata/BILLING_PERIOD=2024-11/t-id/exp-Manifest.json", FO_LAYOUT_V2, "p/exp", "2024-11", "t-id");
+    place_is("exp/20241101-20241201/20241104T071522Z/exp-Manifest.json", FO_LAYOUT_V1, "exp", "2024-11",
+             "20241104T071522Z");
+    place_is("p/exp/metadata/BILLING_PERIOD=2024-11/exp-Manifest.json", FO_LAYOUT_V2, "p/exp", "2024-11",
+             NULL);
+    place_is("p/exp/metadata/BILLING_PERIOD=2024-11/t-id/exp-Manifest.json", FO_LAYOUT_V2, "p/exp", "2024-11",
+             "t-id");
     place_is("exp/exp/20241101-20241201/exp-Manifest.json", FO_LAYOUT_V1, "exp/exp", "2024-11", NULL);
 }
 
@@ -68,7 +72,9 @@ parse(const char *text, fo_layout layout, const char *root, fo_manifest **ret, f
 {
     char export_name[] = "exp";
     char *root_copy = fo_strdup(root);
-    fo_manifest_place place = { .layout = layout, .export_name = export_name, .root = root_copy, .period = "2024-11" };
+    fo_manifest_place place = {
+        .layout = layout, .export_name = export_name, .root = root_copy, .period = "2024-11"
+    };
     finops_code rc = fo_manifest_parse(text, strlen(text), &place, "m.json", ret, err);
 
     fo_free(root_copy);
@@ -81,7 +87,8 @@ a_v1_manifest_names_version_and_files(void **state)
     FO_AUTO(fo_manifest_freep) fo_manifest *m = NULL;
 
     (void)state;
-    assert_int_equal(parse("{\"assemblyId\": \"a1\", \"account\": \"012345678901\", \"bucket\": \"b\", \"contentType\": \"text/csv\","
+    assert_int_equal(parse("{\"assemblyId\": \"a1\", \"account\": \"012345678901\", \"bucket\": \"b\", "
+                           "\"contentType\": \"text/csv\","
                            " \"reportKeys\": [\"/p/exp/x/a1/1.csv.gz\", \"p/exp/x/a1/2.csv.gz\"]}",
                            FO_LAYOUT_V1, "p/exp", &m, NULL),
                      FINOPS_OK);
@@ -116,7 +123,8 @@ an_export_mirrored_without_its_prefix_is_found(void **state)
     FO_AUTO(fo_manifest_freep) fo_manifest *m = NULL;
 
     (void)state;
-    assert_int_equal(parse("{\"assemblyId\": \"a1\", \"reportKeys\": [\"cur/acme/exp/x/1.csv.gz\"]}", FO_LAYOUT_V1, "exp", &m, NULL),
+    assert_int_equal(parse("{\"assemblyId\": \"a1\", \"reportKeys\": [\"cur/acme/exp/x/1.csv.gz\"]}",
+                           FO_LAYOUT_V1, "exp", &m, NULL),
                      FINOPS_OK);
     assert_string_equal(m->keys.items[0], "exp/x/1.csv.gz");
 }
@@ -138,15 +146,18 @@ static void
 files_outside_the_exports_folder_are_refused(void **state)
 {
     (void)state;
-    refused("{\"assemblyId\": \"a\", \"reportKeys\": [\"p/exp/../../etc/passwd\"]}", FO_LAYOUT_V1, "not plain");
+    refused("{\"assemblyId\": \"a\", \"reportKeys\": [\"p/exp/../../etc/passwd\"]}", FO_LAYOUT_V1,
+            "not plain");
     refused("{\"assemblyId\": \"a\", \"reportKeys\": [\"p/other/1.csv\"]}", FO_LAYOUT_V1, "outside");
     refused("{\"assemblyId\": \"a\", \"reportKeys\": [\"p/expert/1.csv\"]}", FO_LAYOUT_V1, "outside");
     refused("{\"assemblyId\": \"a\", \"reportKeys\": [\"file:///etc/passwd\"]}", FO_LAYOUT_V1, "no key");
     refused("{\"assemblyId\": \"a\", \"reportKeys\": [\"p/exp/a\\u000ab.csv\"]}", FO_LAYOUT_V1, "control");
-    refused("{\"assemblyId\": \"a\", \"reportKeys\": [\"p/exp/1.csv\", \"p/exp/1.csv\"]}", FO_LAYOUT_V1, "twice");
+    refused("{\"assemblyId\": \"a\", \"reportKeys\": [\"p/exp/1.csv\", \"p/exp/1.csv\"]}", FO_LAYOUT_V1,
+            "twice");
     refused("{\"executionId\": \"e\", \"dataFiles\": [\"file:///etc/passwd\"]}", FO_LAYOUT_V2, "s3://");
     refused("{\"executionId\": \"e\", \"dataFiles\": [\"s3://b\"]}", FO_LAYOUT_V2, "s3://");
-    refused("{\"executionId\": \"e\", \"dataFiles\": [\"s3://b/p/exp/1.csv\", \"s3://c/p/exp/2.csv\"]}", FO_LAYOUT_V2, "another bucket");
+    refused("{\"executionId\": \"e\", \"dataFiles\": [\"s3://b/p/exp/1.csv\", \"s3://c/p/exp/2.csv\"]}",
+            FO_LAYOUT_V2, "another bucket");
 }
 
 static void
@@ -175,8 +186,11 @@ parsing_survives_every_failed_allocation(void **state)
         FO_AUTO(finops_error_freep) finops_error *err = NULL;
         FO_AUTO(fo_manifest_freep) fo_manifest *m = NULL;
         char export_name[] = "exp", root[] = "p/exp";
-        fo_manifest_place place = { .layout = FO_LAYOUT_V2, .export_name = export_name, .root = root, .period = "2024-11" };
-        static const char text[] = "{\"executionId\": \"e\", \"dataFiles\": [\"s3://b/p/exp/1.csv\", \"s3://b/p/exp/2.csv\"]}";
+        fo_manifest_place place = {
+            .layout = FO_LAYOUT_V2, .export_name = export_name, .root = root, .period = "2024-11"
+        };
+        static const char text[] =
+            "{\"executionId\": \"e\", \"dataFiles\": [\"s3://b/p/exp/1.csv\", \"s3://b/p/exp/2.csv\"]}";
 
         fo_mem_fail_at(++n);
         rc = fo_manifest_parse(text, strlen(text), &place, "m.json", &m, &err);

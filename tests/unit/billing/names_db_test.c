@@ -66,7 +66,8 @@ two_headers_of_one_name_both_keep_their_values(void **state)
 
     assert_int_equal(fo_colnames_load(f->conn, "aws", "exp", &names, NULL), FINOPS_OK);
     /* printf 'resourceTags/user:a b' | sha256sum -> 7c6d9d… */
-    assign(names, "resourceTags/user:a-b|resourceTags/user:a b", "resource_tags_user_a_b|resource_tags_user_a_b_7c6d9d", 1);
+    assign(names, "resourceTags/user:a-b|resourceTags/user:a b",
+           "resource_tags_user_a_b|resource_tags_user_a_b_7c6d9d", 1);
 }
 
 static void
@@ -77,11 +78,13 @@ a_header_keeps_its_column_in_every_month(void **state)
     FO_AUTO(fo_colnames_freep) fo_colnames *later = NULL;
 
     assert_int_equal(fo_colnames_load(f->conn, "aws", "exp", &first, NULL), FINOPS_OK);
-    assign(first, "resourceTags/user:a-b|resourceTags/user:a b", "resource_tags_user_a_b|resource_tags_user_a_b_7c6d9d", 1);
+    assign(first, "resourceTags/user:a-b|resourceTags/user:a b",
+           "resource_tags_user_a_b|resource_tags_user_a_b_7c6d9d", 1);
     assert_int_equal(fo_colnames_save(f->conn, first, NULL), FINOPS_OK);
     assert_int_equal(fo_colnames_load(f->conn, "aws", "exp", &later, NULL), FINOPS_OK);
     assign(later, "resourceTags/user:a b", "resource_tags_user_a_b_7c6d9d", 0);
-    assign(later, "resourceTags/user:a b|resourceTags/user:a-b", "resource_tags_user_a_b_7c6d9d|resource_tags_user_a_b", 0);
+    assign(later, "resourceTags/user:a b|resourceTags/user:a-b",
+           "resource_tags_user_a_b_7c6d9d|resource_tags_user_a_b", 0);
 }
 
 static void
@@ -119,7 +122,8 @@ exports_do_not_share_names(void **state)
 }
 
 static void
-identity_is(const fo_rows *known, fo_strv *met, const char *name, const char *uri, const char *want, bool warned)
+identity_is(const fo_rows *known, fo_strv *met, const char *name, const char *uri, const char *want,
+            bool warned)
 {
     FO_AUTO(fo_identity_done) fo_identity id = { 0 };
 

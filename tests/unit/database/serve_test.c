@@ -33,7 +33,8 @@ setup(void **state)
     assert_non_null(mkdtemp(f->folder));
     f->path = fo_format("%s/bills.duckdb", f->folder);
     assert_non_null(f->path);
-    f->settings.duckdb = (fo_duckdb_settings){ .database_path = f->path, .memory_limit = 200 << 20, .threads = 2 };
+    f->settings.duckdb =
+        (fo_duckdb_settings){ .database_path = f->path, .memory_limit = 200 << 20, .threads = 2 };
     *state = f;
     return 0;
 }
@@ -82,7 +83,8 @@ others_read_what_is_published_and_nothing_else(void **state)
     fixture *f = *state;
     FO_AUTO(fo_database_closep) fo_database *db = writer(f);
 
-    assert_int_equal(fo_conn_exec(fo_database_conn(db), "CREATE TABLE t AS SELECT 1 AS a; BEGIN; INSERT INTO t VALUES (2)", NULL),
+    assert_int_equal(fo_conn_exec(fo_database_conn(db),
+                                  "CREATE TABLE t AS SELECT 1 AS a; BEGIN; INSERT INTO t VALUES (2)", NULL),
                      FINOPS_OK);
     assert_int_equal(remote_number(f, "SELECT count(*) FROM t"), 1);
     assert_int_equal(fo_conn_exec(fo_database_conn(db), "COMMIT", NULL), FINOPS_OK);
@@ -94,8 +96,12 @@ a_statement_that_writes_is_refused_with_its_code(void **state)
 {
     fixture *f = *state;
     FO_AUTO(fo_database_closep) fo_database *db = writer(f);
-    static const char *const statements[] = { "CREATE TABLE u (a INT)", "SELECT 1; SELECT 2", "COPY (SELECT 1) TO '/tmp/x'", "ATTACH 'x'",
-                                              "SET threads = 1", "" };
+    static const char *const statements[] = { "CREATE TABLE u (a INT)",
+                                              "SELECT 1; SELECT 2",
+                                              "COPY (SELECT 1) TO '/tmp/x'",
+                                              "ATTACH 'x'",
+                                              "SET threads = 1",
+                                              "" };
 
     for (size_t i = 0; i < FO_COUNT(statements); i++) {
         FO_AUTO(finops_error_freep) finops_error *err = NULL;
@@ -126,7 +132,11 @@ requests_that_are_none_of_ours_do_no_harm(void **state)
     static const struct {
         const char *bytes;
         size_t n;
-    } requests[] = { { "", 0 }, { "GET / HTTP/1.1\r\n\r\n", 18 }, { "FOQ1", 4 }, { "FOQ1\xff\xff\xff\xff", 8 }, { "FOQ1\x10\0\0\0abc", 11 } };
+    } requests[] = { { "", 0 },
+                     { "GET / HTTP/1.1\r\n\r\n", 18 },
+                     { "FOQ1", 4 },
+                     { "FOQ1\xff\xff\xff\xff", 8 },
+                     { "FOQ1\x10\0\0\0abc", 11 } };
 
     for (size_t i = 0; i < FO_COUNT(requests); i++) {
         int fd = -1;
@@ -215,7 +225,8 @@ main(void)
         cmocka_unit_test_setup_teardown(only_the_owner_may_connect, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_that_are_none_of_ours_do_no_harm, setup, teardown),
         cmocka_unit_test_setup_teardown(many_readers_are_answered_at_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_reader_that_takes_no_rows_does_not_hold_the_writer, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_reader_that_takes_no_rows_does_not_hold_the_writer, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_socket_left_by_a_killed_writer_is_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(a_database_that_is_not_there_is_named_with_advice, setup, teardown),
     };

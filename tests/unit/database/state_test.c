@@ -54,8 +54,13 @@ loaded(fo_conn *conn, const fo_version_key *key)
 static void
 load(fo_conn *conn, const fo_version_key *key)
 {
-    const fo_load_result result = { .rows = 2, .files = 1, .bytes_read = 10, .total_cost = "1.5", .currency = "USD",
-                                    .table_name = "exp_2026_01", .schema_hash = "h" };
+    const fo_load_result result = { .rows = 2,
+                                    .files = 1,
+                                    .bytes_read = 10,
+                                    .total_cost = "1.5",
+                                    .currency = "USD",
+                                    .table_name = "exp_2026_01",
+                                    .schema_hash = "h" };
 
     assert_int_equal(fo_state_start_load(conn, key, "v1", "s3://b/exp", NULL), FINOPS_OK);
     assert_int_equal(fo_state_complete_load(conn, key, &result, NULL), FINOPS_OK);
@@ -130,17 +135,20 @@ a_table_of_the_earlier_tool_gains_the_later_columns(void **state)
     fo_conn *conn = ((fixture *)*state)->conn;
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
 
-    assert_int_equal(fo_conn_exec(conn,
-                                  "DROP SCHEMA billing_state CASCADE; CREATE SCHEMA billing_state;"
-                                  "CREATE TABLE billing_state.load_state (vendor VARCHAR NOT NULL, export_name VARCHAR NOT NULL,"
-                                  "billing_period VARCHAR NOT NULL, version_id VARCHAR NOT NULL, data_format_version VARCHAR NOT NULL,"
-                                  "current_version BOOLEAN DEFAULT false, load_timestamp TIMESTAMP NOT NULL,"
-                                  "load_completed BOOLEAN NOT NULL DEFAULT false, row_count INTEGER, file_count INTEGER,"
-                                  "error_message VARCHAR, PRIMARY KEY (vendor, export_name, billing_period, version_id));"
-                                  "INSERT INTO billing_state.load_state VALUES ('aws', 'exp', '2025-12', 'old', 'v1', true,"
-                                  "TIMESTAMP '2026-01-02', true, 7, 1, NULL)",
-                                  NULL),
-                     FINOPS_OK);
+    assert_int_equal(
+        fo_conn_exec(
+            conn,
+            "DROP SCHEMA billing_state CASCADE; CREATE SCHEMA billing_state;"
+            "CREATE TABLE billing_state.load_state (vendor VARCHAR NOT NULL, export_name VARCHAR NOT NULL,"
+            "billing_period VARCHAR NOT NULL, version_id VARCHAR NOT NULL, data_format_version VARCHAR NOT "
+            "NULL,"
+            "current_version BOOLEAN DEFAULT false, load_timestamp TIMESTAMP NOT NULL,"
+            "load_completed BOOLEAN NOT NULL DEFAULT false, row_count INTEGER, file_count INTEGER,"
+            "error_message VARCHAR, PRIMARY KEY (vendor, export_name, billing_period, version_id));"
+            "INSERT INTO billing_state.load_state VALUES ('aws', 'exp', '2025-12', 'old', 'v1', true,"
+            "TIMESTAMP '2026-01-02', true, 7, 1, NULL)",
+            NULL),
+        FINOPS_OK);
     assert_int_equal(fo_state_prepare(conn, NULL), FINOPS_OK);
     load(conn, &first);
     assert_int_equal(fo_state_current_versions(conn, "aws", "exp", &rows, NULL), FINOPS_OK);
