@@ -9,7 +9,15 @@ typedef struct fo_cancel {
     atomic_int requested;
 } fo_cancel;
 
-static inline void fo_cancel_request(fo_cancel *c) { atomic_store(&c->requested, 1); }
-static inline bool fo_cancelled(const fo_cancel *c) { return c && atomic_load(&c->requested) != 0; }
+static inline void
+fo_cancel_request(fo_cancel *c)
+{
+    atomic_store(&c->requested, 1);
+}
+static inline bool
+fo_cancelled(const fo_cancel *c)
+{
+    return c && atomic_load(&c->requested) != 0;
+}
 
 #endif

@@ -17,8 +17,8 @@ __extension__ typedef __int128 fo_decimal;
 typedef enum fo_decimal_result {
     FO_DECIMAL_EXACT,   /* every digit kept */
     FO_DECIMAL_ROUNDED, /* digits beyond the 18th were rounded half away from zero */
-    FO_DECIMAL_BAD,     /* not a number: [+-] digits [. digits] [e [+-] digits], no blanks; ".5" and "5." are */
-    FO_DECIMAL_RANGE    /* needs more than 20 digits before the point */
+    FO_DECIMAL_BAD,  /* not a number: [+-] digits [. digits] [e [+-] digits], no blanks; ".5" and "5." are */
+    FO_DECIMAL_RANGE /* needs more than 20 digits before the point */
 } fo_decimal_result;
 
 /* Reads exactly n bytes. Hot path: plain numbers of up to 18 significant digits take no 128-bit division. */

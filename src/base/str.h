@@ -65,9 +65,21 @@ bool fo_streq(const char *a, const char *b); /* NULL equals only NULL */
 bool fo_starts(const char *s, const char *prefix);
 bool fo_ends(const char *s, const char *suffix);
 /* ASCII only, whatever the locale. */
-static inline bool fo_is_digit(char c) { return c >= '0' && c <= '9'; }
-static inline bool fo_is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-static inline char fo_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
+static inline bool
+fo_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+static inline bool
+fo_is_alpha(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+static inline char
+fo_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
 /* Decimal digits only, no sign, no blanks, no overflow. */
 bool fo_parse_u64(const char *s, unsigned long long *ret);
 /* "12", "8MiB", "2GB", "512k" -> bytes, in any case: k, kB, M, MB are powers of 1000, KiB, MiB of 1024. */

@@ -21,7 +21,8 @@ typedef struct fo_config_section {
     const char *help;
 } fo_config_section;
 
-/* All sections, parents first, ended by a NULL path: parsing, schema and reference come from this one list. */
+/* All sections, parents first, ended by a NULL path: parsing, schema and reference come from this one list.
+ */
 extern const fo_config_section fo_config_sections[];
 
 /* A value given on the command line: dotted key ("aws.bucket"), text, and how it was spelled ("--bucket"). */

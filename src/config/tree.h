@@ -28,9 +28,9 @@ typedef enum fo_node_type {
 
 typedef struct fo_node {
     fo_node_type type;
-    char *key;  /* in a map, else NULL */
-    char *text; /* NULL for maps, lists and null */
-    unsigned line, column; /* from 1 */
+    char *key;                    /* in a map, else NULL */
+    char *text;                   /* NULL for maps, lists and null */
+    unsigned line, column;        /* from 1 */
     struct fo_node *first, *last; /* children */
     struct fo_node *next;         /* sibling */
     size_t n;                     /* number of children */

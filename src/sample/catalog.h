@@ -6,18 +6,61 @@
 #include <stdint.h>
 
 typedef enum attr { /* product attributes; the order is that of the v1 columns */
-    ATTR_NAME, ATTR_CLOCK, ATTR_GENERATION, ATTR_ENGINE, ATTR_DEPLOYMENT, ATTR_GROUP, ATTR_INSTANCE_FAMILY,
-    ATTR_INSTANCE, ATTR_LICENSE, ATTR_LOCATION, ATTR_LOCATION_TYPE, ATTR_MEMORY, ATTR_NETWORK, ATTR_OS,
-    ATTR_OPERATION, ATTR_PROCESSOR, ATTR_SOFTWARE, ATTR_ARCHITECTURE, ATTR_FAMILY, ATTR_REGION,
-    ATTR_REGION_CODE,
-    ATTR_SERVICECODE, ATTR_SERVICENAME, ATTR_SKU, ATTR_STORAGE, ATTR_MEDIA, ATTR_TENANCY, ATTR_TRANSFER,
-    ATTR_USAGETYPE, ATTR_VCPU, ATTR_VOLUME, ATTR_COUNT
+                    ATTR_NAME,
+                    ATTR_CLOCK,
+                    ATTR_GENERATION,
+                    ATTR_ENGINE,
+                    ATTR_DEPLOYMENT,
+                    ATTR_GROUP,
+                    ATTR_INSTANCE_FAMILY,
+                    ATTR_INSTANCE,
+                    ATTR_LICENSE,
+                    ATTR_LOCATION,
+                    ATTR_LOCATION_TYPE,
+                    ATTR_MEMORY,
+                    ATTR_NETWORK,
+                    ATTR_OS,
+                    ATTR_OPERATION,
+                    ATTR_PROCESSOR,
+                    ATTR_SOFTWARE,
+                    ATTR_ARCHITECTURE,
+                    ATTR_FAMILY,
+                    ATTR_REGION,
+                    ATTR_REGION_CODE,
+                    ATTR_SERVICECODE,
+                    ATTR_SERVICENAME,
+                    ATTR_SKU,
+                    ATTR_STORAGE,
+                    ATTR_MEDIA,
+                    ATTR_TENANCY,
+                    ATTR_TRANSFER,
+                    ATTR_USAGETYPE,
+                    ATTR_VCPU,
+                    ATTR_VOLUME,
+                    ATTR_COUNT
 } attr;
 
 typedef enum service_id {
-    SVC_EC2, SVC_S3, SVC_RDS, SVC_LAMBDA, SVC_DYNAMODB, SVC_CLOUDWATCH, SVC_EKS, SVC_ECS, SVC_SQS, SVC_KMS,
-    SVC_CLOUDFRONT, SVC_ELASTICACHE, SVC_REDSHIFT, SVC_ELB, SVC_VPC, SVC_ROUTE53, SVC_MARKETPLACE,
-    SVC_SAVINGS_PLANS, SVC_SUPPORT, SVC_COUNT
+    SVC_EC2,
+    SVC_S3,
+    SVC_RDS,
+    SVC_LAMBDA,
+    SVC_DYNAMODB,
+    SVC_CLOUDWATCH,
+    SVC_EKS,
+    SVC_ECS,
+    SVC_SQS,
+    SVC_KMS,
+    SVC_CLOUDFRONT,
+    SVC_ELASTICACHE,
+    SVC_REDSHIFT,
+    SVC_ELB,
+    SVC_VPC,
+    SVC_ROUTE53,
+    SVC_MARKETPLACE,
+    SVC_SAVINGS_PLANS,
+    SVC_SUPPORT,
+    SVC_COUNT
 } service_id;
 
 typedef struct service {
@@ -29,7 +72,7 @@ typedef struct region {
     const char *code;
     const char *prefix; /* of usage types */
     const char *location;
-    int price;          /* per cent of the first region's */
+    int price; /* per cent of the first region's */
     unsigned weight;
 } region;
 

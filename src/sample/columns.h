@@ -6,12 +6,20 @@
 #include "sample/lines.h"
 
 typedef enum column_type {
-    COLUMN_TEXT, COLUMN_NUMBER, COLUMN_TIME, COLUMN_MAP, COLUMN_NUMBER_MAP
+    COLUMN_TEXT,
+    COLUMN_NUMBER,
+    COLUMN_TIME,
+    COLUMN_MAP,
+    COLUMN_NUMBER_MAP
 } column_type;
 
 /* What a column's value depends on; values of one product or resource are rendered once. */
 typedef enum column_scope {
-    SCOPE_LINE, SCOPE_PRODUCT, SCOPE_TAGGED, SCOPE_RESERVATION, SCOPE_PLAN
+    SCOPE_LINE,
+    SCOPE_PRODUCT,
+    SCOPE_TAGGED,
+    SCOPE_RESERVATION,
+    SCOPE_PLAN
 } column_scope;
 
 typedef struct column {
@@ -36,14 +44,21 @@ void fo_sample_column_name(const columns *c, const column *col, bool parquet, fo
 const char *fo_sample_column_manifest_type(const columns *c, const column *col);
 
 typedef enum value_kind {
-    VALUE_NONE, VALUE_TEXT, VALUE_NUMBER, VALUE_TIME, VALUE_INTERVAL, VALUE_ID, VALUE_MAP, VALUE_DISCOUNT
+    VALUE_NONE,
+    VALUE_TEXT,
+    VALUE_NUMBER,
+    VALUE_TIME,
+    VALUE_INTERVAL,
+    VALUE_ID,
+    VALUE_MAP,
+    VALUE_DISCOUNT
 } value_kind;
 
 typedef struct value {
     value_kind kind;
     const char *text;
-    int64_t number;            /* ticks or microseconds */
-    const char *const *keys;   /* VALUE_MAP: n keys with values; a NULL key or value is absent */
+    int64_t number;          /* ticks or microseconds */
+    const char *const *keys; /* VALUE_MAP: n keys with values; a NULL key or value is absent */
     const char *const *values;
     size_t n;
 } value;

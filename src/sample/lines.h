@@ -5,9 +5,19 @@
 #include "sample/world.h"
 
 typedef enum line_type {
-    LINE_USAGE, LINE_DISCOUNTED_USAGE, LINE_SP_COVERED, LINE_SP_NEGATION, LINE_SP_RECURRING,
-    LINE_SP_UPFRONT, LINE_RI_FEE,
-    LINE_FEE, LINE_CREDIT, LINE_REFUND, LINE_TAX, LINE_EDP, LINE_TYPES
+    LINE_USAGE,
+    LINE_DISCOUNTED_USAGE,
+    LINE_SP_COVERED,
+    LINE_SP_NEGATION,
+    LINE_SP_RECURRING,
+    LINE_SP_UPFRONT,
+    LINE_RI_FEE,
+    LINE_FEE,
+    LINE_CREDIT,
+    LINE_REFUND,
+    LINE_TAX,
+    LINE_EDP,
+    LINE_TYPES
 } line_type;
 
 extern const char *const fo_sample_line_types[LINE_TYPES];
@@ -21,23 +31,23 @@ typedef struct line {
     const reservation *reservation;
     const savings_plan *plan;
     size_t account;
-    const char *usage_type;   /* NULL: none */
+    const char *usage_type; /* NULL: none */
     const char *operation;
-    int64_t start, end;       /* microseconds */
-    int64_t amount;           /* ticks, as all that follows */
+    int64_t start, end; /* microseconds */
+    int64_t amount;     /* ticks, as all that follows */
     int64_t rate;
     bool has_rate;
     int64_t cost;
     int64_t net;
-    int64_t discount;         /* cost - net */
+    int64_t discount; /* cost - net */
     int64_t public_cost;
     bool has_public;
-    int64_t effective;        /* of a reservation or savings plan */
+    int64_t effective; /* of a reservation or savings plan */
     int64_t net_effective;
-    int64_t upfront_part;     /* amortized upfront fee in it */
+    int64_t upfront_part; /* amortized upfront fee in it */
     int64_t recurring_part;
-    int64_t used;             /* hours of a reservation, commitment of a plan */
-    const char *description;  /* may point at text */
+    int64_t used;            /* hours of a reservation, commitment of a plan */
+    const char *description; /* may point at text */
     char text[128];
 } line;
 
@@ -60,13 +70,13 @@ typedef struct totals {
 typedef struct month_lines {
     const world *w;
     int period;
-    int version;      /* 0: early, before the month has ended; 1: the bill; higher: corrected afterwards */
-    bool first;       /* month of the purchases */
+    int version; /* 0: early, before the month has ended; 1: the bill; higher: corrected afterwards */
+    bool first;  /* month of the purchases */
     int64_t begins, ends;
-    int hours;        /* of the whole month */
-    int n_steps;      /* covered by this version */
-    int64_t rows;     /* it will have */
-    int64_t n_usage;  /* lines of usage among them */
+    int hours;       /* of the whole month */
+    int n_steps;     /* covered by this version */
+    int64_t rows;    /* it will have */
+    int64_t n_usage; /* lines of usage among them */
     wide weight_all, weight_done;
     int step;
     int64_t given, due; /* usage lines so far, to be reached by the end of the step */
@@ -74,12 +84,12 @@ typedef struct month_lines {
     bool wrapped;
     int64_t plan_used;
     int64_t reserved_used[SAMPLE_RESERVATIONS];
-    int64_t growth;     /* per 10,000 */
+    int64_t growth; /* per 10,000 */
     line pending;
     bool has_pending;
     int64_t *group_net, *group_discount;
     int64_t service_cost[SVC_COUNT];
-    line *last;         /* lines that need the others' sums */
+    line *last; /* lines that need the others' sums */
     size_t n_last, next_last;
     bool closed;
     uint64_t number;

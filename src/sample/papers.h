@@ -22,7 +22,7 @@ void fo_sample_plan_done(plan *p);
 json_t *fo_sample_plan_json(const plan *p); /* NULL: no memory */
 /* Takes what `record` says over the options, all but out, restate, cancel and report. */
 finops_code fo_sample_plan_from(plan *p, const fo_sample_options *options, const json_t *record,
-                                 finops_error **err);
+                                finops_error **err);
 
 /* Keys, relative to the bucket, of one version of one month. */
 typedef struct delivery {

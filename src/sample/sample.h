@@ -22,10 +22,10 @@ typedef struct fo_sample_progress {
 } fo_sample_progress;
 
 typedef struct fo_sample_options {
-    const char *out;         /* folder that becomes or holds the sample */
-    int64_t rows;            /* lines of each month, 300 .. 50,000,000 */
-    int64_t months;          /* 1 .. 36 */
-    int64_t accounts;        /* the payer included, 1 .. 500 */
+    const char *out;  /* folder that becomes or holds the sample */
+    int64_t rows;     /* lines of each month, 300 .. 50,000,000 */
+    int64_t months;   /* 1 .. 36 */
+    int64_t accounts; /* the payer included, 1 .. 500 */
     int64_t seed;
     const char *format;      /* "csv", "parquet" */
     const char *cur_version; /* "v1", "v2" */

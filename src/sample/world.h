@@ -39,7 +39,7 @@ typedef struct resource {
     pricing pricing;
     size_t reservation; /* with PRICING_RESERVED */
     bool always_on;
-    int64_t base;       /* ticks an hour, or of gigabytes held */
+    int64_t base; /* ticks an hour, or of gigabytes held */
     char zone[20];
     char id[112];
     char name[64];

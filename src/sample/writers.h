@@ -9,7 +9,7 @@
 typedef struct file_job {
     month_lines *lines;
     const columns *columns;
-    const char *path;  /* final name; the file appears there whole */
+    const char *path; /* final name; the file appears there whole */
     int64_t max_rows;
     const fo_cancel *cancel;
     void (*tick)(void *arg, int64_t rows); /* rows of this file so far */

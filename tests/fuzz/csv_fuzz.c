@@ -1,6 +1,6 @@
 /*
- * Any bytes are a bill or a refusal, and where the text is cut into blocks changes nothing: read in one block and in
- * small ones, a file gives the same number of records or is refused both times.
+ * Any bytes are a bill or a refusal, and where the text is cut into blocks changes nothing: read in one block
+ * and in small ones, a file gives the same number of records or is refused both times.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -34,9 +34,9 @@ feed_read(void *arg, void *buf, size_t n, size_t *ret_n, finops_error **err)
     return FINOPS_OK;
 }
 
-static const fo_csv_column columns[COLUMNS] = {
-    { "text", FO_CSV_TEXT }, { "number", FO_CSV_DECIMAL }, { "time", FO_CSV_TIMESTAMP }
-};
+static const fo_csv_column columns[COLUMNS] = { { "text", FO_CSV_TEXT },
+                                                { "number", FO_CSV_DECIMAL },
+                                                { "time", FO_CSV_TIMESTAMP } };
 
 static duckdb_data_chunk
 new_chunk(void)
@@ -72,7 +72,8 @@ parse_block(fo_csv_parser *parser, fo_csv_block *block, int64_t *io_rows, finops
 }
 
 static finops_code
-parse_all(fo_csv_source *source, fo_csv_parser *parser, fo_csv_file *file, int64_t *io_rows, finops_error **err)
+parse_all(fo_csv_source *source, fo_csv_parser *parser, fo_csv_file *file, int64_t *io_rows,
+          finops_error **err)
 {
     fo_csv_block block = { 0 };
     finops_code rc;

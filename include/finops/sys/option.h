@@ -1,8 +1,8 @@
 /*
  * Options: what a module can be told, declared once.
  *
- * From a row come the TOML/YAML key, the environment name, the --flag, the help line, the reference page, the JSON
- * schema, the range check and redaction. A table ends with a row whose name is NULL.
+ * From a row come the TOML/YAML key, the environment name, the --flag, the help line, the reference page, the
+ * JSON schema, the range check and redaction. A table ends with a row whose name is NULL.
  */
 #ifndef FINOPS_SYS_OPTION_H
 #define FINOPS_SYS_OPTION_H
@@ -21,7 +21,7 @@ typedef enum finops_option_type {
     FINOPS_OPT_SIZE,       /* uint64_t bytes: 512, 8MiB, 2GB */
     FINOPS_OPT_ENUM,       /* char *, one of the words of `allow` */
     FINOPS_OPT_DATE,       /* char *, YYYY-MM-DD or YYYY-MM */
-    FINOPS_OPT_LIST        /* char **, NULL-ended: repeated flag, TOML/YAML array, or commas in the environment */
+    FINOPS_OPT_LIST /* char **, NULL-ended: repeated flag, TOML/YAML array, or commas in the environment */
 } finops_option_type;
 
 enum {
@@ -39,7 +39,7 @@ typedef struct finops_option {
     const char *value; /* default as text, NULL: none */
     const char *allow; /* ENUM: words separated by blanks */
     int64_t min, max;  /* INT and SIZE: checked when max is not 0 */
-    const char *env;   /* further environment names, separated by blanks, after OPEN_FINOPS_<SECTION>_<NAME> */
+    const char *env; /* further environment names, separated by blanks, after OPEN_FINOPS_<SECTION>_<NAME> */
     const char *needs; /* another option of the table that must be set too */
     const char *arg;   /* placeholder in help, e.g. "PATH"; NULL: from the type */
     const char *help;  /* one sentence */

@@ -122,33 +122,12 @@ what_does_not_fit_is_out_of_range(void **state)
 static void
 what_is_no_number_is_bad(void **state)
 {
-    static const char *const rows[] = { "",
-                                        "-",
-                                        "+",
-                                        ".",
-                                        "1..2",
-                                        "1.2.3",
-                                        " 1",
-                                        "1 ",
-                                        "e5",
-                                        "1e",
-                                        "1e+",
-                                        "1e-",
-                                        "1e5.",
-                                        "--1",
-                                        "+-1",
-                                        "0x10",
-                                        "1,000",
-                                        "NaN",
-                                        "inf",
-                                        "1_0",
-                                        "\xef\xbc\x91",
-                                        "1e5x",
-                                        "1a",
-                                        "123456789012345678901234567890x",
-                                        "-.",
-                                        ".e5",
-                                        "5.." };
+    static const char *const rows[] = {
+        "",      "-",   "+",   ".",   "1..2",         "1.2.3", " 1",  "1 ",
+        "e5",    "1e",  "1e+", "1e-", "1e5.",         "--1",   "+-1", "0x10",
+        "1,000", "NaN", "inf", "1_0", "\xef\xbc\x91", "1e5x",  "1a",  "123456789012345678901234567890x",
+        "-.",    ".e5", "5.."
+    };
 
     (void)state;
     for (size_t i = 0; i < FO_COUNT(rows); i++)

@@ -40,8 +40,8 @@ teardown(void **state)
     if (fo_walk(p->folder, &files, NULL) == FINOPS_OK)
         for (size_t i = 0; i < files.n; i++)
             rc |= unlink(files.items[i]);
-    (void)(rmdir("home/.config/finops") + rmdir("home/.config") + rmdir("home") + rmdir("xdg/finops")
-           + rmdir("xdg"));
+    (void)(rmdir("home/.config/finops") + rmdir("home/.config") + rmdir("home") + rmdir("xdg/finops") +
+           rmdir("xdg"));
     rc |= chdir(p->before) | rmdir(p->folder);
     free(p->before);
     fo_free(p->folder);

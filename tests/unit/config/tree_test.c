@@ -43,10 +43,10 @@ static void
 toml_and_yaml_give_the_same_tree(void **state)
 {
     FO_AUTO(fo_node_freep)
-    fo_node *toml = parse(FO_CONFIG_TOML,
-                          "[aws]\nbucket = \"b\"\nreset = true\nstart_date = 2024-10-01\n"
-                          "list = [\"x\", 'y']\n[[aws.exports]]\nexport_name = \"00123\"\n"
-                          "[[aws.exports]]\n\"odd key\" = -7\nf = 1.5\n[database.duckdb]\nthreads = 4\n");
+    fo_node *toml =
+        parse(FO_CONFIG_TOML, "[aws]\nbucket = \"b\"\nreset = true\nstart_date = 2024-10-01\n"
+                              "list = [\"x\", 'y']\n[[aws.exports]]\nexport_name = \"00123\"\n"
+                              "[[aws.exports]]\n\"odd key\" = -7\nf = 1.5\n[database.duckdb]\nthreads = 4\n");
     FO_AUTO(fo_node_freep)
     fo_node *yaml = parse(FO_CONFIG_YAML,
                           "aws:\n  bucket: b\n  reset: True\n  start_date: 2024-10-01\n  list: [x, \"y\"]\n"

@@ -35,9 +35,9 @@ a_value_of_the_wrong_type_is_refused_by_column(void **state)
     refused(*state, "a,b,c\n1,\" 2\",\n", FINOPS_E_DATA, "acme.csv line 2: column cost: \" 2\" is no number");
     refused(*state, "a,b,c\n1,\"2\"\"\n3\",\n", FINOPS_E_DATA,
             "acme.csv line 2: column cost: \"2\"?3\" is no number");
-    refused(
-        *state, "a,b,c\n1,123456789012345678901,\n", FINOPS_E_DATA,
-        "acme.csv line 2: column cost: \"123456789012345678901\" is a number of more than 20 digits before the point");
+    refused(*state, "a,b,c\n1,123456789012345678901,\n", FINOPS_E_DATA,
+            "acme.csv line 2: column cost: \"123456789012345678901\" is a number of more than 20 digits "
+            "before the point");
     refused(*state, "a,b,c\n1,2,2024-02-30\n", FINOPS_E_DATA,
             "acme.csv line 2: column start: \"2024-02-30\" is no time");
 }

@@ -32,8 +32,7 @@ a_wrong_secret_is_told_from_a_missing_permission(void **state)
 {
     (void)state;
     check(GET "(HTTP 403 Forbidden)\n\nSignatureDoesNotMatch: The signature differs." TAIL, FINOPS_E_AUTH,
-          TOLD "(HTTP 403 Forbidden): SignatureDoesNotMatch: The signature differs",
-          "check the credentials");
+          TOLD "(HTTP 403 Forbidden): SignatureDoesNotMatch: The signature differs", "check the credentials");
     check(GET "(HTTP 403 Forbidden)\n\nAccessDenied: Access Denied." TAIL, FINOPS_E_DENIED,
           TOLD "(HTTP 403 Forbidden): AccessDenied: Access Denied", "s3:GetObject");
 }
@@ -42,10 +41,8 @@ static void
 a_status_alone_is_enough(void **state)
 {
     (void)state;
-    check(GET "(HTTP 403 Forbidden)" TAIL, FINOPS_E_DENIED,
-          TOLD "(HTTP 403 Forbidden)", "credentials");
-    check(GET "(HTTP 404 Not Found)", FINOPS_E_NOT_FOUND,
-          TOLD "(HTTP 404 Not Found)", NULL);
+    check(GET "(HTTP 403 Forbidden)" TAIL, FINOPS_E_DENIED, TOLD "(HTTP 403 Forbidden)", "credentials");
+    check(GET "(HTTP 404 Not Found)", FINOPS_E_NOT_FOUND, TOLD "(HTTP 404 Not Found)", NULL);
     check("Unable to connect: HTTP code 502", FINOPS_E_TRANSIENT, "Unable to connect: HTTP code 502", NULL);
 }
 

@@ -42,11 +42,11 @@ text_keeps_every_digit(void **state)
 static void
 null_stays_null_in_every_row(void **state)
 {
-    gives(
-        *state,
-        "SELECT count(e), count(*), sum(e)::INT FROM (SELECT finops_exact(CASE WHEN i % 3 = 0 THEN i::DOUBLE END) AS e "
-        "FROM range(6000) t(i))",
-        "2000|6000|5997000\n");
+    gives(*state,
+          "SELECT count(e), count(*), sum(e)::INT FROM (SELECT finops_exact(CASE WHEN i % 3 = 0 THEN "
+          "i::DOUBLE END) AS e "
+          "FROM range(6000) t(i))",
+          "2000|6000|5997000\n");
     gives(*state, "SELECT finops_exact(NULL::DOUBLE), finops_exact(NULL::VARCHAR)", "-|-\n");
 }
 
@@ -56,10 +56,10 @@ lost_digits_are_counted_once(void **state)
     fixture *f = *state;
 
     fo_exact_rounded(f->engine);
-    gives(
-        f,
-        "SELECT finops_exact(t) FROM (SELECT unnest(['0.0000000000000000015', '1', '-0.0000000000000000015']) AS t)",
-        "0.000000000000000002\n1.000000000000000000\n-0.000000000000000002\n");
+    gives(f,
+          "SELECT finops_exact(t) FROM (SELECT unnest(['0.0000000000000000015', '1', "
+          "'-0.0000000000000000015']) AS t)",
+          "0.000000000000000002\n1.000000000000000000\n-0.000000000000000002\n");
     assert_int_equal(fo_exact_rounded(f->engine), 2);
     assert_int_equal(fo_exact_rounded(f->engine), 0);
 }

@@ -38,8 +38,17 @@ setup(void **state)
         return 1;
     p->out = fo_path_join(p->folder, "out");
     p->o = (fo_sample_options){
-        .out = p->out, .rows = 300, .months = 1, .accounts = 2, .seed = 1, .format = "csv", .cur_version = "v1",
-        .start = "2026-05", .export_name = "cur", .bucket = "b-1", .prefix = "p/q",
+        .out = p->out,
+        .rows = 300,
+        .months = 1,
+        .accounts = 2,
+        .seed = 1,
+        .format = "csv",
+        .cur_version = "v1",
+        .start = "2026-05",
+        .export_name = "cur",
+        .bucket = "b-1",
+        .prefix = "p/q",
     };
     *state = p;
     return 0;
