@@ -193,6 +193,16 @@ import_delivery(fo_import *im, fo_import_export *ex, const fo_bill_source *sourc
     return fo_import_month_run(im, ex, &month, err);
 }
 
+/* Whether any month has files of the format asked for; a month that cannot be read counts, it is to be told. */
+static bool
+import_export_fits(const fo_aws_settings *aws, const fo_export *e)
+{
+    for (size_t i = 0; i < e->n_deliveries; i++)
+        if (!e->deliveries[i].manifest || import_format_fits(aws, e->deliveries[i].manifest))
+            return true;
+    return false;
+}
+
 static finops_code
 import_one_export(fo_import *im, const fo_aws_settings *aws, const fo_bill_source *source, fo_export *e,
                   finops_error **err)
@@ -214,8 +224,8 @@ import_nothing_found(const fo_aws_settings *aws, finops_error **err)
         aws->export_name ? aws->export_name : "", aws->bucket ? aws->bucket : "any source",
         prefix ? " below " : "", prefix ? prefix : "");
 
-    fo_error_hint(err, "'finops aws list-exports' shows what is there; check --bucket, --prefix, the dates "
-                       "and --cur-version");
+    fo_error_hint(err, "'finops aws list-exports' shows what is there; check --bucket, --prefix, the dates, "
+                       "--cur-version and --export-format");
     return rc;
 }
 
@@ -233,9 +243,12 @@ import_source(fo_import *im, const fo_aws_settings *aws, size_t *found, finops_e
         rc = fo_exports_discover(im->files, aws, true, im->options->cancel, &exports, err);
     if (rc != FINOPS_OK)
         return rc;
-    *found += exports.n;
-    for (size_t i = 0; rc == FINOPS_OK && i < exports.n; i++)
+    for (size_t i = 0; rc == FINOPS_OK && i < exports.n; i++) {
+        if (!import_export_fits(aws, &exports.items[i])) /* before a reset would drop what cannot come back */
+            continue;
+        ++*found;
         rc = import_one_export(im, aws, &source, &exports.items[i], err);
+    }
     return rc;
 }
 

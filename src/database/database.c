@@ -42,8 +42,12 @@ database_new(const fo_settings *settings, const fo_cancel *cancel, fo_database *
 {
     FO_AUTO(fo_database_closep) fo_database *db = fo_zalloc(sizeof(*db));
 
-    if (!db || !(db->path = fo_path_absolute(settings->duckdb.database_path)))
+    if (!db)
         return fo_error_oom(err);
+    errno = ENOMEM;
+    db->path = fo_path_absolute(settings->duckdb.database_path);
+    if (!db->path)
+        return fo_error_errno(err, errno, "find %s from the current folder", settings->duckdb.database_path);
     if (strchr(db->path, '?')) /* the engine takes it for the start of options and puts its log elsewhere */
         return fo_error_set(err, FINOPS_E_CONFIG, "the path of a database cannot hold a '?': %s", db->path);
     db->settings = settings;

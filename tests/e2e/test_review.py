@@ -3,6 +3,7 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
 import time
 
 import duckdb
@@ -165,3 +166,19 @@ def test_a_signal_stops_an_import_and_leaves_nothing_half_done(finops, sent):
     assert sorted(p.name for p in finops.database.parent.iterdir()) == ["finops.duckdb"]
     finops.run("aws", "import-cur", "--bucket", "bills/sample-billing")
     assert finops.rows("query", "SELECT count(*) AS n FROM aws_billing.sample_cur_unified") == [{"n": 120000}]
+
+
+def test_a_reset_for_a_format_the_export_has_not_drops_nothing(finops, sample):
+    finops.run("aws", "import-cur", "--bucket", sample / "sample-billing")
+    failed = finops.run("aws", "import-cur", "--bucket", sample / "sample-billing", "--reset", "--yes", "--export-format", "csv",
+                        status=1)
+    assert "no billing export in" in failed.stderr and "--export-format" in failed.stderr
+    assert len(finops.rows("aws", "show-state")) == 3
+
+
+def test_a_current_folder_that_is_gone_is_told_as_that(finops):
+    gone = finops.folder / "gone"
+    script = f'mkdir "{gone}" && cd "{gone}" && rmdir "{gone}" && exec "{finops.program}" report'
+    done = subprocess.run(["sh", "-c", script], env=finops.env, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "from the current folder: no such file or directory" in done.stderr
