@@ -9,38 +9,10 @@
 
 #include "base/mem.h"
 #include "database/state.h"
+#include "state_fixture.h"
 
 static const fo_version_key first = { "aws", "exp", "2026-01", "v1" };
 static const fo_version_key second = { "aws", "exp", "2026-01", "v2" };
-
-typedef struct fixture {
-    fo_engine *engine;
-    fo_conn *conn;
-} fixture;
-
-static int
-setup(void **state)
-{
-    fixture *f = fo_zalloc(sizeof(*f));
-
-    assert_non_null(f);
-    assert_int_equal(fo_engine_open(&(fo_engine_options){ 0 }, &f->engine, NULL), FINOPS_OK);
-    assert_int_equal(fo_conn_open(f->engine, &f->conn, NULL), FINOPS_OK);
-    assert_int_equal(fo_state_prepare(f->conn, NULL), FINOPS_OK);
-    *state = f;
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    fixture *f = *state;
-
-    fo_conn_close(f->conn);
-    fo_engine_close(f->engine);
-    fo_free(f);
-    return 0;
-}
 
 static bool
 loaded(fo_conn *conn, const fo_version_key *key)
