@@ -39,13 +39,15 @@ identity_clash(const char *name, const char *uri, const char *export_name, const
     FO_AUTO(fo_freep) char *other_base = NULL;
     bool same_name = strcmp(name, export_name) == 0;
 
-    if (same_name && (!uri || strcmp(uri, source_uri) == 0)) {
+    if (same_name && !uri)
+        return FINOPS_OK;
+    if (same_name && strcmp(uri, source_uri) == 0) {
         *ret_mine = true;
         return FINOPS_OK;
     }
     finops_code rc = identity_base(name, &other_base, err);
     if (rc == FINOPS_OK && (same_name || strcmp(other_base, base) == 0))
-        *ret_other = same_name && uri ? uri : name;
+        *ret_other = same_name ? uri : name;
     return rc;
 }
 

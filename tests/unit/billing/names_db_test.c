@@ -141,6 +141,7 @@ an_export_of_the_earlier_tool_belongs_to_the_first_source(void **state)
     assert_int_equal(fo_state_start_load(f->conn, &key, "v1", NULL, NULL), FINOPS_OK);
     assert_int_equal(fo_conn_rows(f->conn, FO_IDENTITY_SQL, NULL, 0, &known, NULL), FINOPS_OK);
     identity_is(known, &met, "old", "s3://a/old", "old", false);
+    identity_is(known, &met, "old", "s3://b/old", "old_a1a07e", true); /* printf 's3://b/old' | sha256sum */
 }
 
 int
