@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -37,6 +38,18 @@ database_pause(void)
     nanosleep(&t, NULL);
 }
 
+/* The file itself where the path is a link: its log and its socket stand beside it, whichever way one comes. */
+static finops_code
+database_path(const char *path, char **ret, finops_error **err)
+{
+    char real[PATH_MAX];
+    const char *found = realpath(path, real);
+
+    errno = ENOMEM; /* unless the current folder cannot be told */
+    *ret = found ? fo_strdup(found) : fo_path_absolute(path);
+    return *ret ? FINOPS_OK : fo_error_errno(err, errno, "find %s from the current folder", path);
+}
+
 static finops_code
 database_new(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret, finops_error **err)
 {
@@ -44,10 +57,9 @@ database_new(const fo_settings *settings, const fo_cancel *cancel, fo_database *
 
     if (!db)
         return fo_error_oom(err);
-    errno = ENOMEM;
-    db->path = fo_path_absolute(settings->duckdb.database_path);
-    if (!db->path)
-        return fo_error_errno(err, errno, "find %s from the current folder", settings->duckdb.database_path);
+    finops_code rc = database_path(settings->duckdb.database_path, &db->path, err);
+    if (rc != FINOPS_OK)
+        return rc;
     if (strchr(db->path, '?')) /* the engine takes it for the start of options and puts its log elsewhere */
         return fo_error_set(err, FINOPS_E_CONFIG, "the path of a database cannot hold a '?': %s", db->path);
     db->settings = settings;

@@ -89,6 +89,27 @@ def test_a_database_path_with_a_question_mark_is_refused_before_anything_is_made
     assert list(finops.folder.iterdir()) == []
 
 
+def test_a_link_to_a_database_is_that_database(finops):
+    """Log and socket stand beside the file: else a reader would miss the import, and a crash the last months."""
+    finops.run("sample", "--out", "bills", "--rows", 60000, "--months", 2, "--start", "2026-05", "--cur-version", "v1",
+               "--format", "csv")
+    finops.run("aws", "import-cur", "--bucket", "bills/sample-billing", "--end-date", "2026-05")
+    (finops.folder / "links").mkdir()
+    link = finops.folder / "links" / "bills.duckdb"
+    link.symlink_to(finops.database)
+    importing = finops.start("aws", "import-cur", "--bucket", "bills/sample-billing", "--database-path", link)
+    try:
+        path = pathlib.Path(f"{finops.database}.sock")
+        while not path.exists() and importing.poll() is None:
+            time.sleep(0.005)
+        assert finops.rows("query", "SELECT count(*) AS n FROM aws_billing.sample_cur_2026_05") == [{"n": 60000}]
+        assert importing.poll() is None, "the import ended before it could be asked"
+        importing.kill()
+    finally:
+        importing.wait()
+    assert [p.name for p in link.parent.iterdir()] == ["bills.duckdb"]
+
+
 def test_a_file_that_has_the_name_of_the_socket_stays(finops, bill):
     path = pathlib.Path(f"{finops.database}.sock")
     path.parent.mkdir()
