@@ -233,11 +233,24 @@ fo_bill_job_begin(fo_engine *engine, const fo_bill_schema *schema, fo_files *fil
     return rc == FINOPS_OK && !schema->parquet ? fo_csv_job_begin(engine, &ret->job, err) : rc;
 }
 
+/* The engine's Parquet reader does not tell which file held the value that could not be used. */
+static finops_code
+job_name_files(const fo_bill_schema *schema, finops_code rc, finops_error **err)
+{
+    const char *first = schema->n_inputs > 0 ? schema->inputs[0].label : "no file";
+
+    if (rc != FINOPS_E_DATA && rc != FINOPS_E_DATABASE && rc != FINOPS_E_CORRUPT)
+        return rc;
+    if (schema->n_inputs < 2)
+        return fo_error_wrap(err, rc, "read %s", first);
+    return fo_error_wrap(err, rc, "read %s and %zu more", first, schema->n_inputs - 1);
+}
+
 finops_code
 fo_bill_job_end(fo_engine *engine, const fo_bill_schema *schema, finops_code rc, finops_error **err)
 {
     if (schema->parquet)
-        return rc;
+        return job_name_files(schema, rc, err);
     finops_error *why = fo_csv_failure(engine);
     if (rc != FINOPS_OK && why) {
         rc = finops_error_code(why);

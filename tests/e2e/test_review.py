@@ -203,3 +203,10 @@ def test_a_current_folder_that_is_gone_is_told_as_that(finops):
     done = subprocess.run(["sh", "-c", script], env=finops.env, capture_output=True, text=True)
     assert done.returncode == 1
     assert "from the current folder: no such file or directory" in done.stderr
+
+
+def test_a_parquet_value_that_is_no_amount_names_the_file(finops, parquet_bill):
+    line = {"bill_billing_period_start_date": "TIMESTAMP '2024-11-01'", "line_item_currency_code": "'USD'",
+            "line_item_unblended_cost": "'abc'"}
+    failed = load(finops, parquet_bill("words.parquet", [line]), "x", status=1)
+    assert "words.parquet: " in failed.stderr and '"abc" is no number' in failed.stderr
