@@ -4,7 +4,8 @@
   python tests/bench/bench_import.py [--rows 5000000] [--rounds 3] [--only parquet,csv,noop,dlt,memory] [--work DIR]
 
 Prints one line a figure: wall seconds of `finops aws import-cur` and of `duckdb` doing CREATE TABLE AS from the same files, their
-ratio, and peak memory. Nothing here is asserted; docs/benchmarks.md records what came out. `memory` repeats the import with ten times the rows.
+ratio, and peak memory. Nothing here is asserted; docs/benchmarks.md records what came out. `memory` repeats the import with ten times (--times)
+the rows.
 Needs the packages of tests/bench/requirements.txt in the Python that runs it.
 """
 import argparse
@@ -82,8 +83,8 @@ def compare(work, kind, rows, rounds):
           f"{rows / statistics.median(a[0] for a, _ in results):.0f} rows/s, peak {mib:.0f} MiB", flush=True)
 
 
-def ten_times(bucket, target):
-    """The same month with every file listed ten times: hard links, so that ten times the rows cost no disk and no time to make."""
+def many_times(bucket, target, times):
+    """The same month with every file listed several times: hard links, so that the rows cost no disk and no time to make."""
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(bucket, target, copy_function=os.link)
     for manifest in target.rglob("*-Manifest.json"):
@@ -92,7 +93,7 @@ def ten_times(bucket, target):
         keys = []
         for key in text[member]:
             local = target / key.removeprefix("s3://bench-bucket/")
-            for n in range(10):
+            for n in range(times):
                 copy = local.with_name(f"{n}-{local.name}")
                 if not copy.exists():
                     os.link(local, copy)
@@ -103,13 +104,13 @@ def ten_times(bucket, target):
     return target
 
 
-def memory(work, rows):
+def memory(work, rows, times):
     for kind in FORMATS:
         version, fmt, _ = FORMATS[kind]
         bucket = sample(work, f"{kind}-{rows}", rows, fmt=fmt, version=version)
-        for times, source in ((1, bucket), (10, ten_times(bucket, work / "ten" / "bench-bucket"))):
+        for n, source in ((1, bucket), (times, many_times(bucket, work / "many" / "bench-bucket", times))):
             seconds, mib = ours(source, work / "ours")
-            print(f"memory {kind}: {rows * times} rows, peak {mib:.0f} MiB, {seconds:.1f} s", flush=True)
+            print(f"memory {kind}: {rows * n} rows, peak {mib:.0f} MiB, {seconds:.1f} s", flush=True)
 
 
 def noop(work, rounds):
@@ -145,6 +146,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--times", type=int, default=10, help="memory: how many times the rows")
     parser.add_argument("--only", default="noop,dlt,parquet,csv")
     parser.add_argument("--work", default="/tmp/finops-bench")
     a = parser.parse_args()
@@ -156,7 +158,7 @@ def main():
         if what in FORMATS:
             compare(work, what, a.rows, a.rounds)
         else:
-            {"noop": lambda: noop(work, a.rounds), "dlt": lambda: dlt_slice(work), "memory": lambda: memory(work, a.rows)}[what]()
+            {"noop": lambda: noop(work, a.rounds), "dlt": lambda: dlt_slice(work), "memory": lambda: memory(work, a.rows, a.times)}[what]()
 
 
 main()
