@@ -193,7 +193,8 @@ import_delivery(fo_import *im, fo_import_export *ex, const fo_bill_source *sourc
     return fo_import_month_run(im, ex, &month, err);
 }
 
-/* Whether any month has files of the format asked for; a month that cannot be read counts, it is to be told. */
+/* Whether any month has files of the format asked for; a month that cannot be read counts, it is to be told.
+ */
 static bool
 import_export_fits(const fo_aws_settings *aws, const fo_export *e)
 {
@@ -262,7 +263,7 @@ import_one_source(fo_import *im, const fo_aws_settings *aws, size_t *found, fino
 
     if (rc == FINOPS_OK)
         return rc;
-    if (rc == FINOPS_E_CANCELLED || rc == FINOPS_E_MEMORY) {
+    if (rc == FINOPS_E_CANCELLED) {
         if (err)
             *err = FO_TAKE(why);
         return rc;

@@ -164,7 +164,7 @@ month_execute(fo_import *im, fo_import_export *ex, const fo_import_month *month,
     if (rc != FINOPS_OK) {
         month_cut_statement(&why);
         month_fail(im, ex, month, &key, seconds, why);
-        if (rc == FINOPS_E_CANCELLED || rc == FINOPS_E_MEMORY) {
+        if (rc == FINOPS_E_CANCELLED) {
             if (err)
                 *err = FO_TAKE(why);
             return rc;

@@ -31,13 +31,34 @@ fo_aws_each_source(fo_cli *cli, bool read,
     const fo_settings *s = cli->settings;
     FO_AUTO(fo_engine_closep) fo_engine *engine = NULL;
     fo_engine_options memory = { .memory_limit = s->duckdb.memory_limit };
+    size_t away = 0;
     finops_code rc = fo_engine_open(&memory, &engine, err);
 
     if (rc == FINOPS_OK && s->n_exports == 0)
         return list_source(cli, engine, &s->aws, read, visit, arg, err);
-    for (size_t i = 0; rc == FINOPS_OK && i < s->n_exports; i++)
-        if (!s->aws.export_name || fo_streq(s->aws.export_name, s->exports[i].export_name))
-            rc = list_source(cli, engine, &s->exports[i], read, visit, arg, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < s->n_exports; i++) {
+        FO_AUTO(finops_error_freep) finops_error *why = NULL;
+        if (s->aws.export_name && !fo_streq(s->aws.export_name, s->exports[i].export_name))
+            continue;
+        if (list_source(cli, engine, &s->exports[i], read, visit, arg, &why) == FINOPS_OK)
+            continue;
+        fo_log_error(why); /* the other sources are listed all the same */
+        away++;
+    }
+    if (rc == FINOPS_OK && away > 0)
+        rc = fo_error_set(err, away < s->n_exports ? FINOPS_E_PARTIAL : FINOPS_E_NOT_FOUND,
+                          "%zu of %zu sources could not be listed", away, s->n_exports);
+    return rc;
+}
+
+/* What could be listed is shown, also when some source is away. */
+static finops_code
+list_print(fo_cli *cli, const fo_table *table, finops_code rc, finops_error **err)
+{
+    if (rc == FINOPS_OK)
+        return fo_table_print(cli, table, err);
+    if (rc == FINOPS_E_PARTIAL)
+        fo_table_print(cli, table, NULL);
     return rc;
 }
 
@@ -71,7 +92,7 @@ run_exports(fo_cli *cli, finops_error **err)
     FO_AUTO(fo_table_freep) fo_table *table = fo_table_new(columns, FO_COUNT(columns));
     finops_code rc = table ? fo_aws_each_source(cli, false, exports_visit, table, err) : fo_error_oom(err);
 
-    return rc == FINOPS_OK ? fo_table_print(cli, table, err) : rc;
+    return list_print(cli, table, rc, err);
 }
 
 static finops_code
@@ -115,7 +136,7 @@ run_manifests(fo_cli *cli, finops_error **err)
     FO_AUTO(fo_table_freep) fo_table *table = fo_table_new(columns, FO_COUNT(columns));
     finops_code rc = table ? fo_aws_each_source(cli, true, manifests_visit, table, err) : fo_error_oom(err);
 
-    return rc == FINOPS_OK ? fo_table_print(cli, table, err) : rc;
+    return list_print(cli, table, rc, err);
 }
 
 const fo_verb fo_verb_aws_list_exports = {

@@ -269,7 +269,7 @@ key_text(const view *v, const fo_report_row *row, bool total, char buf[48])
     if (total)
         return "total";
     if (row->others) {
-        snprintf(buf, 48, "(%zu others)", row->others);
+        snprintf(buf, 48, row->others == 1 ? "(%zu other)" : "(%zu others)", row->others);
         return buf;
     }
     if (row->key)

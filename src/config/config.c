@@ -181,8 +181,8 @@ load_file(const fo_config_source *source, const char *path, fo_config **ret, fin
         return fo_error_set(err, FINOPS_E_CONFIG,
                             "configuration file %s: the name must end in .toml, .yaml or .yml", path);
     rc = fo_file_read(path, FO_CONFIG_TEXT_MAX, &content, err);
-    if (rc != FINOPS_OK)
-        return fo_error_wrap(err, rc, "read configuration");
+    if (rc != FINOPS_OK) /* whatever the reason: a configuration that cannot be used */
+        return fo_error_wrap(err, rc == FINOPS_E_MEMORY ? rc : FINOPS_E_CONFIG, "read configuration");
     if (stat(path, &st) != 0)
         return fo_error_errno(err, errno, "read configuration %s", path);
     text.text = fo_str_z(&content);

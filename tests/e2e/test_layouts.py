@@ -92,3 +92,18 @@ def test_the_data_folder_is_where_the_database_goes(finops, shared):
     (finops.folder / "config.toml").write_text('[project]\ndata_dir = "elsewhere"\n')
     finops.run("aws", "import-cur", "--bucket", shared / "aws-cur-v2" / "globex-finance", "--start-date", "2024-12")
     assert (finops.folder / "elsewhere" / "finops.duckdb").exists()
+
+
+def test_listing_goes_on_when_a_source_is_away(finops, shared):
+    (finops.folder / "config.toml").write_text(f'''
+[[aws.exports]]
+bucket = "./gone/away"
+[[aws.exports]]
+bucket = "{shared}/aws-cur-v2/globex-finance"
+''')
+    done = finops.run("aws", "list-exports", "--format", "csv", status=3)
+    assert "gone/away" in done.stderr and "globex-cur2" in done.stdout
+
+
+def test_a_configuration_that_is_not_there_is_a_usage_error(finops):
+    assert "nowhere.toml" in finops.run("aws", "show-state", "--config", "nowhere.toml", status=2).stderr

@@ -128,7 +128,7 @@ a_named_file_that_cannot_be_used_is_an_error(void **state)
 {
     (void)state;
     put("a.json", "{}", 0644);
-    assert_load_fails("gone.toml", FINOPS_E_NOT_FOUND, "gone.toml");
+    assert_load_fails("gone.toml", FINOPS_E_CONFIG, "gone.toml");
     assert_load_fails("a.json", FINOPS_E_CONFIG,
                       "configuration file a.json: the name must end in .toml, .yaml or .yml");
     assert_int_equal(fo_config_load(NULL, NULL, NULL), FINOPS_E_ARGUMENT);
