@@ -16,7 +16,7 @@ completion_run(fo_cli *cli, finops_error **err)
 const fo_verb fo_verb_completion = {
     .name = "completion",
     .args = "bash|zsh|fish",
-    .summary = "Print the completion script of a shell.",
+    .summary = "Print the completion script of a shell",
     .examples = "finops completion bash > /etc/bash_completion.d/finops\n  # for every user\n"
                 "source <(finops completion zsh)\n  # for this shell\n"
                 "finops completion fish > ~/.config/fish/completions/finops.fish\n  # for yourself\n",

@@ -51,7 +51,7 @@ schema_run(fo_cli *cli, finops_error **err)
 
 const fo_verb fo_verb_config_show = {
     .name = "config show",
-    .summary = "Show every setting, its value and where the value comes from.",
+    .summary = "Show every setting, its value and where the value comes from",
     .help = "A flag beats the environment, the environment beats the file, the file beats the default. "
             "Secrets are shown "
             "as <redacted>.",
@@ -64,7 +64,7 @@ const fo_verb fo_verb_config_show = {
 
 const fo_verb fo_verb_config_check = {
     .name = "config check",
-    .summary = "Read the configuration and say what is wrong with it.",
+    .summary = "Read the configuration and say what is wrong with it",
     .help = "Every unknown key, wrong type and value out of range is named with file and line. Nothing is "
             "connected to; "
             "\"finops doctor\" does that.",
@@ -74,7 +74,7 @@ const fo_verb fo_verb_config_check = {
 
 const fo_verb fo_verb_config_schema = {
     .name = "config schema",
-    .summary = "Print the JSON schema of the configuration file.",
+    .summary = "Print the JSON schema of the configuration file",
     .help = "Editors that know JSON Schema complete and check config.toml and config.yaml with it.",
     .examples = "finops config schema > finops.schema.json\n  # for the editor\n",
     .flags = FO_VERB_NO_CONFIG,

@@ -28,7 +28,7 @@ help_run(fo_cli *cli, finops_error **err)
 const fo_verb fo_verb_help = {
     .name = "help",
     .args = "[COMMAND]",
-    .summary = "Explain a command, or list all of them.",
+    .summary = "Explain a command, or list all of them",
     .max_args = 2,
     .examples = "finops help query\n  # what query can do\n",
     .flags = FO_VERB_NO_CONFIG,

@@ -33,7 +33,7 @@ manual_run(fo_cli *cli, finops_error **err)
 const fo_verb fo_verb_manual = {
     .name = "manual",
     .args = "man|markdown|configuration",
-    .summary = "Write the manual of all commands, or of the configuration.",
+    .summary = "Write the manual of all commands, or of the configuration",
     .min_args = 1,
     .max_args = 1,
     .flags = FO_VERB_NO_CONFIG | FO_VERB_HIDDEN,

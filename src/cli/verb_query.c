@@ -299,7 +299,7 @@ query_run(fo_cli *cli, finops_error **err)
 const fo_verb fo_verb_query = {
     .name = "query",
     .args = "SQL",
-    .summary = "Run one read-only SQL statement and print its rows.",
+    .summary = "Run one read-only SQL statement and print its rows",
     .help =
         "The statement runs on the database of the configuration and can change nothing unless --write is "
         "given. It "

@@ -100,7 +100,7 @@ sample_run(fo_cli *cli, finops_error **err)
 
 const fo_verb fo_verb_sample = {
     .name = "sample",
-    .summary = "Write realistic AWS bills to try things with.",
+    .summary = "Write realistic AWS bills to try things with",
     .help = "The bills have every kind of line, several accounts, tags of all sorts, a savings plan, "
             "reservations, a discount "
             "program, credits and taxes, and lie as AWS delivers them below DIR/BUCKET. The same flags give "

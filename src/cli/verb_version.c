@@ -16,7 +16,7 @@ version_run(fo_cli *cli, finops_error **err)
 
 const fo_verb fo_verb_version = {
     .name = "version",
-    .summary = "Print the version; with --verbose that of the engine, too.",
+    .summary = "Print the version; with --verbose that of the engine, too",
     .flags = FO_VERB_NO_CONFIG,
     .run = version_run,
 };

@@ -4,10 +4,27 @@
  */
 #include "cli/cli.h"
 
-#define VERBS(row)                                                                                           \
-    row(aws_import) row(aws_list_exports) row(aws_list_manifests) row(aws_show_state) row(aws_prune)         \
-        row(query) row(report) row(aws_reconcile) row(aws_diff) row(doctor) row(sample) row(config_show)     \
-            row(config_check) row(config_schema) row(completion) row(help) row(version) row(manual)
+/* clang-format off */
+#define VERBS(row) \
+    row(aws_import) \
+    row(aws_list_exports) \
+    row(aws_list_manifests) \
+    row(aws_show_state) \
+    row(aws_diff) \
+    row(aws_reconcile) \
+    row(aws_prune) \
+    row(query) \
+    row(report) \
+    row(sample) \
+    row(doctor) \
+    row(config_show) \
+    row(config_check) \
+    row(config_schema) \
+    row(completion) \
+    row(help) \
+    row(version) \
+    row(manual)
+/* clang-format on */
 
 #define DECLARE(name) extern const fo_verb fo_verb_##name;
 #define ENTRY(name) &fo_verb_##name,
