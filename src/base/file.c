@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fd_internal.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/path_internal.h"
 
@@ -44,7 +44,7 @@ read_all(int fd, const char *path, size_t max, fo_str *text, finops_error **err)
 finops_code
 fo_file_read(const char *path, size_t max, fo_str *ret, finops_error **err)
 {
-    FO_AUTO(fd_closep) int fd = -1;
+    FO_AUTO(fo_fd_closep) int fd = -1;
     struct stat st;
     finops_code rc;
     size_t before;
@@ -115,7 +115,7 @@ open_beside(const char *path, unsigned mode, char **ret_name)
 static finops_code
 sync_folder_of(const char *path, finops_error **err)
 {
-    FO_AUTO(fd_closep) int fd = -1;
+    FO_AUTO(fo_fd_closep) int fd = -1;
     FO_AUTO(fo_freep) char *folder = fo_path_folder(path);
 
     if (!folder)

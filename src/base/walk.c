@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fd_internal.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
 
@@ -31,7 +31,7 @@ dir_closep(DIR **d)
 static void
 walk_done(walk *w)
 {
-    fd_closep(&w->fd);
+    fo_fd_closep(&w->fd);
     fo_strv_done(&w->folders);
     fo_strv_done(&w->files);
 }

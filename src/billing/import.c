@@ -22,49 +22,6 @@ fo_import_action_name(fo_import_action action)
     return names[action];
 }
 
-static void
-import_done(fo_import *im)
-{
-    fo_files_close(im->files);
-    fo_rows_free(im->known);
-    fo_rows_free(im->current);
-    fo_rows_free(im->pruned);
-    fo_strv_done(&im->met);
-    fo_database_close(im->database);
-    fo_engine_close(im->own_engine);
-}
-
-/* The state as it is at the start; a dry run may find no database or one without state. */
-static finops_code
-import_read_state(fo_import *im, finops_error **err)
-{
-    bool has = false;
-
-    if (!im->database)
-        return FINOPS_OK;
-    finops_code rc = fo_database_has(im->database, "billing_state", "load_state", &has, err);
-    if (rc != FINOPS_OK || !has)
-        return rc;
-    rc = fo_database_has(im->database, "billing_state", "retention", &has, err);
-    if (rc == FINOPS_OK && !has) /* a database of the earlier tool, seen by a dry run */
-        return fo_database_rows(im->database,
-                                "SELECT export_name, billing_period, version_id, load_completed "
-                                "FROM billing_state.load_state WHERE vendor = 'aws' AND current_version",
-                                &im->current, err);
-    if (rc == FINOPS_OK)
-        rc = fo_database_rows(im->database, FO_IDENTITY_SQL, &im->known, err);
-    if (rc == FINOPS_OK)
-        rc = fo_database_rows(im->database,
-                              "SELECT export_name, billing_period, version_id, load_completed "
-                              "FROM billing_state.load_state WHERE vendor = 'aws' AND current_version",
-                              &im->current, err);
-    if (rc == FINOPS_OK)
-        rc = fo_database_rows(
-            im->database, "SELECT export_name, keep_from FROM billing_state.retention WHERE vendor = 'aws'",
-            &im->pruned, err);
-    return rc;
-}
-
 /* A source that cannot be is found out before a database is made for it. */
 static finops_code
 import_check_source(const fo_aws_settings *aws, finops_error **err)
@@ -86,39 +43,6 @@ import_check_sources(const fo_import_options *o, finops_error **err)
     return import_check_source(&o->settings->aws, err);
 }
 
-static finops_code
-import_open(fo_import *im, finops_error **err)
-{
-    const fo_import_options *o = im->options;
-    finops_code rc;
-
-    if (!o->dry_run) {
-        rc = fo_database_open_writer(o->settings, o->cancel, &im->database, err);
-    } else {
-        FO_AUTO(finops_error_freep) finops_error *why = NULL;
-        fo_engine_options memory = { .memory_limit = o->settings->duckdb.memory_limit };
-        rc = fo_database_open_reader(o->settings, o->cancel, &im->database, &why);
-        if (rc != FINOPS_OK && rc != FINOPS_E_NOT_FOUND) {
-            if (err)
-                *err = FO_TAKE(why);
-            return rc;
-        }
-        rc = fo_engine_open(&memory, &im->own_engine, err);
-    }
-    return rc == FINOPS_OK ? import_read_state(im, err) : rc;
-}
-
-/* Files of one source: its endpoint and keys may differ from the others'. */
-static finops_code
-import_open_files(fo_import *im, const fo_aws_settings *aws, finops_error **err)
-{
-    fo_engine *engine = im->own_engine ? im->own_engine : fo_database_engine(im->database);
-
-    fo_files_close(im->files);
-    im->files = NULL;
-    return fo_files_open(engine, aws, &im->options->settings->network, &im->files, err);
-}
-
 void
 fo_import_export_done(fo_import_export *ex)
 {
@@ -127,32 +51,43 @@ fo_import_export_done(fo_import_export *ex)
 }
 
 finops_code
+fo_import_identify(fo_import *im, fo_import_export *ex, finops_error **err)
+{
+    fo_identity identity = { 0 };
+
+    while (im->met.n > ex->met_before) /* its own name, of an earlier try */
+        fo_free(im->met.items[--im->met.n]);
+    finops_code rc = fo_identity_resolve(im->known, &im->met, ex->found_name, ex->source_uri, &identity, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    if (identity.warning && !ex->identity.warning && im->options->warning)
+        im->options->warning(identity.warning, im->options->arg);
+    fo_identity_done(&ex->identity);
+    ex->identity = identity;
+    ex->target = (fo_bill_target){ .schema = ex->aws->dataset_name,
+                                   .vendor = FO_VENDOR_AWS,
+                                   .export_name = ex->identity.export_name,
+                                   .table_base = ex->identity.table_base,
+                                   .single = fo_streq(ex->aws->table_strategy, "single") };
+    return FINOPS_OK;
+}
+
+finops_code
 fo_import_export_open(fo_import *im, const fo_aws_settings *aws, const char *export_name,
                       const char *source_uri, fo_import_export *ret, finops_error **err)
 {
-    FO_AUTO(fo_import_export_done) fo_import_export ex = { .aws = aws, .source_uri = source_uri };
-    finops_code rc = fo_identity_resolve(im->known, &im->met, export_name, source_uri, &ex.identity, err);
+    FO_AUTO(fo_import_export_done)
+    fo_import_export ex = {
+        .aws = aws, .found_name = export_name, .source_uri = source_uri, .met_before = im->met.n
+    };
+    finops_code rc = fo_import_identify(im, &ex, err);
 
+    if (rc == FINOPS_OK && aws->reset && !im->options->dry_run)
+        rc = fo_import_reset(im->database, aws->dataset_name, ex.identity.export_name, err);
+    if (rc == FINOPS_OK && !im->own_engine) /* the database is open */
+        rc = fo_import_need_database(im, &ex, err);
     if (rc != FINOPS_OK)
         return rc;
-    if (ex.identity.warning && im->options->warning)
-        im->options->warning(ex.identity.warning, im->options->arg);
-    if (!im->options->dry_run) {
-        if (aws->reset)
-            rc = fo_import_reset(im->database, aws->dataset_name, ex.identity.export_name, err);
-        if (rc == FINOPS_OK)
-            rc = fo_publish_prepare(fo_database_conn(im->database), aws->dataset_name, err);
-        if (rc == FINOPS_OK)
-            rc = fo_colnames_load(fo_database_conn(im->database), FO_VENDOR_AWS, ex.identity.export_name,
-                                  &ex.names, err);
-    }
-    if (rc != FINOPS_OK)
-        return rc;
-    ex.target = (fo_bill_target){ .schema = aws->dataset_name,
-                                  .vendor = FO_VENDOR_AWS,
-                                  .export_name = ex.identity.export_name,
-                                  .table_base = ex.identity.table_base,
-                                  .single = fo_streq(aws->table_strategy, "single") };
     im->summary.exports++;
     *ret = ex;
     ex = (fo_import_export){ 0 };
@@ -239,7 +174,7 @@ import_source(fo_import *im, const fo_aws_settings *aws, size_t *found, finops_e
     finops_code rc = fo_bill_source_parse(aws, &source, err);
 
     if (rc == FINOPS_OK)
-        rc = import_open_files(im, aws, err);
+        rc = fo_import_open_files(im, aws, err);
     if (rc == FINOPS_OK)
         rc = fo_exports_discover(im->files, aws, true, im->options->cancel, &exports, err);
     if (rc != FINOPS_OK)
@@ -263,7 +198,7 @@ import_one_source(fo_import *im, const fo_aws_settings *aws, size_t *found, fino
 
     if (rc == FINOPS_OK)
         return rc;
-    if (rc == FINOPS_E_CANCELLED) {
+    if (rc == FINOPS_E_CANCELLED || im->lost) {
         if (err)
             *err = FO_TAKE(why);
         return rc;
@@ -325,14 +260,14 @@ import_verdict(const fo_import *im, finops_error **err)
 finops_code
 fo_import_run(const fo_import_options *options, fo_import_summary *ret, finops_error **err)
 {
-    FO_AUTO(import_done) fo_import im = { .options = options };
+    FO_AUTO(fo_import_done) fo_import im = { .options = options };
 
     assert(options && options->settings && ret);
     finops_code rc = import_check_sources(options, err);
     if (rc == FINOPS_OK)
-        rc = import_open(&im, err);
+        rc = fo_import_open(&im, err);
     if (rc == FINOPS_OK && options->n_paths > 0) {
-        rc = import_open_files(&im, &options->settings->aws, err);
+        rc = fo_import_open_files(&im, &options->settings->aws, err);
         if (rc == FINOPS_OK)
             rc = fo_import_paths(&im, err);
     } else if (rc == FINOPS_OK) {

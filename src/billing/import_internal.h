@@ -10,13 +10,16 @@
 
 typedef struct fo_import {
     const fo_import_options *options;
-    fo_database *database; /* the writer; for a dry run the reader, or NULL when there is no database yet */
-    fo_engine *own_engine; /* dry run: files are read by an engine of its own */
+    fo_database *database; /* the writer, opened when something is to be written; for a dry run the reader, or
+                              NULL when there is no database yet */
+    fo_engine *own_engine; /* reads files while no writer is open */
     fo_files *files;       /* of the source at work */
-    fo_rows *known;        /* exports of the state, for identities */
-    fo_rows *current;      /* current versions of the vendor */
-    fo_rows *pruned;       /* export_name, keep_from */
+    fo_kept *state;        /* as it was when the run began, or when the writer was opened; may be NULL */
+    const fo_rows *known;  /* of state, or NULL: exports, for identities */
+    const fo_rows *current; /* current versions of the vendor */
+    const fo_rows *pruned;  /* export_name, keep_from */
     fo_strv met;
+    bool lost; /* the database could not be opened: no other source can do better */
     fo_import_summary summary;
     fo_aws_settings source; /* of [[aws.exports]], the one at work; borrows its texts */
     unsigned failed_sources;
@@ -28,8 +31,10 @@ typedef struct fo_import_export {
     const fo_aws_settings *aws;
     fo_identity identity;
     fo_bill_target target;
+    const char *found_name; /* as the source calls it */
+    size_t met_before;      /* names met before this one */
     const char *source_uri;
-    fo_colnames *names; /* NULL in a dry run */
+    fo_colnames *names; /* NULL until the database is open */
 } fo_import_export;
 
 /* One month to bring in. */
@@ -49,6 +54,18 @@ typedef struct fo_import_month {
 finops_code fo_import_export_open(fo_import *im, const fo_aws_settings *aws, const char *export_name,
                                   const char *source_uri, fo_import_export *ret, finops_error **err);
 void fo_import_export_done(fo_import_export *ex);
+/* Which export of the state it is, and so its tables; again when the state was read anew. */
+finops_code fo_import_identify(fo_import *im, fo_import_export *ex, finops_error **err);
+
+/* Opens the state, and the database where it is needed at once. */
+finops_code fo_import_open(fo_import *im, finops_error **err);
+/* Opens the database for writing unless it is open: from then on im->database and ex->names are there. State
+ * and identity are read anew, another process may have written since they were read. */
+finops_code fo_import_need_database(fo_import *im, fo_import_export *ex, finops_error **err);
+/* Files of one source: its endpoint and keys may differ from the others'. */
+finops_code fo_import_open_files(fo_import *im, const fo_aws_settings *aws, finops_error **err);
+void fo_import_done(fo_import *im);
+
 /* Plans, and unless this is a dry run loads, one month; its failure is an event, not an error of this call.
  * Only what stops the whole run (cancel, no memory) is returned. */
 finops_code fo_import_month_run(fo_import *im, fo_import_export *ex, const fo_import_month *month,

@@ -182,6 +182,23 @@ month_execute(fo_import *im, fo_import_export *ex, const fo_import_month *month,
     return FINOPS_OK;
 }
 
+/* A month whose manifest cannot be used. */
+static void
+month_broken(fo_import *im, fo_import_export *ex, const fo_import_month *month)
+{
+    const fo_version_key key = { FO_VENDOR_AWS, ex->identity.export_name, month->period, month->version_id };
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+
+    fo_error_set(&why, finops_error_code(month->broken), "%s", finops_error_text(month->broken));
+    month_fail(im, ex, month, &key, 0, why);
+}
+
+static bool
+month_has_work(fo_import_action action, const fo_import_month *month)
+{
+    return action != FO_IMPORT_PRUNED && (month->broken || action != FO_IMPORT_CURRENT);
+}
+
 finops_code
 fo_import_month_run(fo_import *im, fo_import_export *ex, const fo_import_month *month, finops_error **err)
 {
@@ -190,15 +207,17 @@ fo_import_month_run(fo_import *im, fo_import_export *ex, const fo_import_month *
     if (fo_cancelled(im->options->cancel))
         return fo_error_set(err, FINOPS_E_CANCELLED, "stopped before %s %s", ex->identity.export_name,
                             month->period);
+    if (month_has_work(action, month) && !im->options->dry_run) {
+        finops_code rc = fo_import_need_database(im, ex, err);
+        if (rc != FINOPS_OK)
+            return rc;
+        action = month_plan(im, ex, month);
+    }
     if (month->broken && action != FO_IMPORT_PRUNED) {
-        const fo_version_key key = { FO_VENDOR_AWS, ex->identity.export_name, month->period,
-                                     month->version_id };
-        FO_AUTO(finops_error_freep) finops_error *why = NULL;
-        fo_error_set(&why, finops_error_code(month->broken), "%s", finops_error_text(month->broken));
-        month_fail(im, ex, month, &key, 0, why);
+        month_broken(im, ex, month);
         return FINOPS_OK;
     }
-    if (action == FO_IMPORT_CURRENT || action == FO_IMPORT_PRUNED || im->options->dry_run) {
+    if (!month_has_work(action, month) || im->options->dry_run) {
         im->summary.current += action == FO_IMPORT_CURRENT;
         month_event(im, ex, month, (fo_import_event){ .action = action });
         return FINOPS_OK;

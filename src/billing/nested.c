@@ -4,56 +4,100 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/keys.h"
 
 #define KEYS_MAX                                                                                             \
     1000 /* of one nested column; more make the view unusable, and stay reachable through the map */
 
-/* The statement that lists the keys of a column. */
-static void
-nested_keys_sql(fo_str *sql, const char *schema, const char *table, const char *column, const char *type)
+/* Columns that may come out as maps, in the order finops_keys() is given them. */
+static bool
+nested_gathered(const fo_bill_column *c)
 {
-    if (fo_starts(type, "MAP("))
-        fo_str_add(sql, "SELECT DISTINCT k FROM (SELECT unnest(map_keys(");
-    else
-        fo_str_add(sql, "SELECT column_name AS k FROM (DESCRIBE SELECT unnest(");
-    fo_sql_ident(sql, column);
-    fo_str_add(sql, fo_starts(type, "MAP(") ? ")) AS k FROM " : ") FROM ");
-    fo_sql_ident(sql, schema);
-    fo_str_addc(sql, '.');
-    fo_sql_ident(sql, table);
-    fo_str_addf(sql, ") WHERE k IS NOT NULL ORDER BY k LIMIT %d", KEYS_MAX);
+    return c->nested || c->kind == FO_COLUMN_MAP || c->kind == FO_COLUMN_MAP_DECIMAL;
+}
+
+finops_code
+fo_nested_where(fo_engine *engine, const fo_bill_schema *schema, const char *where, fo_str *sql,
+                finops_error **err)
+{
+    bool any = false;
+
+    fo_keys_begin(engine, KEYS_MAX);
+    for (size_t i = 0; i < schema->n_columns; i++) {
+        if (!nested_gathered(&schema->columns[i]))
+            continue;
+        if (!any)
+            fo_str_addf(sql, " WHERE finops_keys(%s", where ? where : "true");
+        any = true;
+        fo_str_add(sql, ", ");
+        fo_sql_ident(sql, schema->columns[i].name);
+    }
+    if (any)
+        fo_str_addc(sql, ')');
+    else if (where)
+        fo_str_addf(sql, " WHERE %s", where);
+    return fo_str_check(sql, err);
+}
+
+/* A STRUCT's type has the fields as its keys. */
+static finops_code
+nested_struct_keys(fo_conn *conn, const char *schema, const char *table, const char *column, fo_strv *ret,
+                   finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    FO_AUTO(fo_rows_freep) fo_rows *keys = NULL;
+
+    fo_str_add(&sql, "SELECT column_name AS k FROM (DESCRIBE SELECT unnest(");
+    fo_sql_ident(&sql, column);
+    fo_str_add(&sql, ") FROM ");
+    fo_sql_ident(&sql, schema);
+    fo_str_addc(&sql, '.');
+    fo_sql_ident(&sql, table);
+    fo_str_addf(&sql, ") ORDER BY k LIMIT %d", KEYS_MAX);
+    finops_code rc = fo_str_check(&sql, err);
+    if (rc == FINOPS_OK)
+        rc = fo_conn_rows(conn, fo_str_z(&sql), NULL, 0, &keys, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(keys); i++)
+        if (!fo_strv_add(ret, fo_rows_text(keys, i, 0)))
+            rc = fo_error_oom(err);
+    return rc;
 }
 
 /* Names for the keys, found as the flat header "column/key" would be, so that old flat months share them. */
 static finops_code
-nested_register_column(fo_conn *conn, const char *schema, const char *table, const char *column,
-                       const char *type, fo_colnames *names, finops_error **err)
+nested_name_keys(const char *column, const fo_strv *keys, fo_colnames *names, finops_error **err)
 {
-    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    FO_AUTO(fo_rows_freep) fo_rows *keys = NULL;
     FO_AUTO(fo_strv_done) fo_strv headers = FO_STRV_INIT;
     FO_AUTO(fo_strv_done) fo_strv columns = FO_STRV_INIT;
     FO_AUTO(fo_strv_done) fo_strv warnings = FO_STRV_INIT;
 
-    nested_keys_sql(&sql, schema, table, column, type);
-    finops_code rc = fo_str_check(&sql, err);
-    if (rc == FINOPS_OK)
-        rc = fo_conn_rows(conn, fo_str_z(&sql), NULL, 0, &keys, err);
-    if (rc != FINOPS_OK)
-        return rc;
-    for (size_t i = 0; i < fo_rows_count(keys); i++) {
-        char *header = fo_format("%s[%s]", column, fo_rows_text(keys, i, 0));
+    for (size_t i = 0; i < keys->n; i++) {
+        char *header = fo_format("%s[%s]", column, keys->items[i]);
         if (!header || !fo_strv_take(&headers, header))
             return fo_error_oom(err);
     }
     return fo_colnames_assign(names, &headers, &columns, &warnings, err);
 }
 
-finops_code
-fo_nested_register(fo_conn *conn, const char *schema, const char *table, fo_colnames *names,
-                   finops_error **err)
+/* The place of a column among those gathered, or -1. */
+static int
+nested_place(const fo_bill_schema *schema, const char *column)
 {
-    const fo_param params[] = { schema, table };
+    int place = 0;
+
+    for (size_t i = 0; i < schema->n_columns; i++) {
+        if (strcmp(schema->columns[i].name, column) == 0)
+            return nested_gathered(&schema->columns[i]) ? place : -1;
+        place += nested_gathered(&schema->columns[i]);
+    }
+    return -1;
+}
+
+finops_code
+fo_nested_register(fo_engine *engine, fo_conn *conn, const char *schema_name, const char *table,
+                   const fo_bill_schema *schema, fo_colnames *names, finops_error **err)
+{
+    const fo_param params[] = { schema_name, table };
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
     finops_code rc = fo_conn_rows(
         conn,
@@ -62,9 +106,18 @@ fo_nested_register(fo_conn *conn, const char *schema, const char *table, fo_coln
         "AND (data_type LIKE 'MAP(VARCHAR,%' OR data_type LIKE 'STRUCT(%') ORDER BY column_index",
         params, FO_COUNT(params), &rows, err);
 
-    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++)
-        rc = nested_register_column(conn, schema, table, fo_rows_text(rows, i, 0), fo_rows_text(rows, i, 1),
-                                    names, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++) {
+        const char *column = fo_rows_text(rows, i, 0);
+        FO_AUTO(fo_strv_done) fo_strv keys = FO_STRV_INIT;
+        int place = nested_place(schema, column);
+
+        if (fo_starts(fo_rows_text(rows, i, 1), "STRUCT("))
+            rc = nested_struct_keys(conn, schema_name, table, column, &keys, err);
+        else if (place >= 0)
+            rc = fo_keys_of(engine, (size_t)place, &keys, err);
+        if (rc == FINOPS_OK)
+            rc = nested_name_keys(column, &keys, names, err);
+    }
     return rc;
 }
 

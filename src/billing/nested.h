@@ -4,11 +4,18 @@
 #define FO_BILLING_NESTED_H
 
 #include "billing/colnames.h"
+#include "billing/schema.h"
 
-/* Finds the keys of every MAP and STRUCT column of a table and gives each a column name
+/*
+ * Adds " WHERE …" to a statement that reads a month, so that the keys of its maps are gathered while it runs;
+ * `where` (may be NULL) is what the rows have to meet besides.
+ */
+finops_code fo_nested_where(fo_engine *engine, const fo_bill_schema *schema, const char *where, fo_str *sql,
+                            finops_error **err);
+/* After that statement ran: gives every key of the MAP and STRUCT columns of its table a column name
  * ("resource_tags[user_team]"). */
-finops_code fo_nested_register(fo_conn *conn, const char *schema, const char *table, fo_colnames *names,
-                               finops_error **err);
+finops_code fo_nested_register(fo_engine *engine, fo_conn *conn, const char *schema_name, const char *table,
+                               const fo_bill_schema *schema, fo_colnames *names, finops_error **err);
 
 /* Adds ", <expression> AS <column>" for each known key of a nested column, but for the columns in `have`.
  * `type` is the column's SQL type. */

@@ -144,9 +144,7 @@ publish_rows_sql(const publish *p, fo_str *sql, finops_error **err)
     if (rc != FINOPS_OK)
         return rc;
     fo_str_add(sql, ") AS files");
-    if (p->month->where)
-        fo_str_addf(sql, " WHERE %s", p->month->where);
-    return fo_str_check(sql, err);
+    return fo_nested_where(p->engine, p->schema, p->month->where, sql, err);
 }
 
 static finops_code
@@ -432,7 +430,7 @@ publish_inside(publish *p, fo_bill_result *result, finops_error **err)
     if (rc == FINOPS_OK)
         rc = publish_verify(p, result, read, err);
     if (rc == FINOPS_OK)
-        rc = fo_nested_register(p->conn, p->target->schema, p->table, p->names, err);
+        rc = fo_nested_register(p->engine, p->conn, p->target->schema, p->table, p->schema, p->names, err);
     if (rc == FINOPS_OK)
         rc = fo_colnames_save(p->conn, p->names, err);
     if (rc == FINOPS_OK)

@@ -5,16 +5,6 @@
 #include "base/mem.h"
 #include "billing/schema.h"
 
-/* "Map with every value made an exact decimal"; `map` is an expression, repeated. */
-static void
-select_map_decimal(fo_str *sql, const char *map)
-{
-    fo_str_addf(sql,
-                "CASE WHEN %s IS NULL THEN NULL ELSE "
-                "map(map_keys(%s), list_transform(map_values(%s), lambda v: finops_exact(v))) END",
-                map, map, map);
-}
-
 static void
 select_decimal(fo_str *sql, const char *column, const char *type)
 {
@@ -48,11 +38,15 @@ select_map_of_decimals(fo_str *sql, const char *column, const char *type)
         fo_str_add(sql, column); /* a STRUCT stays what it is */
         return;
     }
-    if (strcmp(type, "MAP(VARCHAR, DOUBLE)") == 0)
-        fo_str_add(&map, column);
-    else
-        select_map(&map, column, type);
-    select_map_decimal(sql, fo_str_z(&map));
+    if (strcmp(type, "MAP(VARCHAR, DOUBLE)") == 0) {
+        fo_str_addf(sql, "finops_exact(%s)", column);
+        return;
+    }
+    select_map(&map, column, type);
+    fo_str_addf(sql,
+                "CASE WHEN %s IS NULL THEN NULL ELSE "
+                "map(map_keys(%s), list_transform(map_values(%s), lambda v: finops_exact(v))) END",
+                fo_str_z(&map), fo_str_z(&map), fo_str_z(&map));
     sql->failed |= map.failed;
 }
 

@@ -16,8 +16,9 @@
 #include "database/state.h"
 
 #define RETRY_MS 20
-#define READER_PATIENCE_US ((int64_t)10 * 1000000) /* for a writer that is just opening or closing the file  \
-                                                    */
+#define READER_PATIENCE_US                                                                                   \
+    ((int64_t)10 * 1000000) /* for a writer that is just opening or closing the file                         \
+                             */
 #define STOP_PATIENCE_MS 5000
 #define REMOTE_ATTEMPTS 5
 
@@ -27,7 +28,9 @@ struct fo_database {
     char *path;
     fo_engine *engine; /* NULL: rows come from the process that writes */
     fo_conn *conn;
-    fo_server *server; /* writer only */
+    fo_server *server;       /* writer only */
+    const char *const *keep; /* statements whose answers are kept at the close */
+    size_t n_keep;
 };
 
 static void
@@ -38,7 +41,8 @@ database_pause(void)
     nanosleep(&t, NULL);
 }
 
-/* The file itself where the path is a link: its log and its socket stand beside it, whichever way one comes. */
+/* The file itself where the path is a link: its log and its socket stand beside it, whichever way one comes.
+ */
 static finops_code
 database_path(const char *path, char **ret, finops_error **err)
 {
@@ -188,18 +192,45 @@ fo_database_open_reader(const fo_settings *settings, const fo_cancel *cancel, fo
 }
 
 void
+fo_database_keep(fo_database *database, const char *const *statements, size_t n)
+{
+    assert(database && database->server && statements && n > 0);
+    database->keep = statements;
+    database->n_keep = n;
+}
+
+/*
+ * The last words of a writer, while it still holds the file: all is in the file, and this is what the file
+ * then is. Should anything fail here, the next run has to open the database, nothing else.
+ */
+static fo_kept *
+database_conclude(fo_database *db, fo_kept_mark *ret_mark)
+{
+    fo_kept *kept = NULL;
+
+    fo_conn_set_cancel(db->conn, NULL);
+    /* The long part of closing: readers are still served during it. */
+    if (fo_conn_exec(db->conn, "CHECKPOINT", NULL) == FINOPS_OK && db->n_keep > 0 &&
+        fo_database_answers(db, db->keep, db->n_keep, &kept, NULL) == FINOPS_OK)
+        *ret_mark = fo_kept_mark_of(db->path);
+    return kept;
+}
+
+void
 fo_database_close(fo_database *database)
 {
+    FO_AUTO(fo_kept_closep) fo_kept *kept = NULL;
+    fo_kept_mark mark = { "" };
+
     if (!database)
         return;
-    /* The long part of closing is the checkpoint: readers are still served during this one. */
-    if (database->server && database->conn) {
-        fo_conn_set_cancel(database->conn, NULL);
-        fo_conn_exec(database->conn, "CHECKPOINT", NULL);
-    }
+    if (database->server && database->conn)
+        kept = database_conclude(database, &mark);
     fo_server_stop(database->server, STOP_PATIENCE_MS);
     fo_conn_close(database->conn);
     fo_engine_close(database->engine);
+    if (kept)
+        fo_kept_write(kept, database->path, &mark, NULL);
     fo_free(database->path);
     fo_free(database);
 }
@@ -268,6 +299,38 @@ fo_database_rows(fo_database *database, const char *sql, fo_rows **ret, finops_e
     if (rc != FINOPS_OK)
         return rc;
     return fo_rows_from_stream(&stream, ret, err);
+}
+
+finops_code
+fo_database_answers(fo_database *database, const char *const *statements, size_t n, fo_kept **ret,
+                    finops_error **err)
+{
+    FO_AUTO(fo_kept_closep) fo_kept *kept = fo_kept_new(n);
+    finops_code rc = kept ? FINOPS_OK : fo_error_oom(err);
+
+    for (size_t i = 0; rc == FINOPS_OK && i < n; i++) {
+        fo_rows *rows = NULL;
+        rc = fo_database_rows(database, statements[i], &rows, err);
+        if (rc == FINOPS_OK)
+            rc = fo_kept_set(kept, i, statements[i], rows, err);
+    }
+    if (rc == FINOPS_OK)
+        *ret = FO_TAKE(kept);
+    return rc;
+}
+
+finops_code
+fo_database_kept(const fo_settings *settings, fo_kept **ret, bool *ret_exists, finops_error **err)
+{
+    FO_AUTO(fo_freep) char *path = NULL;
+
+    assert(settings && ret && ret_exists);
+    finops_code rc = database_path(settings->duckdb.database_path, &path, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    *ret_exists = access(path, F_OK) == 0 || errno != ENOENT;
+    *ret = fo_kept_open(path);
+    return FINOPS_OK;
 }
 
 finops_code

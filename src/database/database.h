@@ -10,6 +10,7 @@
 
 #include "base/cancel.h"
 #include "config/settings.h"
+#include "database/kept.h"
 #include "engine/engine.h"
 
 typedef struct fo_database fo_database;
@@ -39,5 +40,18 @@ finops_code fo_database_rows(fo_database *database, const char *sql, fo_rows **r
 /* Whether a relation exists: schema "billing_state", name "load_state". */
 finops_code fo_database_has(fo_database *database, const char *schema, const char *name, bool *ret,
                             finops_error **err);
+
+/* The answers of a few statements that only read. */
+finops_code fo_database_answers(fo_database *database, const char *const *statements, size_t n, fo_kept **ret,
+                                finops_error **err);
+/* A writer's: keeps the answers of these statements, which must live as long, beside the file when it closes.
+ */
+void fo_database_keep(fo_database *database, const char *const *statements, size_t n);
+/*
+ * What a writer kept, without opening the database. *ret is NULL when nothing is known of the file as it is
+ * now; *ret_exists says whether there is a file at all.
+ */
+finops_code fo_database_kept(const fo_settings *settings, fo_kept **ret, bool *ret_exists,
+                             finops_error **err);
 
 #endif

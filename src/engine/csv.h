@@ -70,7 +70,8 @@ void fo_csv_job_end(fo_engine *engine);
 
 /*
  * Registered on every engine: finops_exact(DOUBLE) -> DECIMAL(38,18), finops_exact(VARCHAR) ->
- * DECIMAL(38,18), by base/decimal.h; text that is no number is an error; fo_exact_rounded returns (and
+ * DECIMAL(38,18), finops_exact(MAP(VARCHAR, DOUBLE)) -> MAP(VARCHAR, DECIMAL(38,18)), by base/decimal.h; text
+ * that is no number is an error; fo_exact_rounded returns (and
  * zeroes) how many values lost digits since the last call.
  */
 int64_t fo_exact_rounded(fo_engine *engine);

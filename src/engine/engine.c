@@ -85,6 +85,8 @@ set_up(fo_engine *engine, finops_error **err)
         rc = fo_csv_register(engine, conn, err);
     if (rc == FINOPS_OK)
         rc = fo_exact_register(engine, conn, err);
+    if (rc == FINOPS_OK)
+        rc = fo_keys_register(engine, conn, err);
     duckdb_disconnect(&conn);
     return rc;
 }
@@ -117,6 +119,7 @@ fo_engine_close(fo_engine *engine)
     duckdb_close(&engine->db);
     fo_csv_unregister(engine);
     fo_exact_unregister(engine);
+    fo_keys_unregister(engine);
     (void)pthread_mutex_destroy(&engine->lock);
     fo_free(engine);
 }

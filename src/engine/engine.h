@@ -82,6 +82,9 @@ int64_t fo_rows_int(const fo_rows *rows, size_t row, size_t column);      /* 0 f
 finops_code fo_rows_from_stream(struct ArrowArrayStream *stream, fo_rows **ret, finops_error **err);
 /* "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM (sql)": the text form that fo_rows_from_stream takes. */
 finops_code fo_rows_sql(const char *sql, fo_str *ret, finops_error **err);
+/* Rows made by hand, of columns without names; one cell a column, NULL for NULL, copied. false: no memory. */
+fo_rows *fo_rows_new(size_t columns);
+bool fo_rows_add(fo_rows *rows, const char *const *cells);
 void fo_rows_free(fo_rows *rows);
 void fo_rows_freep(fo_rows **rows);
 

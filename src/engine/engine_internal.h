@@ -8,6 +8,7 @@
 
 struct fo_csv_state;
 struct fo_exact_state;
+struct fo_keys_state;
 
 struct fo_engine {
     duckdb_database db;
@@ -16,6 +17,7 @@ struct fo_engine {
     unsigned secrets;             /* counts the secrets made, whose names must differ */
     struct fo_csv_state *csv;     /* belongs to the CSV reader */
     struct fo_exact_state *exact; /* belongs to finops_exact() */
+    struct fo_keys_state *keys;   /* belongs to finops_keys() */
 };
 
 struct fo_conn {
@@ -31,14 +33,17 @@ struct fo_conn {
 };
 
 /*
- * The functions of the CSV reader and of exact decimals, registered on every engine while it opens. `conn`
- * closes afterwards, the functions stay. Each sets its slot of the engine. The matching unregister runs after
- * the database was closed, also when its register failed or never ran: the slot may be NULL.
+ * The functions of the CSV reader, of exact decimals and of map keys, registered on every engine while it
+ * opens. `conn` closes afterwards, the functions stay. Each sets its slot of the engine. The matching
+ * unregister runs after the database was closed, also when its register failed or never ran: the slot may be
+ * NULL.
  */
 finops_code fo_csv_register(fo_engine *engine, duckdb_connection conn, finops_error **err);
 void fo_csv_unregister(fo_engine *engine);
 finops_code fo_exact_register(fo_engine *engine, duckdb_connection conn, finops_error **err);
 void fo_exact_unregister(fo_engine *engine);
+finops_code fo_keys_register(fo_engine *engine, duckdb_connection conn, finops_error **err);
+void fo_keys_unregister(fo_engine *engine);
 
 /* error.c */
 

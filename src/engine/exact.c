@@ -61,36 +61,65 @@ exact_refuse(duckdb_function_info info, const void *data, idx_t row, bool text, 
     duckdb_scalar_function_set_error(info, message);
 }
 
+static bool
+exact_valid(const uint64_t *mask, idx_t row)
+{
+    return !mask || (mask[row / 64] >> (row % 64) & 1);
+}
+
+/* The same rows of `to` are NULL as of `mask`, which may be NULL. */
+static void
+exact_copy_validity(const uint64_t *mask, duckdb_vector to, idx_t n)
+{
+    if (!mask)
+        return;
+    duckdb_vector_ensure_validity_writable(to);
+    memcpy(duckdb_vector_get_validity(to), mask, (n + 63) / 64 * sizeof(*mask));
+}
+
+/* Values to convert: `data` of doubles or texts. */
+typedef struct exact_values {
+    const void *data;
+    const uint64_t *valid;
+    bool text;
+} exact_values;
+
+/* Converts the values from `at` on into out; false: refused. */
+static bool
+exact_convert(duckdb_function_info info, const exact_values *v, idx_t at, idx_t n, char *out)
+{
+    fo_exact_state *state = duckdb_scalar_function_get_extra_info(info);
+    int64_t rounded = 0;
+
+    for (idx_t row = at; row < at + n; row++, out += sizeof(fo_decimal)) {
+        fo_decimal value;
+        fo_decimal_result result;
+
+        if (!exact_valid(v->valid, row))
+            continue;
+        result = v->text ? exact_text(v->data, row, &value) : exact_double(v->data, row, &value);
+        if (result == FO_DECIMAL_BAD || result == FO_DECIMAL_RANGE) {
+            exact_refuse(info, v->data, row, v->text, result);
+            return false;
+        }
+        rounded += result == FO_DECIMAL_ROUNDED;
+        memcpy(out, &value, sizeof(value));
+    }
+    if (rounded)
+        state->rounded += rounded;
+    return true;
+}
+
 /* Converts a chunk; NULL stays NULL. */
 static void
 exact_run(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output, bool text)
 {
-    fo_exact_state *state = duckdb_scalar_function_get_extra_info(info);
     duckdb_vector vector = duckdb_data_chunk_get_vector(input, 0);
-    const void *data = duckdb_vector_get_data(vector);
-    uint64_t *valid = duckdb_vector_get_validity(vector);
-    char *out = duckdb_vector_get_data(output);
+    const exact_values values = { duckdb_vector_get_data(vector), duckdb_vector_get_validity(vector), text };
     idx_t n = duckdb_data_chunk_get_size(input);
-    int64_t rounded = 0;
 
-    for (idx_t row = 0; row < n; row++) {
-        fo_decimal value;
-        fo_decimal_result result;
-
-        if (!duckdb_validity_row_is_valid(valid, row)) {
-            duckdb_vector_ensure_validity_writable(output);
-            duckdb_validity_set_row_invalid(duckdb_vector_get_validity(output), row);
-            continue;
-        }
-        result = text ? exact_text(data, row, &value) : exact_double(data, row, &value);
-        if (result == FO_DECIMAL_BAD || result == FO_DECIMAL_RANGE) {
-            exact_refuse(info, data, row, text, result);
-            return;
-        }
-        rounded += result == FO_DECIMAL_ROUNDED;
-        memcpy(out + row * sizeof(value), &value, sizeof(value));
-    }
-    state->rounded += rounded;
+    exact_copy_validity(values.valid, output, n);
+    exact_convert(info, &values, 0, n, duckdb_vector_get_data(output));
 }
 
 static void
@@ -105,14 +134,88 @@ exact_run_text(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector
     exact_run(info, input, output, true);
 }
 
+/* Where each row's entries begin in the output, one list after the other; returns how many there are. */
+static idx_t
+exact_map_lists(duckdb_vector from, duckdb_vector to, idx_t n)
+{
+    const duckdb_list_entry *in = duckdb_vector_get_data(from);
+    const uint64_t *mask = duckdb_vector_get_validity(from);
+    duckdb_list_entry *out = duckdb_vector_get_data(to);
+    idx_t total = 0;
+
+    exact_copy_validity(mask, to, n);
+    for (idx_t row = 0; row < n; row++) {
+        out[row] = (duckdb_list_entry){ total, exact_valid(mask, row) ? in[row].length : 0 };
+        total += out[row].length;
+    }
+    return total;
+}
+
+/* MAP(VARCHAR, DOUBLE): keys are copied, values converted. */
+static void
+exact_run_map(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output)
+{
+    duckdb_vector from = duckdb_data_chunk_get_vector(input, 0);
+    duckdb_vector entries = duckdb_list_vector_get_child(from), made = duckdb_list_vector_get_child(output);
+    duckdb_vector from_values = duckdb_struct_vector_get_child(entries, 1);
+    const duckdb_list_entry *in = duckdb_vector_get_data(from), *out = duckdb_vector_get_data(output);
+    const duckdb_string_t *keys = duckdb_vector_get_data(duckdb_struct_vector_get_child(entries, 0));
+    const exact_values values = { duckdb_vector_get_data(from_values),
+                                  duckdb_vector_get_validity(from_values), false };
+    idx_t n = duckdb_data_chunk_get_size(input);
+    idx_t total = exact_map_lists(from, output, n);
+
+    if (duckdb_list_vector_reserve(output, total) != DuckDBSuccess ||
+        duckdb_list_vector_set_size(output, total) != DuckDBSuccess) {
+        duckdb_scalar_function_set_error(info, "finops_exact: out of memory");
+        return;
+    }
+    /* Reserving may have moved them. */
+    duckdb_vector to_keys = duckdb_struct_vector_get_child(made, 0);
+    duckdb_vector to_values = duckdb_struct_vector_get_child(made, 1);
+    char *decimals = duckdb_vector_get_data(to_values);
+    for (idx_t row = 0; row < n; row++) {
+        for (idx_t i = 0; i < out[row].length; i++) {
+            idx_t at = in[row].offset + i;
+            size_t len;
+            const char *key = exact_string(keys + at, &len);
+
+            duckdb_unsafe_vector_assign_string_element_len(to_keys, out[row].offset + i, key, len);
+            if (!exact_valid(values.valid, at)) {
+                duckdb_vector_ensure_validity_writable(to_values);
+                duckdb_validity_set_row_invalid(duckdb_vector_get_validity(to_values), out[row].offset + i);
+            }
+        }
+        if (!exact_convert(info, &values, in[row].offset, out[row].length,
+                           decimals + out[row].offset * sizeof(fo_decimal)))
+            return;
+    }
+}
+
+static duckdb_logical_type
+exact_map_type(duckdb_type value)
+{
+    duckdb_logical_type key = duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR);
+    duckdb_logical_type item = value == DUCKDB_TYPE_DECIMAL ? duckdb_create_decimal_type(38, FO_DECIMAL_SCALE)
+                                                            : duckdb_create_logical_type(value);
+    duckdb_logical_type map = duckdb_create_map_type(key, item);
+
+    duckdb_destroy_logical_type(&item);
+    duckdb_destroy_logical_type(&key);
+    return map;
+}
+
 /* Adds the function of one argument type to the set. */
 static bool
 exact_add(duckdb_scalar_function_set set, duckdb_type argument, duckdb_scalar_function_t run,
           fo_exact_state *state)
 {
+    bool map = argument == DUCKDB_TYPE_MAP;
     duckdb_scalar_function function = duckdb_create_scalar_function();
-    duckdb_logical_type from = duckdb_create_logical_type(argument);
-    duckdb_logical_type to = duckdb_create_decimal_type(38, FO_DECIMAL_SCALE);
+    duckdb_logical_type from =
+        map ? exact_map_type(DUCKDB_TYPE_DOUBLE) : duckdb_create_logical_type(argument);
+    duckdb_logical_type to =
+        map ? exact_map_type(DUCKDB_TYPE_DECIMAL) : duckdb_create_decimal_type(38, FO_DECIMAL_SCALE);
     duckdb_state done;
 
     duckdb_scalar_function_set_name(function, "finops_exact");
@@ -139,6 +242,7 @@ fo_exact_register(fo_engine *engine, duckdb_connection conn, finops_error **err)
     set = duckdb_create_scalar_function_set("finops_exact");
     done = exact_add(set, DUCKDB_TYPE_DOUBLE, exact_run_double, engine->exact) &&
            exact_add(set, DUCKDB_TYPE_VARCHAR, exact_run_text, engine->exact) &&
+           exact_add(set, DUCKDB_TYPE_MAP, exact_run_map, engine->exact) &&
            duckdb_register_scalar_function_set(conn, set) == DuckDBSuccess;
     duckdb_destroy_scalar_function_set(&set);
     if (!done)

@@ -102,11 +102,17 @@ cell_text(const struct ArrowArrayView *column, int64_t row)
 }
 
 static bool
+cells_room(fo_strv *cells)
+{
+    return fo_grow((void **)&cells->items, &cells->cap, cells->n + 1, sizeof(*cells->items));
+}
+
+static bool
 add_cell(fo_strv *cells, const struct ArrowArrayView *column, int64_t row)
 {
     char *text;
 
-    if (!fo_grow((void **)&cells->items, &cells->cap, cells->n + 1, sizeof(*cells->items)))
+    if (!cells_room(cells))
         return false;
     if (ArrowArrayViewIsNull(column, row)) {
         cells->items[cells->n++] = NULL;
@@ -211,6 +217,32 @@ fo_conn_rows(fo_conn *conn, const char *sql, const fo_param *params, size_t n, f
     if (rc == FINOPS_OK)
         rc = fo_conn_stream(conn, select ? fo_str_z(&text) : sql, params, n, &stream, err);
     return rc == FINOPS_OK ? fo_rows_from_stream(&stream, ret, err) : rc;
+}
+
+fo_rows *
+fo_rows_new(size_t columns)
+{
+    FO_AUTO(fo_rows_freep) fo_rows *rows = fo_zalloc(sizeof(*rows));
+
+    for (size_t i = 0; rows && i < columns; i++)
+        if (!fo_strv_add(&rows->names, ""))
+            return NULL;
+    return FO_TAKE(rows);
+}
+
+bool
+fo_rows_add(fo_rows *rows, const char *const *cells)
+{
+    assert(rows && cells);
+    for (size_t i = 0; i < rows->names.n; i++) {
+        FO_AUTO(fo_freep) char *copy = cells[i] ? fo_strdup(cells[i]) : NULL;
+
+        if ((cells[i] && !copy) || !cells_room(&rows->cells))
+            return false;
+        rows->cells.items[rows->cells.n++] = FO_TAKE(copy);
+    }
+    rows->n_rows++;
+    return true;
 }
 
 size_t

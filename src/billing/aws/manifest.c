@@ -12,12 +12,6 @@
 #define MANIFEST_SUFFIX "-Manifest.json"
 #define PERIOD_FOLDER "BILLING_PERIOD="
 
-static void
-manifest_decrefp(json_t **json)
-{
-    json_decref(*json);
-}
-
 /* "20241101-20241201" -> "2024-11". */
 static bool
 manifest_date_range(const char *z, char period[8])
@@ -303,7 +297,7 @@ fo_manifest_parse(const char *text, size_t len, const fo_manifest_place *place, 
     assert(text && place && label && ret);
     if (!m)
         return fo_error_oom(err);
-    FO_AUTO(manifest_decrefp) json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+    FO_AUTO(json_decrefp) json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
     if (!json)
         return fo_error_set(err, FINOPS_E_DATA, "manifest %s line %d is not JSON: %s", label, why.line,
                             why.text);

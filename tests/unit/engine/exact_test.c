@@ -78,13 +78,32 @@ what_is_no_number_is_an_error(void **state)
           "finops_exact: \"99999999999999999999999999999999999999999999999999999999999\" ");
 }
 
+static void
+a_map_of_doubles_is_converted_value_by_value(void **state)
+{
+    gives(*state,
+          "SELECT CAST(finops_exact(m) AS VARCHAR) FROM (SELECT unnest([map {'Discount of the whole year': "
+          "0.1, 'b': NULL}, "
+          "NULL, "
+          "map([], [])]::MAP(VARCHAR, DOUBLE)[]) AS m)",
+          "{Discount of the whole year=0.100000000000000000, b=NULL}\n-\n{}\n");
+    gives(*state,
+          "SELECT count(m), sum(m['v']) FROM (SELECT finops_exact(CASE WHEN i % 3 = 0 THEN NULL ELSE "
+          "map(['k' || i, 'v'], [0.5, i::DOUBLE]) END) AS m FROM range(6000) t(i))",
+          "4000|12000000.000000000000000000\n");
+    gives(*state, "SELECT finops_exact(map {'a': 'nan'::DOUBLE})", "is no number");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_double_gives_its_shortest_text), cmocka_unit_test(text_keeps_every_digit),
-        cmocka_unit_test(null_stays_null_in_every_row),     cmocka_unit_test(lost_digits_are_counted_once),
+        cmocka_unit_test(a_double_gives_its_shortest_text),
+        cmocka_unit_test(text_keeps_every_digit),
+        cmocka_unit_test(null_stays_null_in_every_row),
+        cmocka_unit_test(lost_digits_are_counted_once),
         cmocka_unit_test(what_is_no_number_is_an_error),
+        cmocka_unit_test(a_map_of_doubles_is_converted_value_by_value),
     };
 
     return cmocka_run_group_tests(tests, fixture_open, fixture_close);

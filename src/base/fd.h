@@ -1,13 +1,13 @@
 /* Closing a descriptor by scope. */
-#ifndef FO_BASE_FD_INTERNAL_H
-#define FO_BASE_FD_INTERNAL_H
+#ifndef FO_BASE_FD_H
+#define FO_BASE_FD_H
 
 #include <errno.h>
 #include <unistd.h>
 
 /* For FO_AUTO on an int that is -1 while nothing is open. Keeps errno. */
 static inline void
-fd_closep(int *fd)
+fo_fd_closep(int *fd)
 {
     int saved = errno;
 

@@ -1,0 +1,166 @@
+/*
+ * What an import knows of the database: the state it plans by, and the database itself, opened only when
+ * something is to be written.
+ */
+#include <assert.h>
+
+#include "base/mem.h"
+#include "billing/import_internal.h"
+
+static const char current_sql[] = "SELECT export_name, billing_period, version_id, load_completed "
+                                  "FROM billing_state.load_state WHERE vendor = 'aws' AND current_version";
+static const char pruned_sql[] =
+    "SELECT export_name, keep_from FROM billing_state.retention WHERE vendor = 'aws'";
+
+static const char *const statements[] = { current_sql, FO_IDENTITY_SQL, pruned_sql };
+
+void
+fo_import_done(fo_import *im)
+{
+    fo_files_close(im->files);
+    fo_kept_close(im->state);
+    fo_strv_done(&im->met);
+    fo_database_close(im->database);
+    fo_engine_close(im->own_engine);
+}
+
+static void
+state_set(fo_import *im, fo_kept *state)
+{
+    fo_kept_close(im->state);
+    im->state = state;
+    im->current = state ? fo_kept_rows(state, current_sql) : NULL;
+    im->known = state ? fo_kept_rows(state, FO_IDENTITY_SQL) : NULL;
+    im->pruned = state ? fo_kept_rows(state, pruned_sql) : NULL;
+}
+
+/* A dry run may find a database without state, or one of the earlier tool with less of it. */
+static finops_code
+state_read(fo_import *im, finops_error **err)
+{
+    fo_kept *state = NULL;
+    bool has = false;
+    size_t n = 1;
+    finops_code rc = fo_database_has(im->database, "billing_state", "load_state", &has, err);
+
+    if (rc == FINOPS_OK && has)
+        rc = fo_database_has(im->database, "billing_state", "retention", &has, err);
+    else
+        return rc;
+    if (rc == FINOPS_OK && has)
+        n = FO_COUNT(statements);
+    if (rc == FINOPS_OK)
+        rc = fo_database_answers(im->database, statements, n, &state, err);
+    if (rc == FINOPS_OK)
+        state_set(im, state);
+    return rc;
+}
+
+static finops_code
+open_writer(fo_import *im, finops_error **err)
+{
+    const fo_import_options *o = im->options;
+    finops_code rc = fo_database_open_writer(o->settings, o->cancel, &im->database, err);
+
+    im->lost = rc != FINOPS_OK;
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_database_keep(im->database, statements, FO_COUNT(statements));
+    return state_read(im, err);
+}
+
+static finops_code
+open_reader(fo_import *im, finops_error **err)
+{
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+    finops_code rc = fo_database_open_reader(im->options->settings, im->options->cancel, &im->database, &why);
+
+    if (rc == FINOPS_OK)
+        return state_read(im, err);
+    if (rc == FINOPS_E_NOT_FOUND)
+        return FINOPS_OK;
+    if (err)
+        *err = FO_TAKE(why);
+    return rc;
+}
+
+static finops_code
+open_own_engine(fo_import *im, finops_error **err)
+{
+    fo_engine_options memory = { .memory_limit = im->options->settings->duckdb.memory_limit };
+
+    return fo_engine_open(&memory, &im->own_engine, err);
+}
+
+/* Bare files are read, and forced loads and resets written, in any case. */
+static bool
+writes_in_any_case(const fo_import_options *o)
+{
+    bool reset = o->settings->aws.reset;
+
+    for (size_t i = 0; i < o->settings->n_exports; i++)
+        reset = reset || o->settings->exports[i].reset;
+    return !o->dry_run && (o->force || reset || o->n_paths > 0);
+}
+
+finops_code
+fo_import_open(fo_import *im, finops_error **err)
+{
+    fo_kept *state = NULL;
+    bool exists = true;
+
+    if (writes_in_any_case(im->options))
+        return open_writer(im, err);
+    finops_code rc = fo_database_kept(im->options->settings, &state, &exists, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    if (state || !exists)
+        state_set(im, state);
+    else if (!im->options->dry_run)
+        return open_writer(im, err);
+    else
+        rc = open_reader(im, err);
+    return rc == FINOPS_OK ? open_own_engine(im, err) : rc;
+}
+
+finops_code
+fo_import_open_files(fo_import *im, const fo_aws_settings *aws, finops_error **err)
+{
+    fo_engine *engine = im->own_engine ? im->own_engine : fo_database_engine(im->database);
+
+    fo_files_close(im->files);
+    im->files = NULL;
+    return fo_files_open(engine, aws, &im->options->settings->network, &im->files, err);
+}
+
+/* From the engine of our own to the database's. */
+static finops_code
+move_to_writer(fo_import *im, fo_import_export *ex, finops_error **err)
+{
+    finops_code rc = open_writer(im, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_files_close(im->files);
+    im->files = NULL;
+    fo_engine_close(im->own_engine);
+    im->own_engine = NULL;
+    rc = fo_import_open_files(im, ex->aws, err);
+    return rc == FINOPS_OK ? fo_import_identify(im, ex, err) : rc;
+}
+
+finops_code
+fo_import_need_database(fo_import *im, fo_import_export *ex, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+
+    assert(!im->options->dry_run);
+    if (!im->database)
+        rc = move_to_writer(im, ex, err);
+    if (rc != FINOPS_OK || ex->names)
+        return rc;
+    rc = fo_publish_prepare(fo_database_conn(im->database), ex->aws->dataset_name, err);
+    return rc == FINOPS_OK ? fo_colnames_load(fo_database_conn(im->database), FO_VENDOR_AWS,
+                                              ex->identity.export_name, &ex->names, err)
+                           : rc;
+}
