@@ -30,7 +30,7 @@ static const finops_option duckdb_options[] = {
     { "database_path", FINOPS_OPT_STRING, offsetof(fo_duckdb_settings, database_path),
       .value = "./data/finops.duckdb", .arg = "FILE",
       .help = "File of the DuckDB database; it is made, with its folder, when it is not there." },
-    { "memory_limit", FINOPS_OPT_SIZE, offsetof(fo_duckdb_settings, memory_limit), .value = "1300MiB",
+    { "memory_limit", FINOPS_OPT_SIZE, offsetof(fo_duckdb_settings, memory_limit), .value = "1000MiB",
       .min = MIB(64), .max = TIB(16),
       .help = "Memory DuckDB may use before it writes to temp_directory, such as 800MiB or 4GiB." },
     { "threads", FINOPS_OPT_INT, offsetof(fo_duckdb_settings, threads), .value = "0", .min = 0, .max = 1024,

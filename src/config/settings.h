@@ -17,7 +17,8 @@ typedef struct fo_database_settings {
 
 typedef struct fo_duckdb_settings {
     char *database_path;   /* "./data/finops.duckdb" */
-    uint64_t memory_limit; /* default 1300MiB: the engine's buffers; the process stays under 2 GB with it */
+    uint64_t memory_limit; /* default 1000MiB: the engine's buffers; less than half as much comes on top,
+                              however long the bill */
     int64_t threads;       /* 0: as many as cores */
     char *temp_directory;  /* NULL: "<database_path>.tmp" */
     int64_t lock_timeout;  /* seconds to wait for another writer; default 10 */

@@ -154,7 +154,7 @@ int
 main(int argc, char **argv)
 {
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
-    bench b = { .memory = 1300 };
+    bench b = { .memory = 1000 };
     int64_t begin;
     finops_code rc;
     int i = 1;

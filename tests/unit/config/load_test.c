@@ -26,7 +26,7 @@ nothing_at_all_gives_the_defaults(void **state)
     assert_string_equal(s->project.name, "finops");
     assert_string_equal(s->database.backend, "duckdb");
     assert_string_equal(s->duckdb.database_path, "./data/finops.duckdb");
-    assert_int_equal(s->duckdb.memory_limit, (uint64_t)1300 << 20);
+    assert_int_equal(s->duckdb.memory_limit, (uint64_t)1000 << 20);
     assert_null(s->duckdb.temp_directory);
     assert_int_equal(s->duckdb.lock_timeout, 10);
     assert_null(s->aws.bucket);
