@@ -1,0 +1,109 @@
+/*
+ * Databases: the front door to every backend.
+ *
+ * A finops_database is one backend with its configuration: it is cheap to open, connects when first used,
+ * keeps a pool of connections and their health, and may be used from any number of threads. A finops_session
+ * is a connection taken out of the pool: one thread at a time. What a driver leaves out is done here the
+ * general way, or answered with FINOPS_E_UNSUPPORTED ("time travel is not supported by postgresql").
+ *
+ * Calls retry what may be retried: transient failures before anything was changed, on a new connection,
+ * within the call's deadline. A commit is never repeated; when its outcome is unknown the error says so.
+ */
+#ifndef FINOPS_DATABASE_H
+#define FINOPS_DATABASE_H
+
+#include "finops/registry.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct finops_database finops_database;
+typedef struct finops_session finops_session;
+
+/* One option of a configuration, as text: { "host", "localhost" }. */
+typedef struct finops_setting {
+    const char *name;
+    const char *value;
+} finops_setting;
+
+typedef struct finops_pool_options {
+    unsigned max;             /* connections at most; default 8 */
+    unsigned max_idle;        /* default: max */
+    int64_t max_lifetime_us;  /* 0: no limit */
+    int64_t acquire_us;       /* how long to wait for one; default 30 s */
+    int64_t validate_idle_us; /* one idle for longer is checked before it is handed out; default 1 s */
+} finops_pool_options;
+
+typedef struct finops_pool_figures {
+    unsigned open, idle, waiting;
+    uint64_t acquired, created, discarded, timeouts;
+} finops_pool_figures;
+
+/*
+ * Opens a backend by name; settings are checked against its option table first. pool may be NULL. The
+ * registry must outlive the database. FINOPS_E_NOT_FOUND: no driver of that name ("did you mean");
+ * FINOPS_E_CONFIG.
+ */
+FINOPS_API finops_code finops_database_open(finops_registry *registry, const char *backend,
+                                            const finops_setting *settings, size_t n_settings,
+                                            const finops_pool_options *pool, finops_database **ret,
+                                            finops_error **err);
+/* All sessions must be released. NULL is fine. */
+FINOPS_API void finops_database_close(finops_database *database);
+FINOPS_API const char *finops_database_backend(const finops_database *database);
+FINOPS_API void finops_database_capabilities(const finops_database *database, finops_capabilities *ret);
+/* Asks the backend now; never fails for a database that is down: that is its answer. */
+FINOPS_API finops_code finops_database_health(finops_database *database, const finops_call *call,
+                                              finops_health *ret, finops_error **err);
+FINOPS_API void finops_database_pool(const finops_database *database, finops_pool_figures *ret);
+
+/* flags: FINOPS_CONNECT_*. Waits for a connection until the call's or the pool's deadline: FINOPS_E_TIMEOUT.
+ */
+FINOPS_API finops_code finops_session_acquire(finops_database *database, unsigned flags,
+                                              const finops_call *call, finops_session **ret,
+                                              finops_error **err);
+/* An open transaction is rolled back. NULL is fine. */
+FINOPS_API void finops_session_release(finops_session *session);
+
+/* See finops_database_driver for what these do; deadlines, progress and cancel are in the `call` of each. */
+FINOPS_API finops_code finops_session_execute(finops_session *session, const finops_statement *statement,
+                                              struct ArrowArrayStream *ret_stream, int64_t *ret_changed,
+                                              finops_error **err);
+FINOPS_API finops_code finops_session_write(finops_session *session, const finops_write *write,
+                                            const finops_source *source, finops_write_result *ret,
+                                            finops_error **err);
+FINOPS_API finops_code finops_session_replace_partition(finops_session *session,
+                                                        const finops_partition *partition,
+                                                        const finops_source *source, finops_write_result *ret,
+                                                        finops_error **err);
+FINOPS_API finops_code finops_session_columns(finops_session *session, const char *schema, const char *table,
+                                              finops_each_column each, void *arg, finops_error **err);
+FINOPS_API finops_code finops_session_tables(finops_session *session, const char *schema,
+                                             finops_each_name each, void *arg, finops_error **err);
+FINOPS_API finops_code finops_session_begin(finops_session *session, finops_error **err);
+FINOPS_API finops_code finops_session_commit(finops_session *session, finops_error **err);
+FINOPS_API finops_code finops_session_rollback(finops_session *session, finops_error **err);
+
+/* What writing a stream of this schema to the table would do: each difference is told. */
+typedef enum finops_change_kind {
+    FINOPS_CHANGE_ADDED = 0,
+    FINOPS_CHANGE_WIDENED,
+    FINOPS_CHANGE_REFUSED
+} finops_change_kind;
+typedef struct finops_change {
+    finops_change_kind kind;
+    const char *column;
+    const char *from; /* type in the table, NULL when it has none */
+    const char *to;   /* type of the stream */
+    const char *reason;
+} finops_change;
+FINOPS_API finops_code finops_session_validate(finops_session *session, const finops_write *write,
+                                               const struct ArrowSchema *schema,
+                                               void (*each)(const finops_change *change, void *arg),
+                                               void *arg, finops_error **err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
