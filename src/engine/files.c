@@ -120,11 +120,13 @@ fo_files_list(fo_files *files, const char *root, const char *suffix, fo_strv *re
         (void)pthread_mutex_lock(&files->lock);
         rc = fo_s3_list(files, folder, suffix, &found, err);
         (void)pthread_mutex_unlock(&files->lock);
+        if (rc != FINOPS_OK)
+            (void)fo_error_wrap(err, rc, "list %s", root);
     } else {
-        rc = list_local(folder, suffix, &found, err);
+        rc = list_local(folder, suffix, &found, err); /* its errors name the folder */
     }
     if (rc != FINOPS_OK)
-        return fo_error_wrap(err, rc, "list %s", root);
+        return rc;
     fo_strv_sort(&found);
     for (size_t i = 0; i < found.n; i++)
         if (!fo_strv_add(ret, found.items[i]))

@@ -210,3 +210,12 @@ def test_a_parquet_value_that_is_no_amount_names_the_file(finops, parquet_bill):
             "line_item_unblended_cost": "'abc'"}
     failed = load(finops, parquet_bill("words.parquet", [line]), "x", status=1)
     assert "words.parquet: " in failed.stderr and '"abc" is no number' in failed.stderr
+
+
+def test_a_source_that_is_not_there_is_named_once(finops, sample):
+    bucket = sample / "sample-billing"
+    for verb in ("list-exports", "import-cur"):
+        for flags in (["./nope"], [bucket, "--prefix", "nope"]):
+            failed = finops.run("aws", verb, "--bucket", *flags, status=1)
+            assert failed.stderr.count("nope") == 1 and "no such file or directory" in failed.stderr
+    assert not finops.database.exists()

@@ -260,9 +260,8 @@ fo_exports_discover(fo_files *files, const fo_aws_settings *aws, bool read, cons
     rc = fo_str_check(&root, err);
     if (rc == FINOPS_OK)
         rc = fo_files_list(files, fo_str_z(&root), "-Manifest.json", &addresses, err);
-    if (rc != FINOPS_OK)
-        return fo_error_wrap(err, rc, "look for exports in %s", fo_str_z(&root));
-    rc = discover_classify(&addresses, &source, aws, &exports, err);
+    if (rc == FINOPS_OK)
+        rc = discover_classify(&addresses, &source, aws, &exports, err);
     if (rc == FINOPS_OK && read)
         rc = discover_read_all(files, &source, cancel, &exports, err);
     if (rc != FINOPS_OK)
