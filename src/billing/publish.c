@@ -457,14 +457,16 @@ fo_publish_month(fo_conn *conn, fo_engine *engine, const fo_bill_target *target,
     if (rc != FINOPS_OK)
         return rc;
     rc = publish_inside(&p, &result, err);
+    /* A rollback must run even when the user asked to stop, and a commit that is stopped while it tidies up
+     * after itself would be told as a failure although others see the month. */
+    fo_conn_set_cancel(conn, NULL);
     if (rc == FINOPS_OK)
         rc = fo_conn_exec(conn, "COMMIT", err);
-    if (rc != FINOPS_OK) {
-        fo_conn_set_cancel(conn, NULL); /* the rollback must run even when the user asked to stop */
+    if (rc != FINOPS_OK)
         fo_conn_exec(conn, "ROLLBACK", NULL);
-        fo_conn_set_cancel(conn, month->cancel);
+    fo_conn_set_cancel(conn, month->cancel);
+    if (rc != FINOPS_OK)
         return rc;
-    }
     *ret = result;
     result = (fo_bill_result){ 0 };
     return FINOPS_OK;
