@@ -257,6 +257,20 @@ import_verdict(const fo_import *im, finops_error **err)
                         s->failed + fine);
 }
 
+/* What was published before the stop is there to stay: that is less than all and more than nothing. */
+static finops_code
+import_stopped(const fo_import *im, finops_error **err)
+{
+    unsigned n = im->summary.loaded;
+
+    if (n == 0)
+        return FINOPS_E_CANCELLED;
+    (void)fo_error_set(err, FINOPS_E_PARTIAL, "stopped on request; %u month%s loaded before that", n,
+                       n == 1 ? " was" : "s were");
+    fo_error_hint(err, "run the same command again for the rest");
+    return FINOPS_E_PARTIAL;
+}
+
 finops_code
 fo_import_run(const fo_import_options *options, fo_import_summary *ret, finops_error **err)
 {
@@ -274,5 +288,7 @@ fo_import_run(const fo_import_options *options, fo_import_summary *ret, finops_e
         rc = import_sources(&im, err);
     }
     *ret = im.summary;
+    if (rc == FINOPS_E_CANCELLED)
+        return import_stopped(&im, err);
     return rc == FINOPS_OK ? import_verdict(&im, err) : rc;
 }

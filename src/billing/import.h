@@ -54,9 +54,9 @@ typedef struct fo_import_summary {
 } fo_import_summary;
 
 /*
- * Imports every export the settings select. FINOPS_E_PARTIAL when some months failed and others are fine, the
- * failure's own code when all that was tried failed; each failure was an event. FINOPS_E_NOT_FOUND when there
- * is no export.
+ * Imports every export the settings select. FINOPS_E_PARTIAL when some months failed and others are fine, or
+ * when it was cancelled after some were loaded; the failure's own code when all that was tried failed. Each
+ * failure was an event. FINOPS_E_NOT_FOUND when there is no export.
  */
 finops_code fo_import_run(const fo_import_options *options, fo_import_summary *ret, finops_error **err);
 

@@ -227,7 +227,8 @@ const fo_verb fo_verb_aws_import = {
         "current version with what is loaded, and loads what is new. A month is replaced in one step: "
         "readers see the old or the new "
         "one, and a month that fails leaves what was there. Every month is verified against its files.\n\n"
-        "Exit status: 0 all done, 1 nothing could be loaded, 3 some months failed.",
+        "Exit status: 0 all done, 1 nothing could be loaded, 3 some months failed, or the import was stopped "
+        "after some were loaded.",
     .examples =
         "finops aws import-cur --bucket s3://acme-billing --prefix cur\n  # every export below the prefix\n"
         "finops aws import-cur --bucket ./mirror --export-name acme-cur --start-date 2026-01\n  # one export "

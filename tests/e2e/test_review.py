@@ -1,4 +1,5 @@
 """Odd but legal things users do: names that meet, paths, signals, statements that hide a write."""
+import json
 import os
 import pathlib
 import signal
@@ -80,7 +81,7 @@ def test_lines_that_end_in_carriage_returns_alone_are_refused(finops, bill):
 def test_a_database_may_have_any_name(finops, sample, name):
     finops.run("aws", "import-cur", "--bucket", sample / "sample-billing", "--database-path", name)
     assert len(finops.rows("aws", "show-state", "--database-path", name)) == 3
-    assert sorted(p.name for p in finops.folder.iterdir()) == [name]
+    assert sorted(p.name for p in finops.folder.iterdir()) == [name, name + ".kept"]
 
 
 def test_a_database_path_with_a_question_mark_is_refused_before_anything_is_made(finops, sample):
@@ -184,9 +185,28 @@ def test_a_signal_stops_an_import_and_leaves_nothing_half_done(finops, sent):
     time.sleep(0.2)
     importing.send_signal(sent)
     assert importing.wait(timeout=30) == 1
-    assert sorted(p.name for p in finops.database.parent.iterdir()) == ["finops.duckdb"]
+    assert sorted(p.name for p in finops.database.parent.iterdir()) == ["finops.duckdb", "finops.duckdb.kept"]
     finops.run("aws", "import-cur", "--bucket", "bills/sample-billing")
     assert finops.rows("query", "SELECT count(*) AS n FROM aws_billing.sample_cur_unified") == [{"n": 120000}]
+
+
+def test_an_import_stopped_after_some_months_is_partly_done(finops):
+    finops.run("sample", "--out", "bills", "--rows", 60000, "--months", 6, "--start", "2026-01", "--cur-version", "v1",
+               "--format", "csv")
+    importing = finops.start("aws", "import-cur", "--bucket", "bills/sample-billing", stderr=subprocess.PIPE,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    count = "SELECT count(*) AS n FROM billing_state.load_state WHERE current_version"
+    while importing.poll() is None:
+        asked = finops.run("query", count, "--format", "json", status=None)
+        if asked.returncode == 0 and json.loads(asked.stdout)[0]["n"]:
+            break
+    importing.send_signal(signal.SIGINT)
+    said = importing.communicate(timeout=30)[1].decode()
+    assert importing.returncode == 3, said
+    n = finops.rows("query", count)[0]["n"]
+    assert 1 <= n < 6
+    assert f"error: stopped on request; {n} month" in said and "hint: run the same command again for the rest" in said
+    assert f"{6 - n} month" in finops.run("aws", "import-cur", "--bucket", "bills/sample-billing").stderr
 
 
 def test_a_reset_for_a_format_the_export_has_not_drops_nothing(finops, sample):
