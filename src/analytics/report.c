@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#define MONTHS_BESIDE 2 /* a few lines of a bill are of days beside its months */
+
 static void
 block_done(fo_report_block *block)
 {
@@ -181,32 +183,52 @@ report_in(const char *before, const char *column, const fo_strv *list, const cha
     fo_str_addf(sql, ")%s", after);
 }
 
-/* The key of a line of an earlier month under the month or day it is compared with. A 31st that the later
- * month lacks stays itself. */
+/* "WHEN '2026-01' THEN …" for the days of a month; a 31st that the later month lacks stays itself. */
 static void
-report_key(const fo_report_options *o, int shift, fo_str *sql)
+report_days_of(const char *month, const char *later, fo_str *sql)
 {
-    const char *later = "strftime(strptime(period || '-01', '%Y-%m-%d') + to_months(";
+    int index = 0;
 
-    if (shift == 0 || o->unit == FO_REPORT_OTHER)
+    (void)fo_period_parse(later, &index);
+    fo_str_addf(
+        sql,
+        " WHEN '%s' THEN CASE WHEN substr(day, 9, 2) <= '%02u' THEN '%s-' || substr(day, 9, 2) ELSE day END",
+        month, fo_days_in_month(index / 12, (unsigned)(index % 12) + 1), later);
+}
+
+/* The key of a line of an earlier month under the month or day it is compared with. Plain cases: no two
+ * databases reckon with months alike. */
+static void
+report_key(const fo_report_options *o, int first, int last, int shift, fo_str *sql)
+{
+    bool month = o->unit == FO_REPORT_MONTH;
+    char at[FO_TIME_TEXT], later[FO_TIME_TEXT];
+
+    if (shift == 0 || o->unit == FO_REPORT_OTHER) {
         fo_str_addf(sql, "%s AS key", o->column);
-    else if (o->unit == FO_REPORT_MONTH)
-        fo_str_addf(sql, "%s%d), '%%Y-%%m') AS key", later, shift);
-    else
-        fo_str_addf(sql,
-                    "CASE WHEN CAST(right(day, 2) AS INTEGER) <= day(last_day(strptime(left(day, 7) || "
-                    "'-01', '%%Y-%%m-%%d') + "
-                    "to_months(%d))) THEN strftime(strptime(left(day, 7) || '-01', '%%Y-%%m-%%d') + "
-                    "to_months(%d), '%%Y-%%m-') || "
-                    "right(day, 2) ELSE day END AS key",
-                    shift, shift);
+        return;
+    }
+    fo_str_add(sql, month ? "CASE period" : "CASE substr(day, 1, 7)");
+    for (int i = first - MONTHS_BESIDE; i <= last + MONTHS_BESIDE; i++) {
+        fo_period_format(i, at);
+        fo_period_format(i + shift, later);
+        if (month)
+            fo_str_addf(sql, " WHEN '%s' THEN '%s'", at, later);
+        else
+            report_days_of(at, later, sql);
+    }
+    fo_str_addf(sql, " ELSE %s END AS key", month ? "period" : "day");
 }
 
 static void
 report_stretch(const fo_report_options *o, const char *from, const char *to, int shift, fo_str *sql)
 {
+    int first = 0, last = 0;
+
+    (void)fo_period_parse(from, &first);
+    (void)fo_period_parse(to, &last);
     fo_str_addf(sql, "SELECT currency, %s AS before, cost, ", shift ? "true" : "false");
-    report_key(o, shift, sql);
+    report_key(o, first, last, shift, sql);
     fo_str_add(sql, " FROM lines WHERE period BETWEEN ");
     fo_sql_literal(sql, from);
     fo_str_add(sql, " AND ");

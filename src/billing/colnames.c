@@ -195,9 +195,9 @@ fo_colnames_save(fo_conn *conn, fo_colnames *names, finops_error **err)
         const fo_param params[] = { names->vendor, names->export_name, item->header, item->column };
         if (item->saved)
             continue;
-        rc = fo_conn_bind_exec(conn,
-                               "INSERT OR IGNORE INTO billing_state.column_names VALUES ($1, $2, $3, $4)",
-                               params, FO_COUNT(params), NULL, err);
+        rc = fo_conn_bind_exec(
+            conn, "INSERT INTO billing_state.column_names VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            params, FO_COUNT(params), NULL, err);
         item->saved = rc == FINOPS_OK;
     }
     return rc;

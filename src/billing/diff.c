@@ -46,7 +46,8 @@ diff_versions(fo_database *database, const fo_diff_options *o, fo_rows **ret, fi
     fo_str_add(
         &sql,
         "SELECT export_name, version_id, current_version, coalesce(completed_timestamp, load_timestamp), "
-        "row_count = 0 OR EXISTS (FROM billing_state.ledger l WHERE l.vendor = s.vendor AND l.export_name = "
+        "row_count = 0 OR EXISTS (SELECT 1 FROM billing_state.ledger l WHERE l.vendor = s.vendor AND "
+        "l.export_name = "
         "s.export_name AND "
         "l.billing_period = s.billing_period AND l.version_id = s.version_id) FROM billing_state.load_state "
         "s "
@@ -186,21 +187,25 @@ diff_choose(const fo_rows *versions, const fo_diff_options *o, size_t *ret_from,
     return rc;
 }
 
-/* "(SELECT account_id, …, amount FROM ledger of one version)". */
+/* The ledger's sums of one version: as the old ones, with NULL for the new, or the other way round. */
 static void
-diff_side(const fo_diff *diff, const char *period, const char *version, const char *amount, fo_str *sql)
+diff_side(const fo_diff *diff, const char *period, bool old, const char *amount, fo_str *sql)
 {
-    fo_str_addf(sql,
-                "(SELECT account_id, service, line_item_type, currency, sum(%s) AS cost, CAST(sum(row_count) "
-                "AS BIGINT) AS n "
-                "FROM billing_state.ledger WHERE billing_period = ",
-                amount);
+    fo_str_add(sql, "SELECT account_id, service, line_item_type, currency, ");
+    if (old)
+        fo_str_addf(sql,
+                    "%s AS old, CAST(NULL AS DECIMAL(38,18)) AS new, row_count AS old_rows, 0 AS new_rows",
+                    amount);
+    else
+        fo_str_addf(sql,
+                    "CAST(NULL AS DECIMAL(38,18)) AS old, %s AS new, 0 AS old_rows, row_count AS new_rows",
+                    amount);
+    fo_str_add(sql, " FROM billing_state.ledger WHERE billing_period = ");
     fo_sql_literal(sql, period);
     fo_str_add(sql, " AND export_name = ");
     fo_sql_literal(sql, diff->export_name);
     fo_str_add(sql, " AND version_id = ");
-    fo_sql_literal(sql, version);
-    fo_str_add(sql, " GROUP BY ALL)");
+    fo_sql_literal(sql, old ? diff->from : diff->to);
 }
 
 static void
@@ -210,20 +215,16 @@ diff_pairs(const fo_diff *diff, const fo_diff_options *o, fo_str *sql)
         [FO_COST_UNBLENDED] = "unblended", [FO_COST_NET] = "net", [FO_COST_AMORTIZED] = "amortized"
     };
 
-    fo_str_add(sql, "WITH a AS ");
-    diff_side(diff, o->period, diff->from, amounts[o->cost], sql);
-    fo_str_add(sql, ", b AS ");
-    diff_side(diff, o->period, diff->to, amounts[o->cost], sql);
-    fo_str_add(sql, ", pairs AS (SELECT coalesce(a.account_id, b.account_id) AS account_id, "
-                    "coalesce(a.service, b.service) AS service, "
-                    "coalesce(a.line_item_type, b.line_item_type) AS line_item_type, coalesce(a.currency, "
-                    "b.currency) AS currency, "
-                    "a.cost AS old, b.cost AS new, coalesce(b.cost, 0) - coalesce(a.cost, 0) AS change, "
-                    "coalesce(a.n, 0) AS old_rows, coalesce(b.n, 0) AS new_rows "
-                    "FROM a FULL JOIN b ON a.account_id IS NOT DISTINCT FROM b.account_id AND a.service IS "
-                    "NOT DISTINCT FROM b.service "
-                    "AND a.line_item_type IS NOT DISTINCT FROM b.line_item_type AND a.currency IS NOT "
-                    "DISTINCT FROM b.currency) ");
+    fo_str_add(sql, "WITH sides AS (");
+    diff_side(diff, o->period, true, amounts[o->cost], sql);
+    fo_str_add(sql, " UNION ALL ");
+    diff_side(diff, o->period, false, amounts[o->cost], sql);
+    fo_str_add(sql,
+               "), pairs AS (SELECT account_id, service, line_item_type, currency, sum(old) AS old, sum(new) "
+               "AS new, "
+               "coalesce(sum(new), 0) - coalesce(sum(old), 0) AS change, CAST(sum(old_rows) AS BIGINT) AS "
+               "old_rows, CAST(sum(new_rows) AS BIGINT) AS new_rows FROM sides GROUP BY account_id, service, "
+               "line_item_type, currency) ");
 }
 
 static finops_code

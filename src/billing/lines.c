@@ -190,18 +190,18 @@ view_relation(const fo_lines_view *view, fo_str *sql)
     fo_sql_ident(sql, view->schema);
     fo_str_addc(sql, '.');
     fo_sql_ident(sql, view->name);
-    fo_str_add(sql, ")");
+    fo_str_add(sql, ") AS bill");
 }
 
-/* The first of two columns that the view has, formatted, or NULL. */
+/* The first of two columns that the view has, `length` characters of "2026-05-01 00:00:00", or NULL. */
 static void
-view_time(const fo_cost_columns *columns, const char *cur, const char *focus, const char *format,
-          const char *name, fo_str *sql)
+view_time(const fo_cost_columns *columns, const char *cur, const char *focus, int length, const char *name,
+          fo_str *sql)
 {
     const char *column = fo_cost_has(columns, cur) ? cur : fo_cost_has(columns, focus) ? focus : NULL;
 
     if (column)
-        fo_str_addf(sql, "strftime(%s, '%s') AS %s, ", column, format, name);
+        fo_str_addf(sql, "substr(CAST(%s AS VARCHAR), 1, %d) AS %s, ", column, length, name);
     else
         fo_str_addf(sql, "CAST(NULL AS VARCHAR) AS %s, ", name);
 }
@@ -250,8 +250,8 @@ view_select(const fo_lines_view *view, fo_cost_model cost, const char *tag, fo_s
     if (fo_cost_has(&columns, "billing_period"))
         fo_str_add(sql, "billing_period AS period, ");
     else
-        view_time(&columns, "bill_billing_period_start_date", "billing_period_start", "%Y-%m", "period", sql);
-    view_time(&columns, "line_item_usage_start_date", "charge_period_start", "%Y-%m-%d", "day", sql);
+        view_time(&columns, "bill_billing_period_start_date", "billing_period_start", 7, "period", sql);
+    view_time(&columns, "line_item_usage_start_date", "charge_period_start", 10, "day", sql);
     view_payer(&columns, sql);
     view_dimensions(&columns, sql);
     fo_str_addf(sql, "%s AS tag, CAST(", tag);

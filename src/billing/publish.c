@@ -310,7 +310,7 @@ publish_ledger(publish *p, finops_error **err)
         return rc;
     fo_str_add(&sql, "INSERT INTO billing_state.ledger SELECT $1, $2, $3, $4, sums.* FROM (");
     fo_ledger_select(&columns, p->relation, &sql);
-    fo_str_add(&sql, ") AS sums ORDER BY ALL");
+    fo_str_add(&sql, ") AS sums ORDER BY account_id, service, line_item_type, currency");
     rc = fo_str_check(&sql, err);
     return rc == FINOPS_OK ? fo_conn_bind_exec(p->conn, fo_str_z(&sql), params, FO_COUNT(params), NULL, err)
                            : rc;

@@ -358,7 +358,9 @@ reconcile_query(reconcile *r, const char *head, const char *tail, bool by_export
         fo_sql_literal(&sql, name);
         fo_str_add(&sql, " OR (starts_with(export_name, ");
         fo_sql_literal(&sql, name);
-        fo_str_add(&sql, " || '_') AND regexp_matches(export_name, '_[0-9a-f]{6}$')))");
+        fo_str_add(&sql, " || '_') AND length(export_name) = length(");
+        fo_sql_literal(&sql, name);
+        fo_str_add(&sql, ") + 7 AND translate(right(export_name, 6), '0123456789abcdef', '') = ''))");
     }
     fo_str_add(&sql, tail);
     finops_code rc = fo_str_check(&sql, err);

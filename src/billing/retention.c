@@ -137,8 +137,11 @@ retention_drop_export(fo_conn *conn, const char *dataset, const fo_rows *months,
 static finops_code
 retention_remember(fo_conn *conn, const char *export_name, const char *before, finops_error **err)
 {
-    return retention_run(conn, "INSERT OR REPLACE INTO billing_state.retention VALUES ($1, $2, $3)",
-                         export_name, before, err);
+    return retention_run(
+        conn,
+        "INSERT INTO billing_state.retention VALUES ($1, $2, $3) ON CONFLICT (vendor, export_name) DO "
+        "UPDATE SET keep_from = excluded.keep_from",
+        export_name, before, err);
 }
 
 finops_code

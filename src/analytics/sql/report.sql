@@ -2,5 +2,5 @@
 SELECT coalesce(currency, '') AS currency, key, sum(cost) FILTER (NOT before) AS cost, sum(cost) FILTER (before) AS previous,
     count(*) FILTER (NOT before) AS lines
 FROM chosen
-GROUP BY ALL
-ORDER BY currency, key NULLS LAST
+GROUP BY 1, 2
+ORDER BY 1, 2 NULLS LAST
