@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "database/serve.h"
+#include "database/duckdb/serve.h"
 #include "database/state.h"
 
 #define RETRY_MS 20

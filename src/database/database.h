@@ -10,7 +10,7 @@
 
 #include "base/cancel.h"
 #include "config/settings.h"
-#include "database/kept.h"
+#include "database/duckdb/kept.h"
 #include "engine/engine.h"
 
 typedef struct fo_database fo_database;

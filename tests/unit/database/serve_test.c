@@ -14,8 +14,8 @@
 
 #include "base/mem.h"
 #include "database/database.h"
-#include "database/serve.h"
-#include "database/socket.h"
+#include "database/duckdb/serve.h"
+#include "database/duckdb/socket.h"
 
 typedef struct fixture {
     char folder[64];

@@ -7,8 +7,8 @@
  * that the engine writes into its header with each checkpoint. Whatever else touches the file makes the
  * answers void, and the file is opened as ever.
  */
-#ifndef FO_DATABASE_KEPT_H
-#define FO_DATABASE_KEPT_H
+#ifndef FO_DATABASE_DUCKDB_KEPT_H
+#define FO_DATABASE_DUCKDB_KEPT_H
 
 #include "engine/engine.h"
 

@@ -1,5 +1,5 @@
 /* The writer's side of the socket: one thread accepts, one thread a request. */
-#include "database/serve.h"
+#include "database/duckdb/serve.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 
 #include "base/cancel.h"
 #include "base/mem.h"
-#include "database/socket.h"
+#include "database/duckdb/socket.h"
 #include "engine/ipc.h"
 
 #define CLIENTS_MAX 32

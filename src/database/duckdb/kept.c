@@ -1,5 +1,5 @@
 /* Answers kept beside the database file. */
-#include "database/kept.h"
+#include "database/duckdb/kept.h"
 
 #include <assert.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* The Unix socket beside a database file, and the bytes that cross it. */
-#include "database/socket.h"
+#include "database/duckdb/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>

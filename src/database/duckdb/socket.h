@@ -1,6 +1,6 @@
 /* The Unix socket beside a database file, and the bytes that cross it. */
-#ifndef FO_DATABASE_SOCKET_H
-#define FO_DATABASE_SOCKET_H
+#ifndef FO_DATABASE_DUCKDB_SOCKET_H
+#define FO_DATABASE_DUCKDB_SOCKET_H
 
 #include <stdbool.h>
 #include <stdint.h>

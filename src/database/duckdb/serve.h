@@ -1,0 +1,33 @@
+/*
+ * Read-only queries over a Unix socket beside the database file: what lets others read while one process
+ * writes.
+ *
+ * The socket is "<database>.sock", mode 0600, and peers must be the same user or root. A connection carries
+ * one request: "FOQ1", the statement's length (32 bits, little-endian), the statement. The answer is 'R' and
+ * an Arrow IPC stream, or 'E', the code, the lengths of message and hint (32 bits each), message, hint. A
+ * stream that ends early means that the writer was stopped.
+ */
+#ifndef FO_DATABASE_DUCKDB_SERVE_H
+#define FO_DATABASE_DUCKDB_SERVE_H
+
+#include "engine/engine.h"
+
+typedef struct fo_server fo_server;
+
+/* Starts serving the engine's published data. The engine must outlive the server. */
+finops_code fo_server_start(fo_engine *engine, const char *database_path, fo_server **ret,
+                            finops_error **err);
+/* Lets running queries finish for at most `patience_ms`, then interrupts them; removes the socket. NULL is
+ * fine. */
+void fo_server_stop(fo_server *server, int patience_ms);
+
+/* Runs one statement at the process that serves database_path. FINOPS_E_NOT_FOUND when nobody does. */
+finops_code fo_remote_stream(const char *database_path, const char *sql, struct ArrowArrayStream *ret,
+                             finops_error **err);
+/* Whether somebody serves it just now. */
+bool fo_remote_reachable(const char *database_path);
+
+/* FINOPS_E_USAGE unless sql is one statement that only reads. */
+finops_code fo_read_only_check(fo_conn *conn, const char *sql, finops_error **err);
+
+#endif
