@@ -46,7 +46,10 @@ check_network(fo_doctor *d)
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
     FO_AUTO(fo_str_done) fo_str pem = FO_STR_MAX(CA_MAX);
 
-    if (net->proxy)
+    if (net->proxy && net->no_proxy && *net->no_proxy)
+        fo_doctor_say(d, "proxy", FO_HEALTH_OK, NULL, "%s (%s), not for %s (%s)", proxy_host(net->proxy),
+                      origin_of(d, "network.proxy"), net->no_proxy, origin_of(d, "network.no_proxy"));
+    else if (net->proxy)
         fo_doctor_say(d, "proxy", FO_HEALTH_OK, NULL, "%s (%s)", proxy_host(net->proxy),
                       origin_of(d, "network.proxy"));
     else

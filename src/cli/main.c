@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/cli_internal.h"
+#include "engine/no_proxy.h"
 
 static fo_cancel cancel; /* the signal handler can reach nothing else */
 
@@ -118,6 +119,9 @@ run_verb(const fo_parsed *p, finops_error **err)
             settings.n_exports = 0;
         cli.settings = &settings;
         log_start(g, cli.settings);
+        rc = fo_no_proxy_export(cli.settings, err);
+        if (rc != FINOPS_OK)
+            return rc;
     }
     cli.format = fo_parsed_format(p);
     cli.format_given = fo_parsed_given(p, "--format");

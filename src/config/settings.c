@@ -94,6 +94,10 @@ static const finops_option network_options[] = {
     { "proxy", FINOPS_OPT_STRING, offsetof(fo_network_settings, proxy), .env = "HTTPS_PROXY https_proxy",
       .arg = "URL",
       .help = "HTTP proxy that all remote requests go through, http://[user:password@]host:port." },
+    { "no_proxy", FINOPS_OPT_STRING, offsetof(fo_network_settings, no_proxy), .env = "NO_PROXY no_proxy",
+      .arg = "HOSTS",
+      .help = "Hosts that are reached without the proxy, separated by commas: each with the names below it, "
+              "with :port at that port only; * is all." },
     { "ca_file", FINOPS_OPT_STRING, offsetof(fo_network_settings, ca_file),
       .env = "AWS_CA_BUNDLE SSL_CERT_FILE", .arg = "FILE",
       .help = "PEM file of the certificate authorities to trust, for a company with its own." },

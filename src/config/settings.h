@@ -52,6 +52,7 @@ typedef struct fo_aws_settings {
 
 typedef struct fo_network_settings {
     char *proxy;     /* OPEN_FINOPS_NETWORK_PROXY, HTTPS_PROXY, https_proxy; "http://[user:pass@]host:port" */
+    char *no_proxy;  /* NO_PROXY, no_proxy: hosts that are reached without it */
     char *ca_file;   /* AWS_CA_BUNDLE, SSL_CERT_FILE: PEM bundle */
     int64_t timeout; /* seconds without progress; default 30 */
     int64_t retries; /* default 3 */

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "engine/engine_internal.h"
+#include "engine/no_proxy.h"
 
 #define AUTH_HINT                                                                                            \
     "give access_key_id and secret_access_key under [aws], or AWS_ACCESS_KEY_ID and "                        \
@@ -143,19 +144,69 @@ is_loopback(const char *url)
     return fo_starts(host, "localhost") || fo_starts(host, "127.") || fo_starts(host, "[::1]");
 }
 
+/*
+ * Where the bucket cannot stand in front of the host name: an address has no names below it, and a
+ * certificate for *.s3.amazonaws.com does not cover a bucket with a dot.
+ */
+static bool
+needs_path(const fo_aws_settings *aws, const char *scope)
+{
+    const char *host = given(aws->endpoint_url) ? strstr(aws->endpoint_url, "://") : NULL;
+
+    if (host) {
+        host += strlen("://");
+        if (*host == '[' || strchr(":/", host[strspn(host, "0123456789.")]))
+            return true; /* strchr finds the end, too */
+    }
+    return strchr(scope, '.') && !(host && fo_starts(aws->endpoint_url, "http://"));
+}
+
+static bool
+uses_path(const fo_aws_settings *aws, const char *scope)
+{
+    return fo_streq(aws->addressing, "path") || needs_path(aws, scope);
+}
+
+/* Adds the URL that requests for a bucket's keys begin with. */
+static void
+add_url(const fo_aws_settings *aws, const char *scope, fo_str *url)
+{
+    const char *endpoint = aws ? aws->endpoint_url : NULL;
+    const char *host = given(endpoint) ? strstr(endpoint, "://") : NULL;
+    const char *region = aws && given(aws->region) ? aws->region : NULL;
+    size_t scheme = host ? (size_t)(host - endpoint) + strlen("://") : 0;
+
+    fo_str_addn(url, host ? endpoint : "https://", host ? scheme : strlen("https://"));
+    if (!aws || !uses_path(aws, scope)) {
+        const char *bucket = scope + strlen("s3://");
+        fo_str_addn(url, bucket, strcspn(bucket, "/"));
+        fo_str_addc(url, '.');
+    }
+    if (host)
+        fo_str_add(url, endpoint + scheme);
+    else
+        fo_str_addf(url, "s3%s%s.amazonaws.com%s", region ? "." : "", region ? region : "",
+                    region && fo_starts(region, "cn-") ? ".cn" : "");
+}
+
 static finops_code
-set_network(fo_files *files, finops_error **err)
+set_network(fo_files *files, const char *scope, finops_error **err)
 {
     const fo_network_settings *network = files->network;
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    FO_AUTO(fo_str_done) fo_str url = FO_STR_INIT;
 
     if (!network)
         return FINOPS_OK;
+    add_url(files->aws, scope, &url);
+    if (!fo_str_ok(&url))
+        return fo_error_oom(err);
     fo_str_addf(&sql, "SET GLOBAL http_timeout = %lld; SET GLOBAL http_retries = %lld; ",
                 (long long)network->timeout, (long long)network->retries);
     if (given(network->ca_file))
         set_text(&sql, "ca_cert_file", network->ca_file);
-    if (given(network->proxy) && !(files->aws && is_loopback(files->aws->endpoint_url)))
+    if (given(network->proxy) && !(files->aws && is_loopback(files->aws->endpoint_url)) &&
+        !fo_no_proxy_has(network->no_proxy, fo_str_z(&url)))
         set_proxy(&sql, network->proxy);
     else
         set_text(&sql, "http_proxy", ""); /* another source may have set it */
@@ -203,23 +254,6 @@ add_chain(fo_str *sql, const char *profile)
         add_option(sql, "PROFILE", profile);
 }
 
-/*
- * Where the bucket cannot stand in front of the host name: an address has no names below it, and a
- * certificate for *.s3.amazonaws.com does not cover a bucket with a dot.
- */
-static bool
-needs_path(const fo_aws_settings *aws, const char *scope)
-{
-    const char *host = given(aws->endpoint_url) ? strstr(aws->endpoint_url, "://") : NULL;
-
-    if (host) {
-        host += strlen("://");
-        if (*host == '[' || strchr(":/", host[strspn(host, "0123456789.")]))
-            return true; /* strchr finds the end, too */
-    }
-    return strchr(scope, '.') && !(host && fo_starts(aws->endpoint_url, "http://"));
-}
-
 static finops_code
 secret_sql(const fo_aws_settings *aws, const char *name, const char *scope, fo_str *sql, finops_error **err)
 {
@@ -239,10 +273,8 @@ secret_sql(const fo_aws_settings *aws, const char *name, const char *scope, fo_s
         add_chain(sql, aws ? aws->profile : NULL);
     }
     if (aws) {
-        bool path = fo_streq(aws->addressing, "path") || needs_path(aws, scope);
-
         add_option(sql, "REGION", aws->region);
-        add_option(sql, "URL_STYLE", path ? "path" : "vhost");
+        add_option(sql, "URL_STYLE", uses_path(aws, scope) ? "path" : "vhost");
     }
     if (rc == FINOPS_OK && aws && given(aws->endpoint_url))
         rc = add_endpoint(sql, aws->endpoint_url, err);
@@ -252,7 +284,7 @@ secret_sql(const fo_aws_settings *aws, const char *name, const char *scope, fo_s
 
 /* httpfs, once for the engine, and what this source says about the network. */
 static finops_code
-prepare(fo_files *files, finops_error **err)
+prepare(fo_files *files, const char *scope, finops_error **err)
 {
     bool keys = files->aws && given(files->aws->access_key_id);
     finops_code rc = fo_engine_load_extension(files->engine, "httpfs", err);
@@ -260,7 +292,7 @@ prepare(fo_files *files, finops_error **err)
     if (rc == FINOPS_OK && !keys)
         rc = fo_engine_load_extension(files->engine, "aws", err);
     if (rc == FINOPS_OK && !files->network_set)
-        rc = set_network(files, err);
+        rc = set_network(files, scope, err);
     files->network_set = rc == FINOPS_OK;
     return rc;
 }
@@ -326,7 +358,7 @@ fo_s3_allow(fo_files *files, const char *address, finops_error **err)
         return fo_error_oom(err);
     if (fo_strv_has(&files->scopes, scope.data))
         return FINOPS_OK;
-    rc = prepare(files, err);
+    rc = prepare(files, scope.data, err);
     if (rc == FINOPS_OK)
         rc = create_secret(files, scope.data, err);
     return fo_s3_redact(files, rc, err);

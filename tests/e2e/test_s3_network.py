@@ -147,6 +147,42 @@ def test_a_proxy_gets_its_user_and_nobody_else_does(finops, new_bill, proxy):
     assert "p%40ss" not in done.stderr and "p@ss" not in done.stderr and "proxy" in done.stderr
 
 
+ASIDE = "minio.localhost"  # a name of this machine that is not treated as such
+
+
+@pytest.mark.parametrize("listed, direct", [
+    (ASIDE, True), ("x.example, .localhost", True), ("*.LOCALHOST", True), ("*", True), (ASIDE + ":{port}", True),
+    (ASIDE + ":1", False), ("inio.localhost,example", False)])
+def test_a_host_of_no_proxy_is_reached_without_the_proxy(finops, new_bill, listed, direct):
+    bill = new_bill()
+    port = bill.minio.host.rsplit(":", 1)[1]
+    listed = listed.format(port=port)
+    with Proxy({ASIDE: bill.minio.host}) as proxy:
+        env = {**bill.env, "AWS_ENDPOINT_URL": f"http://{ASIDE}:{port}", "OPEN_FINOPS_AWS_ADDRESSING": "path"}
+        proxied = {**env, "OPEN_FINOPS_NETWORK_PROXY": proxy.url}
+        # "http_proxy" is none of our names, and the library that fetches falls back to it
+        for more in ({"NO_PROXY": listed}, {"no_proxy": listed, "http_proxy": proxy.url}):
+            proxy.requests.clear()
+            assert lists(finops, bill, {**proxied, **more})
+            assert bool(proxy.requests) != direct, more
+        write_config(finops, f'[network]\nno_proxy = "{listed}"\n')
+        proxy.requests.clear()
+        assert lists(finops, bill, {**proxied, "http_proxy": proxy.url})
+        assert bool(proxy.requests) != direct
+        [shown] = [r for r in finops.rows("doctor", "--bucket", bill.bucket, env=proxied) if r["check"] == "proxy"]
+        assert f"not for {listed} (" in shown["detail"] and "config.toml:2" in shown["detail"]
+
+
+def test_a_bucket_in_the_host_is_looked_for_in_no_proxy(finops, new_bill, proxy):
+    bill = new_bill()
+    assert lists(finops, bill, through(proxy, bill, NO_PROXY="elsewhere." + DOMAIN)) and proxy.requests
+    for listed in (DOMAIN, f"{bill.bucket}.{DOMAIN}"):
+        proxy.requests.clear()
+        env = through(proxy, bill, NO_PROXY=listed, OPEN_FINOPS_NETWORK_RETRIES="0")
+        said = finops.run("aws", "list-exports", "--bucket", bill.bucket, env=env, status=1).stderr
+        assert "resolve host" in said and not proxy.requests
+
+
 @pytest.fixture(scope="session")
 def secure(tmp_path_factory):
     """MinIO with TLS by an authority of its own, in a region that it insists on."""
