@@ -1,0 +1,72 @@
+/* Shared by the files of the front door (front*.c, session*.c, pool.c, health.c) and their tests only. */
+#ifndef FO_DATABASE_FRONT_INTERNAL_H
+#define FO_DATABASE_FRONT_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/str.h"
+#include "database/session.h"
+#include "finops/database.h"
+#include "registry/registry.h"
+
+typedef struct fo_pool fo_pool;
+
+struct finops_database {
+    const finops_database_driver *driver;
+    fo_driver_token *token; /* NULL: the driver is no registry's (tests, benches) */
+    void *self;
+    finops_capabilities capabilities;
+    fo_pool *pool;
+    atomic_uint refs; /* its opener and each session that is out */
+};
+
+/* A connection, in the pool or out of it. */
+struct finops_session {
+    finops_database *database;
+    void *conn;
+    unsigned flags;           /* FINOPS_CONNECT_* */
+    bool in_transaction;      /* begun by finops_session_begin() */
+    bool suspect;             /* a call failed: look before it is used again */
+    bool spent;               /* not to be used again */
+    bool commit_unknown;      /* of the last commit */
+    unsigned locks;           /* taken and not given back */
+    const fo_cancel *cancel;  /* of `call` */
+    finops_call call;         /* of what names none */
+    int64_t born_us, idle_us; /* monotonic: connected, given back */
+    finops_session *next;     /* in the pool */
+};
+
+/* Takes over the token (also on failure) and opens the driver with a filled config. */
+finops_code fo_front_open(const finops_database_driver *driver, fo_driver_token *token, const void *config,
+                          const finops_pool_options *pool, finops_database **ret, finops_error **err);
+void fo_front_ref(finops_database *database);
+void fo_front_unref(finops_database *database);
+/* A new connection, tried again as long as that can help. */
+finops_code fo_front_connect(finops_database *database, unsigned flags, const finops_call *call,
+                             void **ret_conn, finops_error **err);
+/* Whether a connection still answers. */
+bool fo_front_alive(finops_database *database, void *conn);
+
+/* "schema"."table" in the database's quotes, or "schema__table" where there are no schemas. */
+void fo_front_table(const finops_capabilities *c, const char *schema, const char *table, fo_str *ret);
+void fo_front_ident(const finops_capabilities *c, const char *name, fo_str *ret);
+/* A stream that comes in is consumed, whatever happens. */
+void fo_front_source_release(const finops_source *source);
+/* DELETE and write in one transaction. The source is consumed. */
+finops_code fo_front_replace(finops_session *session, const finops_partition *partition,
+                             const finops_source *source, finops_write_result *ret, finops_error **err);
+finops_code fo_front_unsupported(const finops_database *database, const char *what, finops_error **err);
+
+finops_code fo_pool_new(finops_database *database, const finops_pool_options *options, fo_pool **ret,
+                        finops_error **err);
+/* Closes idle connections and ends all waiting; nothing is handed out from here on. */
+void fo_pool_close(fo_pool *pool);
+/* No session is out any more. */
+void fo_pool_free(fo_pool *pool);
+finops_code fo_pool_acquire(fo_pool *pool, unsigned flags, const finops_call *call, finops_session **ret,
+                            finops_error **err);
+void fo_pool_release(fo_pool *pool, finops_session *session);
+void fo_pool_figures(fo_pool *pool, finops_pool_figures *ret);
+
+#endif

@@ -1,0 +1,345 @@
+/* A session: each call of the driver with its arguments checked, its transaction kept in mind and its failures
+ * noted. */
+#include "database/session.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "database/front_internal.h"
+
+void
+finops_session_releasep(finops_session **session)
+{
+    finops_session_release(*session);
+    *session = NULL;
+}
+
+static finops_code
+no_session(finops_error **err)
+{
+    return fo_error_set(err, FINOPS_E_ARGUMENT, "no session, or nothing to do in it");
+}
+
+/* A connection is looked at before it is used again after anything but a refusal of what was asked. */
+static finops_code
+note(finops_session *session, finops_code rc)
+{
+    if (rc != FINOPS_OK)
+        session->suspect = true;
+    return rc;
+}
+
+finops_code
+finops_session_acquire(finops_database *database, unsigned flags, const finops_call *call,
+                       finops_session **ret, finops_error **err)
+{
+    if (!database || !ret)
+        return fo_error_set(err, FINOPS_E_ARGUMENT, "a session of no database");
+    return fo_pool_acquire(database->pool, flags, call, ret, err);
+}
+
+void
+finops_session_release(finops_session *session)
+{
+    finops_database *database;
+
+    if (!session)
+        return;
+    database = session->database;
+    if (session->in_transaction && finops_session_rollback(session, NULL) != FINOPS_OK)
+        session->spent = true;
+    if (session->locks || (session->suspect && !fo_front_alive(database, session->conn)))
+        session->spent = true;
+    fo_session_set_cancel(session, NULL);
+    fo_pool_release(database->pool, session);
+    fo_front_unref(database);
+}
+
+finops_code
+finops_session_execute(finops_session *session, const finops_statement *statement,
+                       struct ArrowArrayStream *ret_stream, int64_t *ret_changed, finops_error **err)
+{
+    finops_statement own;
+
+    if (!session || !statement || !statement->sql || (!statement->params && statement->n_params))
+        return no_session(err);
+    own = *statement;
+    if (!own.call)
+        own.call = fo_session_call(session);
+    return note(session,
+                session->database->driver->execute(session->conn, &own, ret_stream, ret_changed, err));
+}
+
+static bool
+source_valid(const finops_source *source)
+{
+    return source && (source->stream == NULL) != (source->sql == NULL);
+}
+
+/* A source is consumed even when nothing is done with it. */
+void
+fo_front_source_release(const finops_source *source)
+{
+    if (source && source->stream && source->stream->release)
+        source->stream->release(source->stream);
+}
+
+static finops_code
+source_check(const finops_session *session, const finops_source *source, finops_error **err)
+{
+    if (source->sql && !(session->database->capabilities.features & FINOPS_DATABASE_READS_FILES))
+        return fo_front_unsupported(session->database, "reading files in its own SQL is", err);
+    return FINOPS_OK;
+}
+
+finops_code
+finops_session_write(finops_session *session, const finops_write *write, const finops_source *source,
+                     finops_write_result *ret, finops_error **err)
+{
+    finops_write_result result = { 0 };
+    finops_write own;
+    finops_code rc;
+
+    if (!session || !write || !write->table || !source_valid(source)) {
+        fo_front_source_release(source);
+        return no_session(err);
+    }
+    rc = source_check(session, source, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    own = *write;
+    if (!own.call)
+        own.call = fo_session_call(session);
+    rc = note(session, session->database->driver->write(session->conn, &own, source, &result, err));
+    if (rc == FINOPS_OK && ret)
+        *ret = result;
+    return rc;
+}
+
+finops_code
+finops_session_replace_partition(finops_session *session, const finops_partition *partition,
+                                 const finops_source *source, finops_write_result *ret, finops_error **err)
+{
+    const finops_database_driver *driver;
+    finops_write_result result = { 0 };
+    finops_partition own;
+    finops_code rc;
+
+    if (!session || !partition || !partition->table || (partition->column && !partition->value) ||
+        !source_valid(source)) {
+        fo_front_source_release(source);
+        return no_session(err);
+    }
+    rc = source_check(session, source, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    own = *partition;
+    if (!own.call)
+        own.call = fo_session_call(session);
+    driver = session->database->driver;
+    rc = driver->replace_partition
+             ? note(session, driver->replace_partition(session->conn, &own, source, &result, err))
+             : fo_front_replace(session, &own, source, &result, err);
+    if (rc == FINOPS_OK && ret)
+        *ret = result;
+    return rc;
+}
+
+finops_code
+finops_session_columns(finops_session *session, const char *schema, const char *table,
+                       finops_each_column each, void *arg, finops_error **err)
+{
+    if (!session || !table || !each)
+        return no_session(err);
+    return note(session, session->database->driver->columns(session->conn, schema, table, each, arg, err));
+}
+
+finops_code
+finops_session_tables(finops_session *session, const char *schema, finops_each_name each, void *arg,
+                      finops_error **err)
+{
+    if (!session || !each)
+        return no_session(err);
+    return note(session, session->database->driver->tables(session->conn, schema, each, arg, err));
+}
+
+finops_code
+finops_session_begin(finops_session *session, finops_error **err)
+{
+    finops_code rc;
+
+    if (!session)
+        return no_session(err);
+    if (session->in_transaction)
+        return fo_error_set(err, FINOPS_E_ARGUMENT, "a transaction is open already");
+    if (!session->database->driver->begin)
+        return fo_front_unsupported(session->database, "transactions are", err);
+    rc = note(session, session->database->driver->begin(session->conn, err));
+    session->in_transaction = rc == FINOPS_OK;
+    session->commit_unknown = false;
+    return rc;
+}
+
+/* A transaction ends with its commit, whatever comes of it. */
+finops_code
+finops_session_commit(finops_session *session, finops_error **err)
+{
+    const finops_database_driver *driver;
+    bool unknown = false;
+    finops_code rc;
+
+    if (!session)
+        return no_session(err);
+    if (!session->in_transaction)
+        return fo_error_set(err, FINOPS_E_ARGUMENT, "no transaction is open");
+    driver = session->database->driver;
+    rc = note(session, driver->commit(session->conn, &unknown, err));
+    session->in_transaction = false;
+    session->commit_unknown = rc != FINOPS_OK && unknown;
+    if (rc == FINOPS_OK)
+        return rc;
+    if (unknown) {
+        session->spent = true;
+        rc = fo_error_wrap(err, rc, "commit: its outcome is unknown");
+        fo_error_hint(err, "see whether the changes are there before you repeat them");
+        return rc;
+    }
+    if (driver->rollback)
+        (void)driver->rollback(session->conn, NULL);
+    return rc;
+}
+
+/* Without a transaction there is nothing to take back, which is what the caller wants. */
+finops_code
+finops_session_rollback(finops_session *session, finops_error **err)
+{
+    finops_code rc;
+
+    if (!session)
+        return no_session(err);
+    if (!session->in_transaction)
+        return FINOPS_OK;
+    session->in_transaction = false;
+    rc = note(session, session->database->driver->rollback(session->conn, err));
+    if (rc != FINOPS_OK)
+        session->spent = true;
+    return rc;
+}
+
+finops_code
+fo_session_exec(finops_session *session, const char *sql, const char *const *params, size_t n,
+                int64_t *ret_changed, finops_error **err)
+{
+    const finops_statement statement = { .sql = sql, .params = params, .n_params = n };
+
+    return finops_session_execute(session, &statement, NULL, ret_changed, err);
+}
+
+finops_code
+fo_session_rows(finops_session *session, const char *sql, const char *const *params, size_t n, fo_rows **ret,
+                finops_error **err)
+{
+    const finops_statement statement = { .sql = sql, .params = params, .n_params = n, .as_text = true };
+    struct ArrowArrayStream stream = { 0 };
+    finops_code rc = finops_session_execute(session, &statement, &stream, NULL, err);
+
+    return rc == FINOPS_OK ? note(session, fo_rows_from_stream(&stream, ret, err)) : rc;
+}
+
+finops_code
+fo_session_stream(finops_session *session, const char *sql, const char *const *params, size_t n,
+                  struct ArrowArrayStream *ret, finops_error **err)
+{
+    const finops_statement statement = { .sql = sql, .params = params, .n_params = n };
+
+    return finops_session_execute(session, &statement, ret, NULL, err);
+}
+
+static bool
+cancel_requested(void *arg)
+{
+    return fo_cancelled(arg);
+}
+
+void
+fo_session_set_cancel(finops_session *session, const fo_cancel *cancel)
+{
+    /* A finops_call carries a plain pointer; it is only ever read through. */
+    union {
+        const fo_cancel *in;
+        void *out;
+    } arg = { .in = cancel };
+
+    session->cancel = cancel;
+    session->call = (finops_call){ .cancelled = cancel ? cancel_requested : NULL, .arg = arg.out };
+}
+
+const finops_call *
+fo_session_call(const finops_session *session)
+{
+    return session->cancel ? &session->call : NULL;
+}
+
+const finops_capabilities *
+fo_session_capabilities(const finops_session *session)
+{
+    return &session->database->capabilities;
+}
+
+finops_database *
+fo_session_database(const finops_session *session)
+{
+    return session->database;
+}
+
+void *
+fo_session_native(const finops_session *session)
+{
+    return session->conn;
+}
+
+const finops_database_driver *
+fo_session_driver(const finops_session *session)
+{
+    return session->database->driver;
+}
+
+bool
+fo_session_in_transaction(const finops_session *session)
+{
+    return session->in_transaction;
+}
+
+bool
+fo_session_commit_unknown(const finops_session *session)
+{
+    return session->commit_unknown;
+}
+
+finops_code
+fo_session_lock(finops_session *session, const char *name, const finops_call *call, finops_error **err)
+{
+    finops_code rc;
+
+    assert(session && name);
+
+    if (!session->database->driver->lock || !session->database->driver->unlock)
+        return fo_front_unsupported(session->database, "locks are", err);
+    rc = session->database->driver->lock(session->conn, name, call ? call : fo_session_call(session), err);
+    if (rc == FINOPS_OK)
+        session->locks++;
+    return rc == FINOPS_E_BUSY ? rc : note(session, rc);
+}
+
+finops_code
+fo_session_unlock(finops_session *session, const char *name, finops_error **err)
+{
+    finops_code rc;
+
+    assert(session && name && session->locks > 0);
+
+    rc = note(session, session->database->driver->unlock(session->conn, name, err));
+    if (rc == FINOPS_OK)
+        session->locks--;
+    return rc;
+}
