@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "billing/lines.h"
+#include "billing/missing.h"
 #include "cli/cli.h"
 
 #define BAR_WIDTH 20
@@ -436,7 +437,9 @@ run(fo_cli *cli, finops_error **err)
     v.report.lines = lines.sql;
     if (rc == FINOPS_OK)
         rc = fo_report_run(db, &v.report, &report, err);
-    return rc == FINOPS_OK ? print_report(cli, &v, &report, err) : rc;
+    if (rc != FINOPS_OK)
+        return fo_bill_explain_missing(db, rc, err);
+    return print_report(cli, &v, &report, err);
 }
 
 const fo_verb fo_verb_report = {

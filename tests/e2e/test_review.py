@@ -239,3 +239,32 @@ def test_a_source_that_is_not_there_is_named_once(finops, sample):
             failed = finops.run("aws", verb, "--bucket", *flags, status=1)
             assert failed.stderr.count("nope") == 1 and "no such file or directory" in failed.stderr
     assert not finops.database.exists()
+
+
+def drop(finops, table):
+    with duckdb.connect(str(finops.database)) as db:
+        db.execute(f"DROP TABLE aws_billing.{table}")
+
+
+@pytest.mark.parametrize("strategy, table, months, first, last", [
+    ("separate", "sample_cur_2026_06", "2026-06", "2026-06", "2026-06"),
+    ("single", "sample_cur", "2026-05 to 2026-07", "2026-05", "2026-07")])
+def test_a_table_dropped_by_hand_is_told_by_export_and_month(finops, sample, strategy, table, months, first, last):
+    bucket = ("--bucket", sample / "sample-billing", "--table-strategy", strategy)
+    finops.run("aws", "import-cur", *bucket)
+    whole = finops.rows("report", "--by", "month")
+    drop(finops, table)
+    again = f"aws import-cur --force --export-name sample-cur --start-date {first} --end-date {last}"
+    for words in (["report"], ["report", "--by", "tag:team"], ["query", "SELECT count(*) FROM aws_billing.sample_cur_unified"]):
+        said = finops.run(*words, status=1).stderr
+        assert f"error: the table {table} with sample-cur {months} is missing" in said
+        assert f"hint: load it again: finops {again}" in said
+    finops.run(*again.split(), *bucket)
+    assert finops.rows("report", "--by", "month") == whole
+
+
+def test_a_table_that_is_only_misspelt_is_not_called_missing(finops, sample):
+    finops.run("aws", "import-cur", "--bucket", sample / "sample-billing")
+    for table in ("sample_cur_2026_06", "aws_billing.sample_cur_2026_08"):  # no schema; no such month
+        said = finops.run("query", f"SELECT * FROM {table}", status=1).stderr
+        assert "Table with name" in said and "missing" not in said
