@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "finops/sys/plugin.h"
 
 struct finops_error {
     finops_code code;
@@ -170,22 +171,42 @@ static FO_PRINTF(1, 0) char *format_list(const char *fmt, va_list ap)
     return text;
 }
 
+static FO_PRINTF(3, 0) finops_code set_list(finops_error **err, finops_code code, const char *fmt, va_list ap)
+{
+    finops_error *e;
+
+    if (!err)
+        return code;
+    e = error_new(code, format_list(fmt, ap));
+    finops_error_free(*err); /* after formatting: an argument may be the old error's text */
+    *err = e;
+    return code;
+}
+
 finops_code
 fo_error_set(finops_error **err, finops_code code, const char *fmt, ...)
 {
-    finops_error *e;
     va_list ap;
 
     assert(code != FINOPS_OK && is_code(code));
 
-    if (!err)
-        return code;
     va_start(ap, fmt);
-    e = error_new(code, format_list(fmt, ap));
+    (void)set_list(err, code, fmt, ap);
     va_end(ap);
+    return code;
+}
 
-    finops_error_free(*err); /* after formatting: an argument may be the old error's text */
-    *err = e;
+finops_code
+finops_error_new(finops_error **err, finops_code code, const char *format, ...)
+{
+    va_list ap;
+
+    /* An outsider's mistake is answered, not asserted; success cannot be an error. */
+    if (code == FINOPS_OK || !is_code(code))
+        code = FINOPS_E_INTERNAL;
+    va_start(ap, format);
+    (void)set_list(err, code, format ? format : "unknown error", ap);
+    va_end(ap);
     return code;
 }
 
@@ -221,21 +242,41 @@ fo_error_wrap(finops_error **err, finops_code code, const char *fmt, ...)
     return code;
 }
 
+static FO_PRINTF(2, 0) void hint_list(finops_error *err, const char *fmt, va_list ap)
+{
+    char *hint;
+
+    if (!err || is_fixed(err))
+        return;
+    hint = format_list(fmt, ap);
+    if (!hint)
+        return;
+    fo_free(err->hint);
+    err->hint = hint;
+}
+
 void
 fo_error_hint(finops_error **err, const char *fmt, ...)
 {
-    char *hint;
     va_list ap;
 
-    if (!err || !*err || is_fixed(*err))
+    if (!err)
         return;
     va_start(ap, fmt);
-    hint = format_list(fmt, ap);
+    hint_list(*err, fmt, ap);
     va_end(ap);
-    if (!hint)
+}
+
+void
+finops_error_advise(finops_error *err, const char *format, ...)
+{
+    va_list ap;
+
+    if (!format)
         return;
-    fo_free((*err)->hint);
-    (*err)->hint = hint;
+    va_start(ap, format);
+    hint_list(err, format, ap);
+    va_end(ap);
 }
 
 finops_code

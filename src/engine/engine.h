@@ -96,8 +96,6 @@ void fo_rows_freep(fo_rows **rows);
 finops_code fo_conn_stream(fo_conn *conn, const char *sql, const fo_param *params, size_t n,
                            struct ArrowArrayStream *ret, finops_error **err);
 
-/* The errno a stream of ours answers with for a code. */
-int fo_stream_errno(finops_code code);
 /*
  * The error of a stream whose get_schema or get_next gave errnum: the code it stands for and the stream's own
  * text.

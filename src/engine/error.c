@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "finops/sys/plugin.h"
 
 #define HINT_REACH "check region, endpoint_url and addressing under [aws], and [network] proxy"
 #define HINT_TLS                                                                                             \
@@ -165,36 +166,12 @@ fo_engine_error_result(finops_error **err, duckdb_result *result)
     return fo_engine_error(err, duckdb_result_error_type(result), duckdb_result_error(result));
 }
 
-/* Arrow streams say errno; these are the pairs that keep a meaning on the way. */
-static const struct {
-    finops_code code;
-    int errnum;
-} errnos[] = {
-    { FINOPS_E_MEMORY, ENOMEM },   { FINOPS_E_CANCELLED, ECANCELED }, { FINOPS_E_NOT_FOUND, ENOENT },
-    { FINOPS_E_DENIED, EACCES },   { FINOPS_E_BUSY, EBUSY },          { FINOPS_E_TIMEOUT, ETIMEDOUT },
-    { FINOPS_E_DATA, EINVAL },     { FINOPS_E_UNSUPPORTED, ENOTSUP }, { FINOPS_E_IO, EIO },
-    { FINOPS_E_CORRUPT, EBADMSG }, { FINOPS_E_TRANSIENT, EAGAIN },    { FINOPS_E_DATABASE, EPROTO },
-};
-
-int
-fo_stream_errno(finops_code code)
-{
-    for (size_t i = 0; i < FO_COUNT(errnos); i++)
-        if (errnos[i].code == code)
-            return errnos[i].errnum;
-    return EPROTO;
-}
-
 finops_code
 fo_stream_error(struct ArrowArrayStream *stream, int errnum, finops_error **err)
 {
     const char *text = stream->get_last_error ? stream->get_last_error(stream) : NULL;
-    finops_code code = FINOPS_E_DATABASE;
 
-    for (size_t i = 0; i < FO_COUNT(errnos); i++)
-        if (errnos[i].errnum == errnum)
-            code = errnos[i].code;
     if (text && *text)
-        return fo_error_set(err, code, "%s", text);
+        return fo_error_set(err, finops_stream_code(errnum), "%s", text);
     return fo_error_errno(err, errnum, "read rows");
 }

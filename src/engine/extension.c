@@ -10,50 +10,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 
 static const char *const extensions[] = { "httpfs", "aws" };
 
-/* The folder the running program lies in, with its last '/'. */
-static finops_code
-program_folder(fo_str *ret, finops_error **err)
-{
-    char path[4096];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
-
-    if (n < 0)
-        return fo_error_errno(err, errno, "find where the program lies");
-    while (n > 0 && path[n - 1] != '/')
-        n--;
-    fo_str_addn(ret, path, (size_t)n);
-    return fo_str_check(ret, err);
-}
-
 finops_code
 fo_engine_extension_dir(fo_str *ret, finops_error **err)
 {
-    static const char *const places[] = { "extensions", "../lib/finops/extensions" };
     const char *set = getenv("FINOPS_EXTENSION_DIR");
-    FO_AUTO(fo_str_done) fo_str folder = FO_STR_INIT;
-    FO_AUTO(fo_str_done) fo_str path = FO_STR_INIT;
-    finops_code rc;
 
     assert(ret);
-    if (set && *set) {
-        fo_str_add(ret, set);
-        return fo_str_check(ret, err);
-    }
-    rc = program_folder(&folder, err);
-    for (size_t i = 0; rc == FINOPS_OK && i < FO_COUNT(places); i++) {
-        fo_str_clear(&path);
-        fo_str_addf(&path, "%s%s", fo_str_z(&folder), places[i]);
-        rc = fo_str_check(&path, err);
-        if (rc == FINOPS_OK && access(path.data, X_OK) == 0)
-            break;
-    }
-    if (rc != FINOPS_OK)
-        return rc;
-    fo_str_add(ret, fo_str_z(&path));
+    if (!set || !*set)
+        return fo_program_place("extensions", ret, err);
+    fo_str_add(ret, set);
     return fo_str_check(ret, err);
 }
 

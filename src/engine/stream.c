@@ -2,9 +2,9 @@
 #include "engine/engine_internal.h"
 
 #include <assert.h>
-#include <errno.h>
 
 #include "base/mem.h"
+#include "finops/sys/plugin.h"
 
 typedef struct stream {
     fo_conn *conn;
@@ -67,7 +67,7 @@ stream_schema(struct ArrowArrayStream *self, struct ArrowSchema *out)
     }
     fo_free(types);
     fo_free(names);
-    return rc == FINOPS_OK ? 0 : fo_stream_errno(rc);
+    return rc == FINOPS_OK ? 0 : finops_stream_errno(rc);
 }
 
 static int
@@ -81,14 +81,14 @@ stream_next(struct ArrowArrayStream *self, struct ArrowArray *out)
     *out = (struct ArrowArray){ 0 };
     /* The engine goes on giving what it has buffered. */
     if (fo_watch_cancelled(s->conn))
-        return fo_stream_errno(fo_error_set(err, FINOPS_E_CANCELLED, "stopped"));
+        return finops_stream_errno(fo_error_set(err, FINOPS_E_CANCELLED, "stopped"));
     chunk = duckdb_fetch_chunk(s->result);
     if (chunk)
         rc = fo_engine_error_data(err, duckdb_data_chunk_to_arrow(s->options, chunk, out));
     else if (duckdb_result_error(&s->result))
         rc = fo_engine_error_result(err, &s->result);
     duckdb_destroy_data_chunk(&chunk);
-    return rc == FINOPS_OK ? 0 : fo_stream_errno(rc);
+    return rc == FINOPS_OK ? 0 : finops_stream_errno(rc);
 }
 
 static const char *

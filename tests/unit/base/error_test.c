@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "finops/finops.h"
+#include "finops/sys/plugin.h"
 
 static void
 every_code_has_a_name_of_its_own(void **state)
@@ -211,6 +212,41 @@ the_code_survives_every_failed_allocation(void **state)
 }
 
 static void
+a_plugin_makes_errors_with_advice(void **state)
+{
+    FO_AUTO(finops_error_freep) finops_error *err = NULL;
+
+    (void)state;
+    assert_int_equal(finops_error_new(&err, FINOPS_E_AUTH, "log in as %s", "ann"), FINOPS_E_AUTH);
+    finops_error_advise(err, "set %s", "PGPASSWORD");
+    assert_string_equal(finops_error_text(err), "log in as ann");
+    assert_string_equal(finops_error_hint(err), "set PGPASSWORD");
+    assert_int_equal(finops_error_new(NULL, FINOPS_E_BUSY, "x"), FINOPS_E_BUSY);
+    finops_error_advise(NULL, "nobody reads this");
+}
+
+static void
+an_error_of_a_plugin_that_is_none_is_an_internal_one(void **state)
+{
+    FO_AUTO(finops_error_freep) finops_error *err = NULL;
+
+    (void)state;
+    assert_int_equal(finops_error_new(&err, FINOPS_OK, "fine"), FINOPS_E_INTERNAL);
+    assert_int_equal(finops_error_new(&err, (finops_code)999, "odd"), FINOPS_E_INTERNAL);
+    assert_string_equal(finops_error_text(err), "odd");
+}
+
+static void
+every_code_comes_back_from_the_errno_of_a_stream(void **state)
+{
+    (void)state;
+    for (int i = 0; i < FINOPS_E_COUNT_; i++)
+        assert_int_equal(finops_stream_code(finops_stream_errno((finops_code)i)), i);
+    assert_int_equal(finops_stream_code(ENOTTY), FINOPS_E_DATABASE);
+    assert_int_not_equal(finops_stream_errno((finops_code)999), 0);
+}
+
+static void
 the_library_names_its_version(void **state)
 {
     (void)state;
@@ -235,6 +271,9 @@ main(void)
         cmocka_unit_test(out_of_memory_needs_no_memory),
         cmocka_unit_test(out_of_memory_can_be_wrapped),
         cmocka_unit_test(the_code_survives_every_failed_allocation),
+        cmocka_unit_test(a_plugin_makes_errors_with_advice),
+        cmocka_unit_test(an_error_of_a_plugin_that_is_none_is_an_internal_one),
+        cmocka_unit_test(every_code_comes_back_from_the_errno_of_a_stream),
         cmocka_unit_test(the_library_names_its_version),
     };
 
