@@ -268,3 +268,23 @@ def test_a_table_that_is_only_misspelt_is_not_called_missing(finops, sample):
     for table in ("sample_cur_2026_06", "aws_billing.sample_cur_2026_08"):  # no schema; no such month
         said = finops.run("query", f"SELECT * FROM {table}", status=1).stderr
         assert "Table with name" in said and "missing" not in said
+
+
+def test_a_reader_that_pauses_until_the_import_has_left_is_told_to_come_again(finops):
+    finops.run("sample", "--out", "bills", "--rows", 60000, "--months", 2, "--start", "2026-05", "--cur-version", "v1",
+               "--format", "csv")
+    finops.run("aws", "import-cur", "--bucket", "bills/sample-billing", "--end-date", "2026-05")
+    importing = finops.start("aws", "import-cur", "--bucket", "bills/sample-billing", "--force", "--start-date", "2026-06")
+    try:
+        path = pathlib.Path(f"{finops.database}.sock")
+        while not path.exists() and importing.poll() is None:
+            time.sleep(0.005)
+        reader = finops.start("query", "SELECT * FROM aws_billing.sample_cur_2026_05", "--format", "csv",
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert reader.stdout.read(1000)
+        assert importing.poll() is None, "the import ended before it could be asked"
+    finally:
+        importing.wait()
+    said = reader.communicate()[1].decode()
+    assert reader.returncode == 1
+    assert said == "error: read rows: the import that answered the query ended before all rows were read; run the query again\n"

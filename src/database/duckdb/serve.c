@@ -323,6 +323,76 @@ fo_server_stop(fo_server *server, int patience_ms)
     fo_free(server);
 }
 
+/* Rows from the process that writes, which may end before they are all taken. */
+typedef struct remote_rows {
+    struct ArrowArrayStream inner;
+    char *path; /* of the database */
+    bool left;  /* it has ended */
+} remote_rows;
+
+static int
+remote_schema(struct ArrowArrayStream *self, struct ArrowSchema *out)
+{
+    remote_rows *r = self->private_data;
+
+    return r->inner.get_schema(&r->inner, out);
+}
+
+/* Rows that stop while the process goes on are those of a query that failed there. */
+static int
+remote_next(struct ArrowArrayStream *self, struct ArrowArray *out)
+{
+    remote_rows *r = self->private_data;
+    int errnum = r->inner.get_next(&r->inner, out);
+
+    r->left = r->left || ((errnum == EBADMSG || errnum == ECONNRESET) && !fo_remote_reachable(r->path));
+    return errnum && r->left ? EAGAIN : errnum; /* worth another try */
+}
+
+static const char *
+remote_last_error(struct ArrowArrayStream *self)
+{
+    remote_rows *r = self->private_data;
+
+    return r->left ? "the import that answered the query ended before all rows were read; run the query again"
+                   : r->inner.get_last_error(&r->inner);
+}
+
+static void
+remote_release(struct ArrowArrayStream *self)
+{
+    remote_rows *r = self->private_data;
+
+    r->inner.release(&r->inner);
+    fo_free(r->path);
+    fo_free(r);
+    memset(self, 0, sizeof(*self));
+}
+
+static finops_code
+remote_read(const char *database_path, int fd, struct ArrowArrayStream *ret, finops_error **err)
+{
+    remote_rows *r = fo_zalloc(sizeof(*r));
+    char *path = fo_strdup(database_path);
+    finops_code rc = FINOPS_OK;
+
+    if (r && path) {
+        rc = fo_ipc_read(fd, &r->inner, err);
+    } else {
+        close(fd);
+        rc = fo_error_oom(err);
+    }
+    if (rc != FINOPS_OK) {
+        fo_free(path);
+        fo_free(r);
+        return rc;
+    }
+    r->path = path;
+    *ret =
+        (struct ArrowArrayStream){ remote_schema, remote_next, remote_last_error, remote_release, r };
+    return FINOPS_OK;
+}
+
 finops_code
 fo_remote_stream(const char *database_path, const char *sql, struct ArrowArrayStream *ret, finops_error **err)
 {
@@ -339,7 +409,7 @@ fo_remote_stream(const char *database_path, const char *sql, struct ArrowArraySt
         close(fd);
         return rc;
     }
-    return fo_ipc_read(fd, ret, err);
+    return remote_read(database_path, fd, ret, err);
 }
 
 bool
