@@ -66,10 +66,12 @@ fo_bill_explain_missing(fo_database *database, finops_code rc, finops_error **er
     last = fo_rows_text(rows, 0, 2);
     bool one = fo_streq(first, last);
     (void)fo_error_set(err, FINOPS_E_NOT_FOUND,
-                       "the table %s with %s %s%s%s is missing: it was loaded, and dropped by another program",
+                       "the table %s with %s %s%s%s is missing: it was loaded, and dropped by another "
+                       "program",
                        table, name, first, one ? "" : " to ", one ? "" : last);
     fo_error_hint(err,
-                  "load it again: finops aws import-cur --force --export-name %s --start-date %s --end-date %s",
+                  "load it again: finops aws import-cur --force --export-name %s --start-date %s "
+                  "--end-date %s",
                   name, first, last);
     return FINOPS_E_NOT_FOUND;
 }

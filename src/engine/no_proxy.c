@@ -1,4 +1,4 @@
-/* Hosts without a proxy. There is no standard for the list; this is what curl, Go and Python have in common. */
+/* Hosts without a proxy. No standard has the list; this is what curl, Go and Python have in common. */
 #include "engine/no_proxy.h"
 
 #include <assert.h>
