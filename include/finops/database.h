@@ -33,6 +33,8 @@ typedef struct finops_pool_options {
     int64_t max_lifetime_us;  /* 0: no limit */
     int64_t acquire_us;       /* how long to wait for one; default 30 s */
     int64_t validate_idle_us; /* one idle for longer is checked before it is handed out; default 1 s */
+    unsigned min;             /* kept open by the health monitor; default 0 */
+    int64_t idle_us;          /* the monitor closes what was idle for longer, down to min; 0: no limit */
 } finops_pool_options;
 
 typedef struct finops_pool_figures {
@@ -49,7 +51,10 @@ FINOPS_API finops_code finops_database_open(finops_registry *registry, const cha
                                             const finops_setting *settings, size_t n_settings,
                                             const finops_pool_options *pool, finops_database **ret,
                                             finops_error **err);
-/* All sessions must be released. NULL is fine. */
+/*
+ * Hands out no more sessions, ends all waiting for one and closes what is idle. Sessions that are still out
+ * go on; the last one released takes the connection to the backend with it. NULL is fine.
+ */
 FINOPS_API void finops_database_close(finops_database *database);
 FINOPS_API const char *finops_database_backend(const finops_database *database);
 FINOPS_API void finops_database_capabilities(const finops_database *database, finops_capabilities *ret);
@@ -57,6 +62,22 @@ FINOPS_API void finops_database_capabilities(const finops_database *database, fi
 FINOPS_API finops_code finops_database_health(finops_database *database, const finops_call *call,
                                               finops_health *ret, finops_error **err);
 FINOPS_API void finops_database_pool(const finops_database *database, finops_pool_figures *ret);
+
+/* Zero stands for the default. */
+typedef struct finops_monitor_options {
+    int64_t interval_us;       /* between two checks; 30 s */
+    int64_t error_interval_us; /* after one that was not fine; 60 s */
+    /* Called after each check, in the monitor's thread; must not close the database. May be NULL. */
+    void (*checked)(const finops_health *health, void *arg);
+    void *arg;
+} finops_monitor_options;
+/* Checks the health now and then in a thread of its own, until the database is closed, and looks after the
+ * pool: what is too old is closed, `min` connections are kept. FINOPS_E_EXISTS when it does so already. */
+FINOPS_API finops_code finops_database_monitor(finops_database *database,
+                                               const finops_monitor_options *options, finops_error **err);
+/* What the last check said, asked or by the monitor, and how long ago; FINOPS_E_NOT_FOUND before the first. */
+FINOPS_API finops_code finops_database_last_health(finops_database *database, finops_health *ret,
+                                                   int64_t *ret_age_us, finops_error **err);
 
 /* flags: FINOPS_CONNECT_*. Waits for a connection until the call's or the pool's deadline: FINOPS_E_TIMEOUT.
  */
@@ -85,7 +106,11 @@ FINOPS_API finops_code finops_session_begin(finops_session *session, finops_erro
 FINOPS_API finops_code finops_session_commit(finops_session *session, finops_error **err);
 FINOPS_API finops_code finops_session_rollback(finops_session *session, finops_error **err);
 
-/* What writing a stream of this schema to the table would do: each difference is told. */
+/*
+ * What writing a stream of this schema to the table would do: each difference is told.
+ * ADDED: the table gets the column (FINOPS_WRITE_WIDEN). WIDENED: the column's type is another one that keeps
+ * every value. REFUSED: the write would fail, or a value might not be kept.
+ */
 typedef enum finops_change_kind {
     FINOPS_CHANGE_ADDED = 0,
     FINOPS_CHANGE_WIDENED,

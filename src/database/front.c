@@ -3,14 +3,12 @@
  * in session.c and partition.c, how connections are kept in pool.c.
  */
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "config/config.h"
 #include "config/config_internal.h"
 #include "database/front_internal.h"
-#include "resilience/deadline.h"
 
 /* The registry is being written: a program linked without it must still link. */
 extern __typeof__(fo_registry_acquire_driver) fo_registry_acquire_driver __attribute__((weak));
@@ -29,6 +27,8 @@ database_free(finops_database *database)
     if (!database)
         return;
     fo_pool_free(database->pool);
+    fo_breaker_done(&database->breaker);
+    (void)pthread_mutex_destroy(&database->health_lock);
     database->driver->close(database->self);
     if (database->token)
         fo_registry_release_driver(database->token);
@@ -52,6 +52,9 @@ fo_front_open(const finops_database_driver *driver, fo_driver_token *token, cons
     database->driver = driver;
     database->token = token;
     atomic_init(&database->refs, 1);
+    fo_breaker_init(&database->breaker, NULL);
+    fo_retry_budget_init(&database->budget);
+    (void)pthread_mutex_init(&database->health_lock, NULL);
     rc = driver->open(config, &database->self, err);
     if (rc == FINOPS_OK)
         rc = fo_pool_new(database, pool, &database->pool, err);
@@ -190,6 +193,7 @@ finops_database_close(finops_database *database)
 {
     if (!database)
         return;
+    fo_monitor_stop(database);
     fo_pool_close(database->pool);
     fo_front_unref(database);
 }
@@ -218,62 +222,6 @@ finops_code
 fo_front_unsupported(const finops_database *database, const char *what, finops_error **err)
 {
     return fo_error_set(err, FINOPS_E_UNSUPPORTED, "%s not supported by %s", what, database->driver->name);
-}
-
-finops_code
-fo_front_connect(finops_database *database, unsigned flags, const finops_call *call, void **ret_conn,
-                 finops_error **err)
-{
-    return database->driver->connect(database->self, flags, call, ret_conn, err);
-}
-
-bool
-fo_front_alive(finops_database *database, void *conn)
-{
-    const finops_call call = { .deadline_us = fo_deadline_in(5 * 1000000) };
-    const finops_statement ask = { .sql = "SELECT 1", .call = &call };
-
-    if (database->driver->is_alive)
-        return database->driver->is_alive(conn);
-    return database->driver->execute(conn, &ask, NULL, NULL, NULL) == FINOPS_OK;
-}
-
-/* The general way of asking how a backend does: connect and SELECT 1. */
-static finops_code
-health_ask(finops_database *database, const finops_call *call, finops_health *ret, finops_error **err)
-{
-    const finops_statement ask = { .sql = "SELECT 1", .call = call };
-    int64_t start = fo_clock_monotonic();
-    finops_session *session = NULL;
-    finops_code rc = fo_pool_acquire(database->pool, 0, call, &session, err);
-
-    if (rc == FINOPS_OK)
-        rc = finops_session_execute(session, &ask, NULL, NULL, err);
-    finops_session_release(session);
-    ret->latency_ms = (double)(fo_clock_monotonic() - start) / 1000;
-    return rc;
-}
-
-finops_code
-finops_database_health(finops_database *database, const finops_call *call, finops_health *ret,
-                       finops_error **err)
-{
-    FO_AUTO(finops_error_freep) finops_error *why = NULL;
-    finops_health health = { .state = FINOPS_HEALTH_UP };
-    finops_code rc;
-
-    if (!database || !ret)
-        return fo_error_set(err, FINOPS_E_ARGUMENT, "health of no database");
-    rc = database->driver->health ? database->driver->health(database->self, call, &health, &why)
-                                  : health_ask(database, call, &health, &why);
-    if (rc == FINOPS_E_CANCELLED || rc == FINOPS_E_MEMORY)
-        return fo_error_set(err, rc, "%s", finops_error_text(why));
-    if (rc != FINOPS_OK) {
-        health.state = FINOPS_HEALTH_DOWN;
-        (void)snprintf(health.detail, sizeof(health.detail), "%s", finops_error_text(why));
-    }
-    *ret = health;
-    return FINOPS_OK;
 }
 
 void

@@ -9,8 +9,11 @@
 #include "database/session.h"
 #include "finops/database.h"
 #include "registry/registry.h"
+#include "resilience/breaker.h"
+#include "resilience/retry.h"
 
 typedef struct fo_pool fo_pool;
+typedef struct fo_monitor fo_monitor;
 
 struct finops_database {
     const finops_database_driver *driver;
@@ -18,6 +21,12 @@ struct finops_database {
     void *self;
     finops_capabilities capabilities;
     fo_pool *pool;
+    fo_breaker breaker; /* of connecting */
+    fo_retry_budget budget;
+    pthread_mutex_t health_lock; /* for the next three */
+    finops_health health;        /* of the last check */
+    int64_t health_us;           /* when that was; 0: never */
+    fo_monitor *monitor;
     atomic_uint refs; /* its opener and each session that is out */
 };
 
@@ -42,9 +51,16 @@ finops_code fo_front_open(const finops_database_driver *driver, fo_driver_token 
                           const finops_pool_options *pool, finops_database **ret, finops_error **err);
 void fo_front_ref(finops_database *database);
 void fo_front_unref(finops_database *database);
+/* Ends the monitor's thread. */
+void fo_monitor_stop(finops_database *database);
 /* A new connection, tried again as long as that can help. */
 finops_code fo_front_connect(finops_database *database, unsigned flags, const finops_call *call,
                              void **ret_conn, finops_error **err);
+/*
+ * Puts a new connection in the place of one that was lost. Only for sessions that read: they have nothing to
+ * lose with it, no transaction, no lock, no table of their own. False: it was not lost, or there is no other.
+ */
+bool fo_front_reconnect(finops_session *session, const finops_call *call);
 /* Whether a connection still answers. */
 bool fo_front_alive(finops_database *database, void *conn);
 
@@ -60,6 +76,8 @@ finops_code fo_front_unsupported(const finops_database *database, const char *wh
 
 finops_code fo_pool_new(finops_database *database, const finops_pool_options *options, fo_pool **ret,
                         finops_error **err);
+/* Closes what is idle and too old, and connects until `min` connections are open. */
+void fo_pool_maintain(fo_pool *pool);
 /* Closes idle connections and ends all waiting; nothing is handed out from here on. */
 void fo_pool_close(fo_pool *pool);
 /* No session is out any more. */

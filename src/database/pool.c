@@ -47,8 +47,12 @@ options_complete(const finops_pool_options *given)
 
     if (!o.max)
         o.max = MAX_DEFAULT;
+    if (o.min > o.max)
+        o.min = o.max;
     if (!o.max_idle || o.max_idle > o.max)
         o.max_idle = o.max;
+    if (o.max_idle < o.min)
+        o.max_idle = o.min;
     if (!o.acquire_us)
         o.acquire_us = ACQUIRE_DEFAULT_US;
     if (!o.validate_idle_us)
@@ -61,7 +65,8 @@ fo_pool_new(finops_database *database, const finops_pool_options *options, fo_po
 {
     fo_pool *pool;
 
-    if (options && (options->max_lifetime_us < 0 || options->acquire_us < 0 || options->validate_idle_us < 0))
+    if (options && (options->max_lifetime_us < 0 || options->acquire_us < 0 || options->validate_idle_us < 0 ||
+                    options->idle_us < 0))
         return fo_error_set(err, FINOPS_E_ARGUMENT, "a time of the connection pool is negative");
     pool = fo_zalloc(sizeof(*pool));
     if (!pool)
@@ -78,6 +83,38 @@ session_discard(finops_session *session)
 {
     session->database->driver->disconnect(session->conn);
     fo_free(session);
+}
+
+static bool
+too_old(const fo_pool *pool, const finops_session *session, int64_t now)
+{
+    return pool->options.max_lifetime_us && now - session->born_us > pool->options.max_lifetime_us;
+}
+
+/* Puts what must go from the idle ones in *ret_list: what is too old, and beyond `min` what was unused for
+ * too long. With the lock held. */
+static void
+idle_prune(fo_pool *pool, finops_session **ret_list)
+{
+    int64_t now = fo_clock_monotonic(), limit = pool->options.idle_us;
+    unsigned n = 0;
+
+    for (finops_session **link = &pool->idle; *link;) {
+        finops_session *s = *link;
+        bool unused = limit && now - s->idle_us > limit && pool->figures.open > pool->options.min;
+
+        if (!unused && !too_old(pool, s, now)) {
+            link = &s->next;
+            continue;
+        }
+        *link = s->next;
+        s->next = *ret_list;
+        *ret_list = s;
+        pool->figures.idle--;
+        pool->figures.open--;
+        n++;
+    }
+    pool->figures.discarded += n;
 }
 
 static void
@@ -186,12 +223,6 @@ idle_take(fo_pool *pool, unsigned flags, bool any)
         return session;
     }
     return NULL;
-}
-
-static bool
-too_old(const fo_pool *pool, const finops_session *session, int64_t now)
-{
-    return pool->options.max_lifetime_us && now - session->born_us > pool->options.max_lifetime_us;
 }
 
 /* Whether an idle connection may be handed out; what is dead or old is closed, its room stays taken. */
@@ -401,4 +432,27 @@ fo_pool_release(fo_pool *pool, finops_session *session)
     pool->figures.discarded++;
     room_pass(pool);
     (void)pthread_mutex_unlock(&pool->lock);
+}
+
+void
+fo_pool_maintain(fo_pool *pool)
+{
+    const finops_call call = { .deadline_us = fo_deadline_in(pool->options.acquire_us) };
+    finops_session *old = NULL, *session;
+    bool wanted = true;
+
+    (void)pthread_mutex_lock(&pool->lock);
+    idle_prune(pool, &old);
+    (void)pthread_mutex_unlock(&pool->lock);
+    discard_all(old);
+    while (wanted) {
+        (void)pthread_mutex_lock(&pool->lock);
+        wanted = !pool->closing && pool->figures.open < pool->options.min;
+        pool->figures.open += wanted;
+        (void)pthread_mutex_unlock(&pool->lock);
+        if (wanted && session_new(pool, 0, &call, &session, NULL) != FINOPS_OK)
+            return;
+        if (wanted)
+            fo_pool_release(pool, session);
+    }
 }

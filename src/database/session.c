@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "database/front_internal.h"
 
 void
@@ -55,6 +56,26 @@ finops_session_release(finops_session *session)
     fo_front_unref(database);
 }
 
+/* Once more on a new connection, when the old one was lost under a statement that only reads. */
+static finops_code
+execute(finops_session *session, const finops_statement *statement, struct ArrowArrayStream *ret_stream,
+        int64_t *ret_changed, finops_error **err)
+{
+    const finops_database_driver *driver = session->database->driver;
+    finops_error *why = NULL;
+    finops_code rc = driver->execute(session->conn, statement, ret_stream, ret_changed, &why);
+
+    if (rc == FINOPS_E_TRANSIENT && fo_front_reconnect(session, statement->call)) {
+        finops_error_free(FO_TAKE(why));
+        rc = driver->execute(session->conn, statement, ret_stream, ret_changed, &why);
+    }
+    if (err)
+        *err = why;
+    else
+        finops_error_free(why);
+    return rc;
+}
+
 finops_code
 finops_session_execute(finops_session *session, const finops_statement *statement,
                        struct ArrowArrayStream *ret_stream, int64_t *ret_changed, finops_error **err)
@@ -66,8 +87,7 @@ finops_session_execute(finops_session *session, const finops_statement *statemen
     own = *statement;
     if (!own.call)
         own.call = fo_session_call(session);
-    return note(session,
-                session->database->driver->execute(session->conn, &own, ret_stream, ret_changed, err));
+    return note(session, execute(session, &own, ret_stream, ret_changed, err));
 }
 
 static bool
