@@ -2,12 +2,14 @@
 #include "base/file.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -16,6 +18,7 @@
 
 #define READ_BLOCK 65536
 #define NAME_TRIES 100
+#define STALE_S 3600
 
 static finops_code
 read_all(int fd, const char *path, size_t max, fo_str *text, finops_error **err)
@@ -110,10 +113,50 @@ open_beside(const char *path, unsigned mode, char **ret_name)
     return -1;
 }
 
-/* Makes the rename durable. Folders of some network file systems cannot be synced; their rename is already
- * safe. */
+static bool
+skip_number(const char **p)
+{
+    size_t n = strspn(*p, "0123456789");
+
+    *p += n;
+    return n > 0;
+}
+
+/* Whether it is a name that open_beside gives to a file beside `base`. */
+static bool
+is_temporary_of(const char *name, const char *base)
+{
+    const char *p = name + strlen(base);
+
+    return fo_starts(name, base) && *p++ == '.' && skip_number(&p) && *p++ == '.' && skip_number(&p) &&
+           fo_streq(p, ".tmp");
+}
+
+/* Removes what killed processes left of earlier writes of this file; young ones may be somebody's work. */
+static void
+sweep_beside(int folder, const char *base)
+{
+    int own = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = own >= 0 ? fdopendir(own) : NULL;
+    const struct dirent *e;
+    struct stat st;
+
+    if (!dir) {
+        if (own >= 0)
+            (void)close(own);
+        return;
+    }
+    while ((e = readdir(dir)) != NULL)
+        if (is_temporary_of(e->d_name, base) && fstatat(own, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(st.st_mode) && st.st_mtime < time(NULL) - STALE_S)
+            (void)unlinkat(own, e->d_name, 0);
+    (void)closedir(dir);
+}
+
+/* Makes the rename durable, and the folder tidy. Folders of some network file systems cannot be synced; their
+ * rename is already safe. */
 static finops_code
-sync_folder_of(const char *path, finops_error **err)
+settle_folder_of(const char *path, finops_error **err)
 {
     FO_AUTO(fo_fd_closep) int fd = -1;
     FO_AUTO(fo_freep) char *folder = fo_path_folder(path);
@@ -123,6 +166,7 @@ sync_folder_of(const char *path, finops_error **err)
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP))
         return fo_error_errno(err, errno, "sync folder %s", folder);
+    sweep_beside(fd, fo_path_base(path));
     return FINOPS_OK;
 }
 
@@ -148,7 +192,7 @@ fo_file_write_atomic(const char *path, const void *p, size_t n, unsigned mode, f
         (void)unlink(temporary);
         return fo_error_errno(err, errnum, "write %s", path);
     }
-    return sync_folder_of(path, err);
+    return settle_folder_of(path, err);
 }
 
 /* Makes one folder; one that is there already is fine. */

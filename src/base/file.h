@@ -12,7 +12,7 @@
  * FINOPS_E_UNSUPPORTED when it is a folder, pipe or device. */
 finops_code fo_file_read(const char *path, size_t max, fo_str *ret, finops_error **err);
 /* Temporary file beside it, fsync, rename, fsync of the folder: the target is old or new. mode & ~umask, e.g.
- * 0644. */
+ * 0644. Temporary files of the same target that are older than an hour, of killed processes, are removed. */
 finops_code fo_file_write_atomic(const char *path, const void *p, size_t n, unsigned mode,
                                  finops_error **err);
 /* mkdir -p of a folder (0777 & ~umask for each new one). */
@@ -23,8 +23,8 @@ finops_code fo_mkdirs_for(const char *path, finops_error **err);
 char *fo_path_absolute(const char *path);
 char *fo_path_join(const char *a, const char *b); /* one '/' between; b alone when a is ""; NULL: no memory */
 const char *fo_path_base(const char *path);       /* after the last '/' */
-/* Where a folder that ships with the program is, appended: `name` beside the program when it is there (a build
- * folder), else ../lib/finops/`name` from there (an installation), which need not exist. */
+/* Where a folder that ships with the program is, appended: `name` beside the program when it is there (a
+ * build folder), else ../lib/finops/`name` from there (an installation), which need not exist. */
 finops_code fo_program_place(const char *name, fo_str *ret, finops_error **err);
 /* Files below root (regular files, links to files followed, no link to a folder followed), each
  * "sub/dir/name" relative to root, sorted by bytes; they replace what *ret held. FINOPS_E_NOT_FOUND when root

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -159,6 +160,36 @@ a_write_that_fails_leaves_the_old_state(void **state)
                          FINOPS_OK); /* rename onto a folder */
     assert_int_equal(entries_of(*state), 1);
     assert_int_equal(entries_of("folder"), 1);
+}
+
+/* Makes a file that was last written `age` seconds ago. */
+static void
+put_aged(const char *path, time_t age)
+{
+    const struct timespec times[] = { { .tv_sec = time(NULL) - age }, { .tv_sec = time(NULL) - age } };
+
+    put(path, "x");
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void
+what_killed_writers_left_is_removed_after_an_hour(void **state)
+{
+    static const char *const kept[] = { "d/f.12.1.tmp.x", "d/f.12.tmp", "d/f.a.1.tmp",  "d/f..1.tmp",
+                                        "d/g.12.1.tmp",   "d/f.tmp",    "d/ff.12.1.tmp" };
+
+    (void)state;
+    put("d/f", "old");
+    put_aged("d/f.12.1.tmp", 4000);
+    put_aged("d/f.4294967295.77.tmp", 90000);
+    put_aged("d/f.12.2.tmp", 3000); /* somebody may be at it */
+    for (size_t i = 0; i < FO_COUNT(kept); i++)
+        put_aged(kept[i], 90000);
+    put("d/f", "new");
+    assert_int_not_equal(access("d/f.12.1.tmp", F_OK), 0);
+    assert_int_not_equal(access("d/f.4294967295.77.tmp", F_OK), 0);
+    assert_int_equal(access("d/f.12.2.tmp", F_OK), 0);
+    assert_int_equal(entries_of("d"), 2 + FO_COUNT(kept));
 }
 
 static void
@@ -343,6 +374,7 @@ main(void)
         IN_FOLDER(a_file_over_the_limit_is_refused_and_nothing_kept),
         IN_FOLDER(writing_replaces_the_file_and_leaves_nothing_beside_it),
         IN_FOLDER(a_write_that_fails_leaves_the_old_state),
+        IN_FOLDER(what_killed_writers_left_is_removed_after_an_hour),
         IN_FOLDER(folders_are_made_to_any_depth),
         IN_FOLDER(a_file_in_the_way_of_a_folder_is_named),
         IN_FOLDER(paths_are_joined_with_one_slash),
