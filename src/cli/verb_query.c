@@ -291,8 +291,8 @@ query_run(fo_cli *cli, finops_error **err)
     else if (rc == FINOPS_OK)
         rc = fo_database_open_reader(cli->settings, cli->cancel, &database, err);
     if (rc == FINOPS_OK && !done)
-        rc = fo_bill_explain_missing(
-            database, fo_database_stream(database, fo_str_z(&sql), &stream, err), err);
+        rc = fo_bill_explain_missing(database, fo_database_stream(database, fo_str_z(&sql), &stream, err),
+                                     err);
     if (rc != FINOPS_OK || done)
         return rc;
     return o->output ? query_to_file(cli, &stream, o->output, err) : query_to_stdout(cli, &stream, err);

@@ -388,8 +388,7 @@ remote_read(const char *database_path, int fd, struct ArrowArrayStream *ret, fin
         return rc;
     }
     r->path = path;
-    *ret =
-        (struct ArrowArrayStream){ remote_schema, remote_next, remote_last_error, remote_release, r };
+    *ret = (struct ArrowArrayStream){ remote_schema, remote_next, remote_last_error, remote_release, r };
     return FINOPS_OK;
 }
 
