@@ -55,26 +55,34 @@ colnames_add(fo_colnames *names, const char *header, const char *column, bool sa
 }
 
 finops_code
-fo_colnames_load(fo_conn *conn, const char *vendor, const char *export_name, fo_colnames **ret,
+fo_colnames_from_rows(const fo_rows *rows, const char *vendor, const char *export_name, fo_colnames **ret,
+                      finops_error **err)
+{
+    FO_AUTO(fo_colnames_freep) fo_colnames *names = fo_zalloc(sizeof(*names));
+    finops_code rc = FINOPS_OK;
+
+    assert(rows && vendor && export_name && ret);
+    if (!names || !(names->vendor = fo_strdup(vendor)) || !(names->export_name = fo_strdup(export_name)))
+        return fo_error_oom(err);
+    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++)
+        rc = colnames_add(names, fo_rows_text(rows, i, 0), fo_rows_text(rows, i, 1), true, err);
+    if (rc == FINOPS_OK)
+        *ret = FO_TAKE(names);
+    return rc;
+}
+
+finops_code
+fo_colnames_load(fo_database *database, const char *vendor, const char *export_name, fo_colnames **ret,
                  finops_error **err)
 {
     const fo_param params[] = { vendor, export_name };
-    FO_AUTO(fo_colnames_freep) fo_colnames *names = fo_zalloc(sizeof(*names));
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    finops_code rc = fo_database_query(database,
+                                       "SELECT header, column_name FROM billing_state.column_names "
+                                       "WHERE vendor = $1 AND export_name = $2 ORDER BY header",
+                                       params, FO_COUNT(params), &rows, err);
 
-    assert(conn && vendor && export_name && ret);
-    if (!names || !(names->vendor = fo_strdup(vendor)) || !(names->export_name = fo_strdup(export_name)))
-        return fo_error_oom(err);
-    finops_code rc = fo_conn_rows(conn,
-                                  "SELECT header, column_name FROM billing_state.column_names "
-                                  "WHERE vendor = $1 AND export_name = $2 ORDER BY header",
-                                  params, FO_COUNT(params), &rows, err);
-    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++)
-        rc = colnames_add(names, fo_rows_text(rows, i, 0), fo_rows_text(rows, i, 1), true, err);
-    if (rc != FINOPS_OK)
-        return rc;
-    *ret = FO_TAKE(names);
-    return FINOPS_OK;
+    return rc == FINOPS_OK ? fo_colnames_from_rows(rows, vendor, export_name, ret, err) : rc;
 }
 
 static colname *
@@ -186,7 +194,7 @@ fo_colnames_assign(fo_colnames *names, const fo_strv *headers, fo_strv *ret, fo_
 }
 
 finops_code
-fo_colnames_save(fo_conn *conn, fo_colnames *names, finops_error **err)
+fo_colnames_save(fo_database *database, fo_colnames *names, finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
@@ -195,8 +203,8 @@ fo_colnames_save(fo_conn *conn, fo_colnames *names, finops_error **err)
         const fo_param params[] = { names->vendor, names->export_name, item->header, item->column };
         if (item->saved)
             continue;
-        rc = fo_conn_bind_exec(
-            conn, "INSERT INTO billing_state.column_names VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        rc = fo_database_exec(
+            database, "INSERT INTO billing_state.column_names VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
             params, FO_COUNT(params), NULL, err);
         item->saved = rc == FINOPS_OK;
     }

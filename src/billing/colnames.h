@@ -10,12 +10,15 @@
 #define FO_BILLING_COLNAMES_H
 
 #include "base/str.h"
-#include "engine/engine.h"
+#include "database/statement.h"
 
 typedef struct fo_colnames fo_colnames;
 
-finops_code fo_colnames_load(fo_conn *conn, const char *vendor, const char *export_name, fo_colnames **ret,
-                             finops_error **err);
+finops_code fo_colnames_load(fo_database *database, const char *vendor, const char *export_name,
+                             fo_colnames **ret, finops_error **err);
+/* The same out of rows (header, column) read elsewhere. */
+finops_code fo_colnames_from_rows(const fo_rows *rows, const char *vendor, const char *export_name,
+                                  fo_colnames **ret, finops_error **err);
 void fo_colnames_free(fo_colnames *names);
 void fo_colnames_freep(fo_colnames **names);
 
@@ -26,7 +29,7 @@ void fo_colnames_freep(fo_colnames **names);
 finops_code fo_colnames_assign(fo_colnames *names, const fo_strv *headers, fo_strv *ret, fo_strv *warnings,
                                finops_error **err);
 /* Writes what was added since load or the last save; call it in the transaction that publishes. */
-finops_code fo_colnames_save(fo_conn *conn, fo_colnames *names, finops_error **err);
+finops_code fo_colnames_save(fo_database *database, fo_colnames *names, finops_error **err);
 
 /* Keys of nested columns are headers "column[key]": all of them, for the unified view. */
 size_t fo_colnames_count(const fo_colnames *names);

@@ -84,7 +84,7 @@ fo_import_export_open(fo_import *im, const fo_aws_settings *aws, const char *exp
 
     if (rc == FINOPS_OK && aws->reset && !im->options->dry_run)
         rc = fo_import_reset(im->database, aws->dataset_name, ex.identity.export_name, err);
-    if (rc == FINOPS_OK && !im->own_engine) /* the database is open */
+    if (rc == FINOPS_OK && im->database && !im->options->dry_run)
         rc = fo_import_need_database(im, &ex, err);
     if (rc != FINOPS_OK)
         return rc;

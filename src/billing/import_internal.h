@@ -12,7 +12,10 @@ typedef struct fo_import {
     const fo_import_options *options;
     fo_database *database; /* the writer, opened when something is to be written; for a dry run the reader, or
                               NULL when there is no database yet */
-    fo_engine *own_engine; /* reads files while no writer is open */
+    fo_engine *own_engine; /* reads files while no database that can is open */
+    fo_conn *own_reader;   /* of own_engine */
+    fo_engine *engine;     /* the one that reads files now; borrowed */
+    fo_conn *reader;       /* of engine, for loading; borrowed */
     fo_files *files;       /* of the source at work */
     fo_kept *state;        /* as it was when the run began, or when the writer was opened; may be NULL */
     const fo_rows *known;  /* of state, or NULL: exports, for identities */

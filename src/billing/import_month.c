@@ -64,16 +64,16 @@ month_fail(fo_import *im, fo_import_export *ex, const fo_import_month *month, co
     if (im->first_failure == FINOPS_OK)
         im->first_failure = rc;
     if (!im->options->dry_run) {
-        fo_conn *conn = fo_database_conn(im->database);
-        fo_conn_set_cancel(conn, NULL);
+        fo_database *db = im->database;
+        fo_database_set_cancel(db, NULL);
         if (month->broken) /* the attempt never got as far as being recorded */
-            fo_state_start_load(conn, key, month->format, ex->source_uri, NULL);
-        fo_state_fail_load(conn, key, finops_error_text(why), NULL);
-        if (fo_colnames_load(conn, FO_VENDOR_AWS, ex->identity.export_name, &names, NULL) == FINOPS_OK) {
+            fo_state_start_load(db, key, month->format, ex->source_uri, NULL);
+        fo_state_fail_load(db, key, finops_error_text(why), NULL);
+        if (fo_colnames_load(db, FO_VENDOR_AWS, ex->identity.export_name, &names, NULL) == FINOPS_OK) {
             fo_colnames_free(ex->names);
             ex->names = names;
         }
-        fo_conn_set_cancel(conn, im->options->cancel);
+        fo_database_set_cancel(db, im->options->cancel);
     }
     month_event(
         im, ex, month,
@@ -103,8 +103,8 @@ static finops_code
 month_schema(fo_import *im, fo_import_export *ex, const fo_import_month *month, fo_bill_schema *ret,
              finops_error **err)
 {
-    finops_code rc = fo_bill_schema_read(fo_database_conn(im->database), im->files, month->files,
-                                         month->n_files, month->parquet, ex->names, ret, err);
+    finops_code rc = fo_bill_schema_read(im->reader, im->files, month->files, month->n_files, month->parquet,
+                                         ex->names, ret, err);
 
     for (size_t i = 0; rc == FINOPS_OK && im->options->warning && i < ret->warnings.n; i++)
         im->options->warning(ret->warnings.items[i], im->options->arg);
@@ -114,11 +114,10 @@ month_schema(fo_import *im, fo_import_export *ex, const fo_import_month *month, 
 static finops_code
 month_progress(fo_import *im, const char *what, fo_bill_progress **ret, finops_error **err)
 {
-    fo_conn *conn = fo_database_conn(im->database);
-    finops_code rc = fo_conn_measure_progress(conn, err);
+    finops_code rc = fo_conn_measure_progress(im->reader, err);
 
     return rc == FINOPS_OK
-               ? fo_bill_progress_start(conn, what, im->options->progress, im->options->arg, ret, err)
+               ? fo_bill_progress_start(im->reader, what, im->options->progress, im->options->arg, ret, err)
                : rc;
 }
 
@@ -127,14 +126,15 @@ month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month, co
            fo_bill_result *ret, finops_error **err)
 {
     FO_AUTO(fo_bill_schema_done) fo_bill_schema own = { 0 };
-    fo_conn *conn = fo_database_conn(im->database);
     fo_bill_month publish = { .key = *key,
                               .where = month->where,
                               .expect_rows = month->expect_rows,
                               .files = im->files,
+                              .engine = im->engine,
+                              .reader = im->reader,
                               .cancel = im->options->cancel,
                               .allow_empty = im->options->force };
-    finops_code rc = fo_state_start_load(conn, key, month->format, ex->source_uri, err);
+    finops_code rc = fo_state_start_load(im->database, key, month->format, ex->source_uri, err);
 
     FO_AUTO(fo_freep) char *what = fo_format("%s %s", ex->identity.export_name, month->period);
     if (rc == FINOPS_OK && !month->schema)
@@ -142,8 +142,8 @@ month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month, co
     if (rc == FINOPS_OK && im->options->progress)
         rc = what ? month_progress(im, what, &publish.progress, err) : fo_error_oom(err);
     if (rc == FINOPS_OK)
-        rc = fo_publish_month(conn, fo_database_engine(im->database), &ex->target, &publish,
-                              month->schema ? month->schema : &own, ex->names, ret, err);
+        rc = fo_publish_month(im->database, &ex->target, &publish, month->schema ? month->schema : &own,
+                              ex->names, ret, err);
     fo_bill_progress_stop(publish.progress);
     return rc;
 }

@@ -135,7 +135,7 @@ paths_periods(fo_import *im, const fo_bill_schema *schema, const char *period_sq
 {
     FO_AUTO(fo_bill_job_done) fo_bill_job job = { 0 };
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    fo_engine *engine = fo_database_engine(im->database);
+    fo_engine *engine = im->engine;
     finops_code rc;
 
     fo_str_addf(&sql, "SELECT %s, count(*) FROM (", period_sql);
@@ -145,7 +145,7 @@ paths_periods(fo_import *im, const fo_bill_schema *schema, const char *period_sq
         rc = fo_bill_job_begin(engine, schema, im->files, im->options->cancel, &job, err);
     if (rc != FINOPS_OK)
         return rc;
-    rc = fo_conn_rows(fo_database_conn(im->database), fo_str_z(&sql), NULL, 0, ret, err);
+    rc = fo_conn_rows(im->reader, fo_str_z(&sql), NULL, 0, ret, err);
     return fo_bill_job_end(engine, schema, rc, err);
 }
 
@@ -232,8 +232,8 @@ fo_import_paths(fo_import *im, finops_error **err)
     if (rc == FINOPS_OK)
         rc = fo_import_export_open(im, aws, name, source_uri, &ex, err);
     if (rc == FINOPS_OK)
-        rc = fo_bill_schema_read(fo_database_conn(im->database), im->files, files, im->options->n_paths,
-                                 parquet, ex.names, &schema, err);
+        rc = fo_bill_schema_read(im->reader, im->files, files, im->options->n_paths, parquet, ex.names,
+                                 &schema, err);
     if (rc != FINOPS_OK)
         return rc;
     for (size_t i = 0; im->options->warning && i < schema.warnings.n; i++)

@@ -18,6 +18,7 @@ void
 fo_import_done(fo_import *im)
 {
     fo_files_close(im->files);
+    fo_conn_close(im->own_reader);
     fo_kept_close(im->state);
     fo_strv_done(&im->met);
     fo_database_close(im->database);
@@ -57,6 +58,47 @@ state_read(fo_import *im, finops_error **err)
 }
 
 static finops_code
+open_own_engine(fo_import *im, finops_error **err)
+{
+    const fo_duckdb_settings *s = &im->options->settings->duckdb;
+    fo_engine_options memory = { .memory_limit = s->memory_limit,
+                                 .threads = (unsigned)s->threads,
+                                 .temp_directory = s->temp_directory };
+    finops_code rc = im->own_engine ? FINOPS_OK : fo_engine_open(&memory, &im->own_engine, err);
+
+    if (rc == FINOPS_OK && !im->own_reader)
+        rc = fo_conn_open(im->own_engine, &im->own_reader, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_conn_set_cancel(im->own_reader, im->options->cancel);
+    im->engine = im->own_engine;
+    im->reader = im->own_reader;
+    return FINOPS_OK;
+}
+
+/* Files are read by the database itself where it can, else by an engine of our own whose rows it is given. */
+static finops_code
+choose_reader(fo_import *im, finops_error **err)
+{
+    if (!fo_database_can(im->database, FINOPS_DATABASE_READS_FILES)) {
+        finops_code rc = open_own_engine(im, err);
+        if (rc != FINOPS_OK)
+            return rc;
+    } else {
+        fo_files_close(im->files); /* of the engine that goes */
+        im->files = NULL;
+        fo_conn_close(im->own_reader);
+        im->own_reader = NULL;
+        fo_engine_close(im->own_engine);
+        im->own_engine = NULL;
+        im->engine = fo_database_engine(im->database);
+        im->reader = fo_database_conn(im->database);
+    }
+    /* Rows of a bill have no order; giving up the files' lets every core write, at half the time. */
+    return fo_conn_exec(im->reader, "SET preserve_insertion_order = false", err);
+}
+
+static finops_code
 open_writer(fo_import *im, finops_error **err)
 {
     const fo_import_options *o = im->options;
@@ -66,7 +108,8 @@ open_writer(fo_import *im, finops_error **err)
     if (rc != FINOPS_OK)
         return rc;
     fo_database_keep(im->database, statements, FO_COUNT(statements));
-    return state_read(im, err);
+    rc = state_read(im, err);
+    return rc == FINOPS_OK ? choose_reader(im, err) : rc;
 }
 
 static finops_code
@@ -82,14 +125,6 @@ open_reader(fo_import *im, finops_error **err)
     if (err)
         *err = FO_TAKE(why);
     return rc;
-}
-
-static finops_code
-open_own_engine(fo_import *im, finops_error **err)
-{
-    fo_engine_options memory = { .memory_limit = im->options->settings->duckdb.memory_limit };
-
-    return fo_engine_open(&memory, &im->own_engine, err);
 }
 
 /* Bare files are read, and forced loads and resets written, in any case. */
@@ -126,11 +161,9 @@ fo_import_open(fo_import *im, finops_error **err)
 finops_code
 fo_import_open_files(fo_import *im, const fo_aws_settings *aws, finops_error **err)
 {
-    fo_engine *engine = im->own_engine ? im->own_engine : fo_database_engine(im->database);
-
     fo_files_close(im->files);
     im->files = NULL;
-    return fo_files_open(engine, aws, &im->options->settings->network, &im->files, err);
+    return fo_files_open(im->engine, aws, &im->options->settings->network, &im->files, err);
 }
 
 /* From the engine of our own to the database's. */
@@ -141,11 +174,7 @@ move_to_writer(fo_import *im, fo_import_export *ex, finops_error **err)
 
     if (rc != FINOPS_OK)
         return rc;
-    fo_files_close(im->files);
-    im->files = NULL;
-    fo_engine_close(im->own_engine);
-    im->own_engine = NULL;
-    rc = fo_import_open_files(im, ex->aws, err);
+    rc = im->files ? FINOPS_OK : fo_import_open_files(im, ex->aws, err);
     return rc == FINOPS_OK ? fo_import_identify(im, ex, err) : rc;
 }
 
@@ -159,8 +188,8 @@ fo_import_need_database(fo_import *im, fo_import_export *ex, finops_error **err)
         rc = move_to_writer(im, ex, err);
     if (rc != FINOPS_OK || ex->names)
         return rc;
-    rc = fo_publish_prepare(fo_database_conn(im->database), ex->aws->dataset_name, err);
-    return rc == FINOPS_OK ? fo_colnames_load(fo_database_conn(im->database), FO_VENDOR_AWS,
-                                              ex->identity.export_name, &ex->names, err)
-                           : rc;
+    rc = fo_publish_prepare(im->database, ex->aws->dataset_name, err);
+    return rc == FINOPS_OK
+               ? fo_colnames_load(im->database, FO_VENDOR_AWS, ex->identity.export_name, &ex->names, err)
+               : rc;
 }

@@ -41,7 +41,7 @@ fo_nested_where(fo_engine *engine, const fo_bill_schema *schema, const char *whe
 
 /* A STRUCT's type has the fields as its keys. */
 static finops_code
-nested_struct_keys(fo_conn *conn, const char *schema, const char *table, const char *column, fo_strv *ret,
+nested_struct_keys(fo_conn *reader, const char *rows_sql, const char *column, fo_strv *ret,
                    finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
@@ -49,14 +49,10 @@ nested_struct_keys(fo_conn *conn, const char *schema, const char *table, const c
 
     fo_str_add(&sql, "SELECT column_name AS k FROM (DESCRIBE SELECT unnest(");
     fo_sql_ident(&sql, column);
-    fo_str_add(&sql, ") FROM ");
-    fo_sql_ident(&sql, schema);
-    fo_str_addc(&sql, '.');
-    fo_sql_ident(&sql, table);
-    fo_str_addf(&sql, ") ORDER BY k LIMIT %d", KEYS_MAX);
+    fo_str_addf(&sql, ") FROM (%s) AS rows) ORDER BY k LIMIT %d", rows_sql, KEYS_MAX);
     finops_code rc = fo_str_check(&sql, err);
     if (rc == FINOPS_OK)
-        rc = fo_conn_rows(conn, fo_str_z(&sql), NULL, 0, &keys, err);
+        rc = fo_conn_rows(reader, fo_str_z(&sql), NULL, 0, &keys, err);
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(keys); i++)
         if (!fo_strv_add(ret, fo_rows_text(keys, i, 0)))
             rc = fo_error_oom(err);
@@ -93,26 +89,40 @@ nested_place(const fo_bill_schema *schema, const char *column)
     return -1;
 }
 
-finops_code
-fo_nested_register(fo_engine *engine, fo_conn *conn, const char *schema_name, const char *table,
-                   const fo_bill_schema *schema, fo_colnames *names, finops_error **err)
+/* Column and type of what the statement yields. Its rows stay unread. */
+static finops_code
+nested_types(fo_conn *reader, const char *rows_sql, fo_rows **ret, finops_error **err)
 {
-    const fo_param params[] = { schema_name, table };
-    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
-    finops_code rc = fo_conn_rows(
-        conn,
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = "
-        "current_database() AND schema_name = $1 AND table_name = $2 "
-        "AND (data_type LIKE 'MAP(VARCHAR,%' OR data_type LIKE 'STRUCT(%') ORDER BY column_index",
-        params, FO_COUNT(params), &rows, err);
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
 
+    fo_str_addf(
+        &sql,
+        "SELECT column_name, column_type FROM (DESCRIBE %s) WHERE column_type LIKE 'MAP(VARCHAR,%%' OR "
+        "column_type LIKE 'STRUCT(%%'",
+        rows_sql);
+    finops_code rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_conn_rows(reader, fo_str_z(&sql), NULL, 0, ret, err) : rc;
+}
+
+finops_code
+fo_nested_register(fo_engine *engine, fo_conn *reader, const char *rows_sql, const fo_bill_schema *schema,
+                   fo_colnames *names, finops_error **err)
+{
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    bool any = false;
+
+    for (size_t i = 0; i < schema->n_columns; i++)
+        any = any || nested_gathered(&schema->columns[i]);
+    if (!any)
+        return FINOPS_OK;
+    finops_code rc = nested_types(reader, rows_sql, &rows, err);
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++) {
         const char *column = fo_rows_text(rows, i, 0);
         FO_AUTO(fo_strv_done) fo_strv keys = FO_STRV_INIT;
         int place = nested_place(schema, column);
 
         if (fo_starts(fo_rows_text(rows, i, 1), "STRUCT("))
-            rc = nested_struct_keys(conn, schema_name, table, column, &keys, err);
+            rc = nested_struct_keys(reader, rows_sql, column, &keys, err);
         else if (place >= 0)
             rc = fo_keys_of(engine, (size_t)place, &keys, err);
         if (rc == FINOPS_OK)
@@ -150,37 +160,49 @@ nested_struct_has(const char *type, const char *key)
     return false;
 }
 
-static finops_code
-nested_expression(const char *column, const char *type, const char *key, const char *name, fo_str *sql,
-                  finops_error **err)
+bool
+fo_nested_type(const char *type)
 {
-    bool map = fo_starts(type, "MAP(");
+    return fo_starts(type, "MAP(") || fo_starts(type, "STRUCT(") || fo_streq(type, "jsonb");
+}
 
-    if (!map && !nested_struct_has(type, key))
-        return FINOPS_OK;
-    fo_str_add(sql, map ? ", " : ", struct_extract(");
+/* The value of a key: map['k'], struct_extract(s, 'k'), j ->> 'k'. Nothing when a STRUCT has no such field.
+ */
+static void
+nested_expression(const char *column, const char *type, const char *key, fo_str *sql)
+{
+    bool map = fo_starts(type, "MAP("), json = fo_streq(type, "jsonb");
+
+    if (!map && !json && !nested_struct_has(type, key))
+        return;
+    fo_str_add(sql, map || json ? "" : "struct_extract(");
     fo_sql_ident(sql, column);
-    fo_str_add(sql, map ? "[" : ", ");
+    fo_str_add(sql, map ? "[" : json ? " ->> " : ", ");
     fo_sql_literal(sql, key);
-    fo_str_add(sql, map ? "] AS " : ") AS ");
-    fo_sql_ident(sql, name);
-    return fo_str_check(sql, err);
+    fo_str_add(sql, map ? "]" : json ? "" : ")");
 }
 
 finops_code
 fo_nested_expressions(const fo_colnames *names, const char *column, const char *type, const fo_strv *have,
-                      fo_str *sql, finops_error **err)
+                      finops_code (*each)(const char *name, const char *expression, void *arg,
+                                          finops_error **err),
+                      void *arg, finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
     for (size_t i = 0; rc == FINOPS_OK && i < fo_colnames_count(names); i++) {
+        FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
         size_t len = 0;
         const char *at = nested_key(fo_colnames_header(names, i), column, &len);
         if (!at || fo_strv_has(have, fo_colnames_column(names, i)))
             continue;
         FO_AUTO(fo_freep) char *key = fo_strndup(at, len);
-        rc = key ? nested_expression(column, type, key, fo_colnames_column(names, i), sql, err)
-                 : fo_error_oom(err);
+        if (!key)
+            return fo_error_oom(err);
+        nested_expression(column, type, key, &sql);
+        rc = fo_str_check(&sql, err);
+        if (rc == FINOPS_OK && sql.len > 0)
+            rc = each(fo_colnames_column(names, i), fo_str_z(&sql), arg, err);
     }
     return rc;
 }

@@ -12,14 +12,23 @@
  */
 finops_code fo_nested_where(fo_engine *engine, const fo_bill_schema *schema, const char *where, fo_str *sql,
                             finops_error **err);
-/* After that statement ran: gives every key of the MAP and STRUCT columns of its table a column name
+/* After that statement, rows_sql, ran: gives every key of the MAP and STRUCT columns of its rows a column
+ * name
  * ("resource_tags[user_team]"). */
-finops_code fo_nested_register(fo_engine *engine, fo_conn *conn, const char *schema_name, const char *table,
+finops_code fo_nested_register(fo_engine *engine, fo_conn *reader, const char *rows_sql,
                                const fo_bill_schema *schema, fo_colnames *names, finops_error **err);
 
-/* Adds ", <expression> AS <column>" for each known key of a nested column, but for the columns in `have`.
- * `type` is the column's SQL type. */
+/* Whether a column of this SQL type has keys of its own: MAP, STRUCT, JSON. */
+bool fo_nested_type(const char *type);
+/*
+ * The known keys of a nested column that have a column of their own, but for the columns in `have`: calls
+ * each with the column's name and the expression that takes the value out. `type` is the nested column's SQL
+ * type.
+ */
 finops_code fo_nested_expressions(const fo_colnames *names, const char *column, const char *type,
-                                  const fo_strv *have, fo_str *sql, finops_error **err);
+                                  const fo_strv *have,
+                                  finops_code (*each)(const char *name, const char *expression, void *arg,
+                                                      finops_error **err),
+                                  void *arg, finops_error **err);
 
 #endif

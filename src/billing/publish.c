@@ -12,19 +12,20 @@
 #include "billing/names.h"
 #include "billing/nested.h"
 #include "billing/progress.h"
+#include "engine/utc.h"
 
 #define INT_TEXT 24
 
 /* What a publication needs at every step. */
 typedef struct publish {
-    fo_conn *conn;
-    fo_engine *engine;
+    fo_database *db;
     const fo_bill_target *target;
     const fo_bill_month *month;
     const fo_bill_schema *schema;
     fo_colnames *names;
     char *table;     /* name of the month's table */
     char *relation;  /* the month's rows as a FROM item */
+    fo_str rows_sql; /* the statement that reads the month, in the reading engine's words */
     fo_strv columns; /* of the table */
 } publish;
 
@@ -33,6 +34,7 @@ publish_done(publish *p)
 {
     fo_free(p->table);
     fo_free(p->relation);
+    fo_str_done(&p->rows_sql);
     fo_strv_done(&p->columns);
 }
 
@@ -54,32 +56,14 @@ publish_qualified(fo_str *sql, const char *schema, const char *table)
 }
 
 finops_code
-fo_publish_prepare(fo_conn *conn, const char *schema, finops_error **err)
+fo_publish_prepare(fo_database *database, const char *schema, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
 
-    /* Rows of a bill have no order; giving up the files' lets every core write, at half the time. */
-    fo_str_add(&sql, "SET preserve_insertion_order = false; CREATE SCHEMA IF NOT EXISTS ");
+    fo_str_add(&sql, "CREATE SCHEMA IF NOT EXISTS ");
     fo_sql_ident(&sql, schema);
     finops_code rc = fo_str_check(&sql, err);
-    return rc == FINOPS_OK ? fo_conn_exec(conn, fo_str_z(&sql), err) : rc;
-}
-
-finops_code
-fo_relation_columns(fo_conn *conn, const char *schema, const char *name, fo_strv *ret, finops_error **err)
-{
-    const fo_param params[] = { schema, name };
-    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
-    finops_code rc =
-        fo_conn_rows(conn,
-                     "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() "
-                     "AND schema_name = $1 AND table_name = $2 ORDER BY column_index",
-                     params, FO_COUNT(params), &rows, err);
-
-    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++)
-        if (!fo_strv_add(ret, fo_rows_text(rows, i, 0)))
-            rc = fo_error_oom(err);
-    return rc;
+    return rc == FINOPS_OK ? fo_database_exec(database, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
 }
 
 static finops_code
@@ -112,16 +96,18 @@ publish_names(publish *p, finops_error **err)
 static finops_code
 publish_check_owner(const publish *p, finops_error **err)
 {
-    const fo_param params[] = { p->table, p->target->vendor, p->target->export_name, p->target->schema };
+    const fo_param params[] = { p->table, p->target->vendor, p->target->export_name };
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
-    finops_code rc = fo_conn_rows(
-        p->conn,
-        "SELECT export_name FROM billing_state.load_state WHERE table_name = $1 AND current_version "
-        "AND (vendor, export_name) <> ($2, $3) AND EXISTS (FROM duckdb_tables() WHERE table_name = $1 "
-        "AND schema_name = $4 AND database_name = current_database()) LIMIT 1",
-        params, FO_COUNT(params), &rows, err);
+    FO_AUTO(fo_strv_done) fo_strv columns = FO_STRV_INIT;
+    finops_code rc =
+        fo_database_query(p->db,
+                          "SELECT export_name FROM billing_state.load_state WHERE table_name = $1 AND "
+                          "current_version AND (vendor <> $2 OR export_name <> $3) LIMIT 1",
+                          params, FO_COUNT(params), &rows, err);
 
-    if (rc != FINOPS_OK || fo_rows_count(rows) == 0)
+    if (rc == FINOPS_OK && fo_rows_count(rows) > 0)
+        rc = fo_database_columns(p->db, p->target->schema, p->table, &columns, NULL, err);
+    if (rc != FINOPS_OK || columns.n == 0)
         return rc;
     rc = fo_error_set(err, FINOPS_E_EXISTS, "table %s holds export %s", p->table, fo_rows_text(rows, 0, 0));
     fo_error_hint(err, "load %s with the other --table-strategy or another --dataset-name",
@@ -131,8 +117,10 @@ publish_check_owner(const publish *p, finops_error **err)
 
 /* The statement that yields the month's rows in the table's columns. */
 static finops_code
-publish_rows_sql(const publish *p, fo_str *sql, finops_error **err)
+publish_rows_sql(publish *p, finops_error **err)
 {
+    fo_str *sql = &p->rows_sql;
+
     if (p->target->single) {
         fo_str_add(sql, "SELECT ");
         fo_sql_literal(sql, p->month->key.period);
@@ -144,18 +132,18 @@ publish_rows_sql(const publish *p, fo_str *sql, finops_error **err)
     if (rc != FINOPS_OK)
         return rc;
     fo_str_add(sql, ") AS files");
-    return fo_nested_where(p->engine, p->schema, p->month->where, sql, err);
+    return fo_nested_where(p->month->engine, p->schema, p->month->where, sql, err);
 }
 
 static finops_code
-publish_drop_table(fo_conn *conn, const char *schema, const char *table, finops_error **err)
+publish_drop_table(fo_database *db, const char *schema, const char *table, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
 
     fo_str_add(&sql, "DROP TABLE IF EXISTS ");
     publish_qualified(&sql, schema, table);
     finops_code rc = fo_str_check(&sql, err);
-    return rc == FINOPS_OK ? fo_conn_exec(conn, fo_str_z(&sql), err) : rc;
+    return rc == FINOPS_OK ? fo_database_exec(db, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
 }
 
 /* The month's rows leave the place they had; a changed strategy may have moved it. */
@@ -164,18 +152,21 @@ publish_clear_old(publish *p, finops_error **err)
 {
     const fo_param params[] = { p->target->vendor, p->target->export_name, p->month->key.period };
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
-    finops_code rc =
-        fo_conn_rows(p->conn,
-                     "SELECT table_name FROM billing_state.load_state WHERE vendor = $1 AND export_name = $2 "
-                     "AND billing_period = $3 AND current_version AND table_name IS NOT NULL",
-                     params, FO_COUNT(params), &rows, err);
+    finops_code rc = fo_database_query(
+        p->db,
+        "SELECT table_name FROM billing_state.load_state WHERE vendor = $1 AND export_name = $2 "
+        "AND billing_period = $3 AND current_version AND table_name IS NOT NULL",
+        params, FO_COUNT(params), &rows, err);
 
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++) {
         const char *old = fo_rows_text(rows, i, 0);
         if (fo_streq(old, p->table))
             continue;
         if (!fo_streq(old, p->target->table_base)) {
-            rc = publish_drop_table(p->conn, p->target->schema, old, err);
+            rc = fo_unified_drop(p->db, p->target,
+                                 err); /* it may stand on that table, and is made again below */
+            if (rc == FINOPS_OK)
+                rc = publish_drop_table(p->db, p->target->schema, old, err);
             continue;
         }
         FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
@@ -185,76 +176,44 @@ publish_clear_old(publish *p, finops_error **err)
         fo_str_add(&sql, " WHERE billing_period = $1");
         rc = fo_str_check(&sql, err);
         if (rc == FINOPS_OK)
-            rc = fo_conn_bind_exec(p->conn, fo_str_z(&sql), period, 1, NULL, err);
+            rc = fo_database_exec(p->db, fo_str_z(&sql), period, 1, NULL, err);
     }
     return rc;
 }
 
+/* The new table has its name and the old one is still there: the view turns to the new one. */
 static finops_code
-publish_separate(publish *p, finops_error **err)
+publish_turn_view(void *arg, finops_error **err)
 {
-    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    finops_code rc = publish_drop_table(p->conn, p->target->schema, p->table, err);
+    publish *p = arg;
 
-    if (rc != FINOPS_OK)
-        return rc;
-    fo_str_add(&sql, "CREATE TABLE ");
-    publish_qualified(&sql, p->target->schema, p->table);
-    fo_str_add(&sql, " AS ");
-    rc = publish_rows_sql(p, &sql, err);
-    return rc == FINOPS_OK ? fo_conn_exec(p->conn, fo_str_z(&sql), err) : rc;
+    return fo_unified_view(p->db, p->target, p->names, err);
 }
 
-/* Columns the one table lacks are added; it keeps those a month has not. */
+/* The rows take the place of the month's: a table of its own, or those of one table with its billing period.
+ */
 static finops_code
-publish_widen(publish *p, finops_error **err)
+publish_rows(publish *p, finops_error **err)
 {
-    FO_AUTO(fo_strv_done) fo_strv have = FO_STRV_INIT;
-    FO_AUTO(fo_rows_freep) fo_rows *want = NULL;
-    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    finops_code rc = fo_relation_columns(p->conn, p->target->schema, p->table, &have, err);
+    bool turns = fo_database_can(p->db, FINOPS_DATABASE_VIEWS_PIN_TABLES);
+    const finops_partition partition = { .schema = p->target->schema,
+                                         .table = p->table,
+                                         .column = p->target->single ? "billing_period" : NULL,
+                                         .value = p->target->single ? p->month->key.period : NULL,
+                                         .before_swap = turns ? publish_turn_view : NULL,
+                                         .arg = p };
+    struct ArrowArrayStream stream = { 0 };
+    finops_source source = { .sql = fo_str_z(&p->rows_sql) };
+    finops_write_result written = { 0 };
+    finops_code rc = FINOPS_OK;
 
-    if (rc != FINOPS_OK)
-        return rc;
-    fo_str_add(&sql, "SELECT column_name, column_type FROM (DESCRIBE ");
-    rc = publish_rows_sql(p, &sql, err);
-    fo_str_add(&sql, ")");
-    if (rc == FINOPS_OK)
-        rc = fo_conn_rows(p->conn, fo_str_z(&sql), NULL, 0, &want, err);
-    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(want); i++) {
-        if (fo_strv_has(&have, fo_rows_text(want, i, 0)))
-            continue;
-        fo_str_clear(&sql);
-        fo_str_add(&sql, "ALTER TABLE ");
-        publish_qualified(&sql, p->target->schema, p->table);
-        fo_str_add(&sql, " ADD COLUMN ");
-        fo_sql_ident(&sql, fo_rows_text(want, i, 0));
-        fo_str_addf(&sql, " %s", fo_rows_text(want, i, 1));
-        rc = fo_str_check(&sql, err);
+    if (!fo_database_can(p->db, FINOPS_DATABASE_READS_FILES)) {
+        rc = fo_conn_stream(p->month->reader, fo_str_z(&p->rows_sql), NULL, 0, &stream, err);
         if (rc == FINOPS_OK)
-            rc = fo_conn_exec(p->conn, fo_str_z(&sql), err);
+            rc = fo_stream_utc(&stream, err);
+        source = (finops_source){ .stream = &stream };
     }
-    return rc;
-}
-
-static finops_code
-publish_single(publish *p, finops_error **err)
-{
-    FO_AUTO(fo_strv_done) fo_strv have = FO_STRV_INIT;
-    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    finops_code rc = fo_relation_columns(p->conn, p->target->schema, p->table, &have, err);
-
-    if (rc == FINOPS_OK && have.n == 0)
-        return publish_separate(p, err);
-    if (rc == FINOPS_OK)
-        rc = publish_widen(p, err);
-    if (rc != FINOPS_OK)
-        return rc;
-    fo_str_addf(&sql, "DELETE FROM %s; INSERT INTO ", p->relation);
-    publish_qualified(&sql, p->target->schema, p->table);
-    fo_str_add(&sql, " BY NAME ");
-    rc = publish_rows_sql(p, &sql, err);
-    return rc == FINOPS_OK ? fo_conn_exec(p->conn, fo_str_z(&sql), err) : rc;
+    return rc == FINOPS_OK ? fo_database_replace(p->db, &partition, &source, &written, err) : rc;
 }
 
 static int64_t
@@ -273,17 +232,21 @@ static finops_code
 publish_load(publish *p, fo_bill_result *result, int64_t *ret_rows, finops_error **err)
 {
     FO_AUTO(fo_bill_job_done) fo_bill_job job = { 0 };
-    finops_code rc = fo_bill_job_begin(p->engine, p->schema, p->month->files, p->month->cancel, &job, err);
+    finops_code rc =
+        fo_bill_job_begin(p->month->engine, p->schema, p->month->files, p->month->cancel, &job, err);
 
     if (rc != FINOPS_OK)
         return rc;
-    fo_exact_rounded(p->engine); /* counts from here */
+    fo_exact_rounded(p->month->engine); /* counts from here */
     fo_bill_progress_watch(p->month->progress, p->schema->parquet ? NULL : &job.job,
                            publish_bytes(p->schema));
-    rc = p->target->single ? publish_single(p, err) : publish_separate(p, err);
+    rc = publish_rows(p, err);
+    if (rc == FINOPS_OK)
+        rc = fo_nested_register(p->month->engine, p->month->reader, fo_str_z(&p->rows_sql), p->schema,
+                                p->names, err);
     fo_bill_progress_watch(p->month->progress, NULL, 0);
-    rc = fo_bill_job_end(p->engine, p->schema, rc, err);
-    result->rounded = fo_exact_rounded(p->engine) + job.job.rounded;
+    rc = fo_bill_job_end(p->month->engine, p->schema, rc, err);
+    result->rounded = fo_exact_rounded(p->month->engine) + job.job.rounded;
     result->bytes_read = job.job.bytes_read;
     *ret_rows = job.job.rows;
     for (size_t i = 0; p->schema->parquet && i < p->schema->n_inputs; i++) {
@@ -301,10 +264,10 @@ publish_ledger(publish *p, finops_error **err)
     const fo_cost_columns columns = { .names = &p->columns };
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     finops_code rc =
-        fo_conn_bind_exec(p->conn,
-                          "DELETE FROM billing_state.ledger WHERE vendor = $1 AND export_name = $2 "
-                          "AND billing_period = $3 AND version_id = $4",
-                          params, FO_COUNT(params), NULL, err);
+        fo_database_exec(p->db,
+                         "DELETE FROM billing_state.ledger WHERE vendor = $1 AND export_name = $2 "
+                         "AND billing_period = $3 AND version_id = $4",
+                         params, FO_COUNT(params), NULL, err);
 
     if (rc != FINOPS_OK)
         return rc;
@@ -312,7 +275,7 @@ publish_ledger(publish *p, finops_error **err)
     fo_ledger_select(&columns, p->relation, &sql);
     fo_str_add(&sql, ") AS sums ORDER BY account_id, service, line_item_type, currency");
     rc = fo_str_check(&sql, err);
-    return rc == FINOPS_OK ? fo_conn_bind_exec(p->conn, fo_str_z(&sql), params, FO_COUNT(params), NULL, err)
+    return rc == FINOPS_OK ? fo_database_exec(p->db, fo_str_z(&sql), params, FO_COUNT(params), NULL, err)
                            : rc;
 }
 
@@ -337,8 +300,8 @@ publish_totals(publish *p, fo_bill_result *result, finops_error **err)
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
     FO_AUTO(fo_str_done) fo_str totals = FO_STR_INIT;
     FO_AUTO(fo_str_done) fo_str currencies = FO_STR_INIT;
-    finops_code rc = fo_conn_rows(
-        p->conn,
+    finops_code rc = fo_database_query(
+        p->db,
         "SELECT coalesce(currency, ''), sum(unblended), sum(row_count) FROM billing_state.ledger "
         "WHERE vendor = $1 AND export_name = $2 AND billing_period = $3 AND version_id = $4 "
         "GROUP BY 1 ORDER BY 1",
@@ -380,10 +343,11 @@ publish_verify(publish *p, const fo_bill_result *result, int64_t read, finops_er
                             result->rows);
     if (result->rows > 0 || p->month->allow_empty)
         return FINOPS_OK;
-    finops_code rc = fo_conn_rows(p->conn,
-                                  "SELECT max(row_count) FROM billing_state.load_state WHERE vendor = $1 AND "
-                                  "export_name = $2 AND billing_period = $3 AND current_version",
-                                  params, FO_COUNT(params), &rows, err);
+    finops_code rc =
+        fo_database_query(p->db,
+                          "SELECT max(row_count) FROM billing_state.load_state WHERE vendor = $1 AND "
+                          "export_name = $2 AND billing_period = $3 AND current_version",
+                          params, FO_COUNT(params), &rows, err);
     if (rc != FINOPS_OK || fo_rows_int(rows, 0, 0) == 0)
         return rc;
     rc = fo_error_set(err, FINOPS_E_DATA, "the files hold no rows, the month that is loaded has %" PRId64,
@@ -407,7 +371,7 @@ publish_complete(publish *p, const fo_bill_result *result, finops_error **err)
                             .currency = result->currency,
                             .table_name = p->table,
                             .schema_hash = hash };
-    return fo_state_complete_load(p->conn, &p->month->key, &load, err);
+    return fo_state_complete_load(p->db, &p->month->key, &load, err);
 }
 
 /* Everything between BEGIN and COMMIT. */
@@ -422,7 +386,7 @@ publish_inside(publish *p, fo_bill_result *result, finops_error **err)
     if (rc == FINOPS_OK)
         rc = publish_load(p, result, &read, err);
     if (rc == FINOPS_OK)
-        rc = fo_relation_columns(p->conn, p->target->schema, p->table, &p->columns, err);
+        rc = fo_database_columns(p->db, p->target->schema, p->table, &p->columns, NULL, err);
     if (rc == FINOPS_OK)
         rc = publish_ledger(p, err);
     if (rc == FINOPS_OK)
@@ -430,43 +394,42 @@ publish_inside(publish *p, fo_bill_result *result, finops_error **err)
     if (rc == FINOPS_OK)
         rc = publish_verify(p, result, read, err);
     if (rc == FINOPS_OK)
-        rc = fo_nested_register(p->engine, p->conn, p->target->schema, p->table, p->schema, p->names, err);
-    if (rc == FINOPS_OK)
-        rc = fo_colnames_save(p->conn, p->names, err);
+        rc = fo_colnames_save(p->db, p->names, err);
     if (rc == FINOPS_OK)
         rc = publish_complete(p, result, err);
     if (rc == FINOPS_OK)
-        rc = fo_unified_view(p->conn, p->target, p->names, err);
+        rc = fo_unified_view(p->db, p->target, p->names, err);
     return rc;
 }
 
 finops_code
-fo_publish_month(fo_conn *conn, fo_engine *engine, const fo_bill_target *target, const fo_bill_month *month,
+fo_publish_month(fo_database *database, const fo_bill_target *target, const fo_bill_month *month,
                  const fo_bill_schema *schema, fo_colnames *names, fo_bill_result *ret, finops_error **err)
 {
     FO_AUTO(publish_done)
-    publish p = {
-        .conn = conn, .engine = engine, .target = target, .month = month, .schema = schema, .names = names
-    };
+    publish p = { .db = database,
+                  .target = target,
+                  .month = month,
+                  .schema = schema,
+                  .names = names,
+                  .rows_sql = FO_STR_INIT };
     FO_AUTO(fo_bill_result_done) fo_bill_result result = { 0 };
 
-    assert(conn && engine && target && month && schema && names && ret);
+    assert(database && target && month && month->engine && month->reader && schema && names && ret);
     finops_code rc = publish_names(&p, err);
     if (rc == FINOPS_OK)
-        rc = fo_conn_exec(conn, "BEGIN", err);
+        rc = publish_rows_sql(&p, err);
+    if (rc == FINOPS_OK)
+        rc = fo_database_begin(database, err);
     if (rc != FINOPS_OK)
         return rc;
     rc = publish_inside(&p, &result, err);
-    /* A rollback must run even when the user asked to stop, and a commit that is stopped while it tidies up
-     * after itself would be told as a failure although others see the month. */
-    fo_conn_set_cancel(conn, NULL);
     if (rc == FINOPS_OK)
-        rc = fo_conn_exec(conn, "COMMIT", err);
-    if (rc != FINOPS_OK)
-        fo_conn_exec(conn, "ROLLBACK", NULL);
-    fo_conn_set_cancel(conn, month->cancel);
-    if (rc != FINOPS_OK)
+        rc = fo_database_commit(database, err);
+    if (rc != FINOPS_OK) {
+        fo_database_rollback(database);
         return rc;
+    }
     *ret = result;
     result = (fo_bill_result){ 0 };
     return FINOPS_OK;

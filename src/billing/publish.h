@@ -22,6 +22,8 @@ typedef struct fo_bill_month {
     fo_version_key key;
     const char *where; /* SQL condition on the table's columns for files of several months, or NULL */
     fo_files *files;
+    fo_engine *engine; /* that reads the files: the database's own, where it reads files, or another */
+    fo_conn *reader;   /* of engine */
     const fo_cancel *cancel;
     int64_t expect_rows;               /* rows `where` must select; ignored without `where` */
     bool allow_empty;                  /* replace rows by none without a word */
@@ -40,18 +42,17 @@ typedef struct fo_bill_result {
 void fo_bill_result_done(fo_bill_result *result);
 
 /* Creates the schema for bill tables. */
-finops_code fo_publish_prepare(fo_conn *conn, const char *schema, finops_error **err);
+finops_code fo_publish_prepare(fo_database *database, const char *schema, finops_error **err);
 /* Loads, verifies and publishes; on failure the month is as it was. */
-finops_code fo_publish_month(fo_conn *conn, fo_engine *engine, const fo_bill_target *target,
-                             const fo_bill_month *month, const fo_bill_schema *schema, fo_colnames *names,
-                             fo_bill_result *ret, finops_error **err);
+finops_code fo_publish_month(fo_database *database, const fo_bill_target *target, const fo_bill_month *month,
+                             const fo_bill_schema *schema, fo_colnames *names, fo_bill_result *ret,
+                             finops_error **err);
 
 /* (Re)makes <base>_unified over all current months of the export; drops it when there is none. */
-finops_code fo_unified_view(fo_conn *conn, const fo_bill_target *target, const fo_colnames *names,
+finops_code fo_unified_view(fo_database *database, const fo_bill_target *target, const fo_colnames *names,
                             finops_error **err);
 
-/* Column names of a relation, in order. */
-finops_code fo_relation_columns(fo_conn *conn, const char *schema, const char *name, fo_strv *ret,
-                                finops_error **err);
+/* Drops it, before tables it stands on are. */
+finops_code fo_unified_drop(fo_database *database, const fo_bill_target *target, finops_error **err);
 
 #endif

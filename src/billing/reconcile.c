@@ -536,8 +536,6 @@ reconcile_open(reconcile *r, finops_error **err)
     if (rc == FINOPS_OK)
         rc = fo_conn_open(r->engine, &r->conn, err);
     if (rc == FINOPS_OK)
-        rc = fo_state_prepare(r->conn, err);
-    if (rc == FINOPS_OK)
         fo_conn_set_cancel(r->conn, r->options->cancel);
     return rc;
 }

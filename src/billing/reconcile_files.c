@@ -16,8 +16,7 @@ fo_reconcile_sums_sql(const fo_cost_columns *columns, const char *from, fo_str *
     fo_str_add(sql, ") AS sums GROUP BY 1 ORDER BY 1");
 }
 
-/* The names that the export's headers have in the database, copied, so that a header means the same column
- * here. */
+/* The names that the export's headers have in the database, so that a header means the same column here. */
 static finops_code
 files_names(reconcile *r, const char *export_name, fo_colnames **ret, finops_error **err)
 {
@@ -31,15 +30,7 @@ files_names(reconcile *r, const char *export_name, fo_colnames **ret, finops_err
     finops_code rc = fo_str_check(&sql, err);
     if (rc == FINOPS_OK)
         rc = fo_database_rows(r->database, fo_str_z(&sql), &rows, err);
-    if (rc == FINOPS_OK)
-        rc = fo_conn_exec(r->conn, "DELETE FROM billing_state.column_names", err);
-    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++) {
-        const fo_param params[] = { FO_VENDOR_AWS, export_name, fo_rows_text(rows, i, 0),
-                                    fo_rows_text(rows, i, 1) };
-        rc = fo_conn_bind_exec(r->conn, "INSERT INTO billing_state.column_names VALUES ($1, $2, $3, $4)",
-                               params, FO_COUNT(params), NULL, err);
-    }
-    return rc == FINOPS_OK ? fo_colnames_load(r->conn, FO_VENDOR_AWS, export_name, ret, err) : rc;
+    return rc == FINOPS_OK ? fo_colnames_from_rows(rows, FO_VENDOR_AWS, export_name, ret, err) : rc;
 }
 
 static finops_code

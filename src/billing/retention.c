@@ -10,32 +10,33 @@
 
 /* The table and state statements of one removal run in one transaction. */
 static finops_code
-retention_finish(fo_conn *conn, finops_code rc, finops_error **err)
+retention_finish(fo_database *db, finops_code rc, finops_error **err)
 {
     if (rc == FINOPS_OK)
-        rc = fo_conn_exec(conn, "COMMIT", err);
+        rc = fo_database_commit(db, err);
     if (rc != FINOPS_OK)
-        fo_conn_exec(conn, "ROLLBACK", NULL);
+        fo_database_rollback(db);
     return rc;
 }
 
 static finops_code
-retention_run(fo_conn *conn, const char *sql, const char *export_name, const char *period, finops_error **err)
+retention_run(fo_database *db, const char *sql, const char *export_name, const char *period,
+              finops_error **err)
 {
     const fo_param params[] = { FO_VENDOR_AWS, export_name, period };
 
-    return fo_conn_bind_exec(conn, sql, params, period ? 3 : 2, NULL, err);
+    return fo_database_exec(db, sql, params, period ? 3 : 2, NULL, err);
 }
 
 /* Months of an export that have a table: export, period, table, rows. */
 static finops_code
-retention_months(fo_conn *conn, const char *dataset, const char *export_name, const char *before,
+retention_months(fo_database *db, const char *dataset, const char *export_name, const char *before,
                  fo_rows **ret, finops_error **err)
 {
     const fo_param params[] = { FO_VENDOR_AWS, export_name, before, dataset };
 
-    return fo_conn_rows(
-        conn,
+    return fo_database_query(
+        db,
         "SELECT s.export_name, s.billing_period, s.table_name, s.row_count FROM billing_state.load_state s "
         "WHERE s.vendor = $1 AND ($2 IS NULL OR s.export_name = $2) AND ($3 IS NULL OR s.billing_period < "
         "$3) "
@@ -71,7 +72,7 @@ retention_base(fo_str *ret, const char *table, const char *period)
 }
 
 static finops_code
-retention_drop_month(fo_conn *conn, const char *dataset, const char *table, const char *period,
+retention_drop_month(fo_database *db, const char *dataset, const char *table, const char *period,
                      finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str base = FO_STR_INIT;
@@ -88,41 +89,55 @@ retention_drop_month(fo_conn *conn, const char *dataset, const char *table, cons
         fo_sql_literal(&sql, period);
     }
     finops_code rc = base.failed ? fo_error_oom(err) : fo_str_check(&sql, err);
-    return rc == FINOPS_OK ? fo_conn_exec(conn, fo_str_z(&sql), err) : rc;
+    return rc == FINOPS_OK ? fo_database_exec(db, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
 }
 
 /* The view over what is left of the export. */
 static finops_code
-retention_view(fo_conn *conn, const char *dataset, const char *export_name, const char *table_base,
+retention_view(fo_database *db, const char *dataset, const char *export_name, const char *table_base,
                finops_error **err)
 {
     FO_AUTO(fo_colnames_freep) fo_colnames *names = NULL;
     fo_bill_target target = {
         .schema = dataset, .vendor = FO_VENDOR_AWS, .export_name = export_name, .table_base = table_base
     };
-    finops_code rc = fo_colnames_load(conn, FO_VENDOR_AWS, export_name, &names, err);
+    finops_code rc = fo_colnames_load(db, FO_VENDOR_AWS, export_name, &names, err);
 
-    return rc == FINOPS_OK ? fo_unified_view(conn, &target, names, err) : rc;
+    return rc == FINOPS_OK ? fo_unified_view(db, &target, names, err) : rc;
+}
+
+static finops_code
+retention_drop_view(fo_database *db, const char *dataset, const char *table, const char *period,
+                    finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str base = FO_STR_INIT;
+
+    retention_base(&base, table, period);
+    finops_code rc = fo_str_check(&base, err);
+    const fo_bill_target target = { .schema = dataset, .table_base = fo_str_z(&base) };
+    return rc == FINOPS_OK ? fo_unified_drop(db, &target, err) : rc;
 }
 
 /* Drops the tables of rows first..end, all of one export, and refreshes its view. */
 static finops_code
-retention_drop_export(fo_conn *conn, const char *dataset, const fo_rows *months, size_t first, size_t end,
+retention_drop_export(fo_database *db, const char *dataset, const fo_rows *months, size_t first, size_t end,
                       finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str base = FO_STR_INIT;
     FO_AUTO(fo_str_done) fo_str table = FO_STR_INIT;
     const char *export_name = fo_rows_text(months, first, 0);
-    finops_code rc = FINOPS_OK;
+    finops_code rc = retention_table(months, first, &base, &table, err);
 
+    if (rc == FINOPS_OK && fo_database_can(db, FINOPS_DATABASE_VIEWS_PIN_TABLES))
+        rc = retention_drop_view(db, dataset, fo_str_z(&table), fo_rows_text(months, first, 1), err);
     for (size_t i = first; rc == FINOPS_OK && i < end; i++) {
         const char *period = fo_rows_text(months, i, 1);
         rc = retention_table(months, i, &base, &table, err);
         if (rc == FINOPS_OK)
-            rc = retention_drop_month(conn, dataset, fo_str_z(&table), period, err);
+            rc = retention_drop_month(db, dataset, fo_str_z(&table), period, err);
         if (rc == FINOPS_OK)
             rc = retention_run(
-                conn,
+                db,
                 "UPDATE billing_state.load_state SET current_version = false WHERE vendor = $1 AND "
                 "export_name = $2 AND billing_period = $3 AND current_version",
                 export_name, period, err);
@@ -131,14 +146,14 @@ retention_drop_export(fo_conn *conn, const char *dataset, const fo_rows *months,
         return rc;
     fo_str_clear(&base);
     retention_base(&base, fo_str_z(&table), fo_rows_text(months, end - 1, 1));
-    return retention_view(conn, dataset, export_name, fo_str_z(&base), err);
+    return retention_view(db, dataset, export_name, fo_str_z(&base), err);
 }
 
 static finops_code
-retention_remember(fo_conn *conn, const char *export_name, const char *before, finops_error **err)
+retention_remember(fo_database *db, const char *export_name, const char *before, finops_error **err)
 {
     return retention_run(
-        conn,
+        db,
         "INSERT INTO billing_state.retention VALUES ($1, $2, $3) ON CONFLICT (vendor, export_name) DO "
         "UPDATE SET keep_from = excluded.keep_from",
         export_name, before, err);
@@ -150,21 +165,20 @@ fo_bills_prune(fo_database *database, const char *dataset, const char *export_na
                finops_error **err)
 {
     FO_AUTO(fo_rows_freep) fo_rows *months = NULL;
-    fo_conn *conn = fo_database_conn(database);
     size_t first = 0;
 
-    assert(conn && dataset && before && each);
-    finops_code rc = retention_months(conn, dataset, export_name, before, &months, err);
+    assert(database && dataset && before && each);
+    finops_code rc = retention_months(database, dataset, export_name, before, &months, err);
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(months); i++) {
         bool last = i + 1 == fo_rows_count(months) ||
                     !fo_streq(fo_rows_text(months, i + 1, 0), fo_rows_text(months, i, 0));
         if (last && !dry_run) {
-            rc = fo_conn_exec(conn, "BEGIN", err);
+            rc = fo_database_begin(database, err);
             if (rc == FINOPS_OK)
-                rc = retention_drop_export(conn, dataset, months, first, i + 1, err);
+                rc = retention_drop_export(database, dataset, months, first, i + 1, err);
             if (rc == FINOPS_OK)
-                rc = retention_remember(conn, fo_rows_text(months, i, 0), before, err);
-            rc = retention_finish(conn, rc, err);
+                rc = retention_remember(database, fo_rows_text(months, i, 0), before, err);
+            rc = retention_finish(database, rc, err);
         }
         for (size_t j = first; rc == FINOPS_OK && last && j <= i; j++)
             each(&(fo_pruned_month){ .export_name = fo_rows_text(months, j, 0),
@@ -180,7 +194,7 @@ fo_bills_prune(fo_database *database, const char *dataset, const char *export_na
 
 /* All that the state tables know of an export. */
 static finops_code
-retention_forget(fo_conn *conn, const char *export_name, finops_error **err)
+retention_forget(fo_database *db, const char *export_name, finops_error **err)
 {
     static const char *const statements[] = {
         "DELETE FROM billing_state.ledger WHERE vendor = $1 AND export_name = $2",
@@ -191,7 +205,7 @@ retention_forget(fo_conn *conn, const char *export_name, finops_error **err)
     finops_code rc = FINOPS_OK;
 
     for (size_t i = 0; rc == FINOPS_OK && i < FO_COUNT(statements); i++)
-        rc = retention_run(conn, statements[i], export_name, NULL, err);
+        rc = retention_run(db, statements[i], export_name, NULL, err);
     return rc;
 }
 
@@ -199,17 +213,16 @@ finops_code
 fo_import_reset(fo_database *database, const char *dataset, const char *export_name, finops_error **err)
 {
     FO_AUTO(fo_rows_freep) fo_rows *months = NULL;
-    fo_conn *conn = fo_database_conn(database);
 
-    assert(conn && dataset && export_name);
-    finops_code rc = retention_months(conn, dataset, export_name, NULL, &months, err);
+    assert(database && dataset && export_name);
+    finops_code rc = retention_months(database, dataset, export_name, NULL, &months, err);
     if (rc == FINOPS_OK)
-        rc = fo_conn_exec(conn, "BEGIN", err);
+        rc = fo_database_begin(database, err);
     if (rc != FINOPS_OK)
         return rc;
     if (fo_rows_count(months) > 0)
-        rc = retention_drop_export(conn, dataset, months, 0, fo_rows_count(months), err);
+        rc = retention_drop_export(database, dataset, months, 0, fo_rows_count(months), err);
     if (rc == FINOPS_OK)
-        rc = retention_forget(conn, export_name, err);
-    return retention_finish(conn, rc, err);
+        rc = retention_forget(database, export_name, err);
+    return retention_finish(database, rc, err);
 }

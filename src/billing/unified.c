@@ -13,6 +13,7 @@
 #include "billing/names.h"
 #include "billing/nested.h"
 #include "billing/publish.h"
+#include "billing_sql.h"
 
 /* Columns of the sources' rows. */
 enum { SOURCE_TABLE, SOURCE_PERIOD, SOURCE_COLUMN, SOURCE_TYPE };
@@ -22,21 +23,21 @@ enum { SOURCE_TABLE, SOURCE_PERIOD, SOURCE_COLUMN, SOURCE_TYPE };
  * tool name no table, so theirs follows from the period. One statement for all: asking table by table takes
  * seconds where there are many months.
  */
+static const char *
+unified_sources_sql(finops_dialect dialect)
+{
+    if (dialect == FINOPS_DIALECT_POSTGRESQL)
+        return fo_sql_sources_postgresql;
+    return fo_sql_sources_duckdb;
+}
+
 static finops_code
-unified_sources(fo_conn *conn, const fo_bill_target *target, fo_rows **ret, finops_error **err)
+unified_sources(fo_database *db, const fo_bill_target *target, fo_rows **ret, finops_error **err)
 {
     const fo_param params[] = { target->vendor, target->export_name, target->schema, target->table_base };
 
-    return fo_conn_rows(
-        conn,
-        "SELECT c.table_name, min(s.billing_period) AS period, c.column_name, c.data_type "
-        "FROM billing_state.load_state s JOIN duckdb_columns() c ON c.database_name = current_database() "
-        "AND c.schema_name = $3 AND c.table_name = "
-        "coalesce(s.table_name, $4 || '_' || replace(s.billing_period, '-', '_')) "
-        "WHERE s.vendor = $1 AND s.export_name = $2 AND s.current_version "
-        "GROUP BY c.table_name, c.column_name, c.data_type, c.column_index "
-        "ORDER BY period, c.table_name, c.column_index",
-        params, FO_COUNT(params), ret, err);
+    return fo_database_query(db, unified_sources_sql(fo_database_dialect(db)), params, FO_COUNT(params), ret,
+                             err);
 }
 
 /* The row after the last one of the table that row `first` is of. */
@@ -51,7 +52,7 @@ unified_end(const fo_rows *rows, size_t first)
     return end;
 }
 
-/* Whether a column of this type can be had as the dictionary's type by a cast in the view. */
+/* The column as the dictionary's type, by a cast where the earlier tool stored another one. */
 static void
 unified_cast(const char *name, const char *type, fo_str *sql)
 {
@@ -59,7 +60,7 @@ unified_cast(const char *name, const char *type, fo_str *sql)
     fo_column_kind kind = entry ? entry->kind : FO_COLUMN_TEXT;
     const char *want = fo_column_sql_type(kind);
     bool real = strcmp(type, "DOUBLE") == 0 || strcmp(type, "FLOAT") == 0;
-    bool nested = fo_starts(type, "MAP(") || fo_starts(type, "STRUCT(") || fo_ends(type, "[]");
+    bool nested = fo_nested_type(type) || fo_ends(type, "[]");
     bool integer = fo_ends(type, "INT") || fo_ends(type, "INTEGER");
 
     if (strcmp(type, want) == 0 || (nested && kind != FO_COLUMN_DECIMAL && kind != FO_COLUMN_TIMESTAMP)) {
@@ -83,69 +84,294 @@ unified_cast(const char *name, const char *type, fo_str *sql)
         fo_str_add(sql, " AS VARCHAR), 12, '0')");
     else
         fo_str_addf(sql, " AS %s)", want);
-    fo_str_add(sql, " AS ");
-    fo_sql_ident(sql, name);
 }
 
-/* "SELECT columns…, 'YYYY-MM' AS billing_period, keys of nested columns… FROM schema.table" for rows
- * first..end. */
+/* One month's part of the view: what it has for each column. */
+typedef struct branch {
+    fo_strv names;
+    fo_strv expressions;
+    fo_strv types; /* of a column of a table; "" where the expression has none of its own */
+} branch;
+
+static void
+branch_done(branch *b)
+{
+    fo_strv_done(&b->names);
+    fo_strv_done(&b->expressions);
+    fo_strv_done(&b->types);
+}
+
 static finops_code
-unified_branch(const fo_bill_target *target, const fo_rows *rows, size_t first, size_t end,
-               const fo_colnames *names, fo_str *sql, finops_error **err)
+branch_add(branch *b, const char *name, const char *expression, const char *type, finops_error **err)
+{
+    bool ok = fo_strv_add(&b->names, name) && fo_strv_add(&b->expressions, expression) &&
+              fo_strv_add(&b->types, type);
+
+    return ok ? FINOPS_OK : fo_error_oom(err);
+}
+
+static finops_code
+branch_add_key(const char *name, const char *expression, void *arg, finops_error **err)
+{
+    return branch_add(arg, name, expression, "", err);
+}
+
+static finops_code
+branch_add_column(branch *b, const fo_rows *rows, size_t i, bool cast, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    const char *name = fo_rows_text(rows, i, SOURCE_COLUMN), *type = fo_rows_text(rows, i, SOURCE_TYPE);
+
+    if (cast)
+        unified_cast(name, type, &sql);
+    else
+        fo_sql_ident(&sql, name);
+    finops_code rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? branch_add(b, name, fo_str_z(&sql), type, err) : rc;
+}
+
+/* Rows first..end are the columns of one table: those, the billing period, the keys of the nested ones. */
+static finops_code
+branch_make(const fo_bill_target *target, const fo_rows *rows, size_t first, size_t end,
+            const fo_colnames *names, bool cast, branch *b, finops_error **err)
 {
     const char *table = fo_rows_text(rows, first, SOURCE_TABLE);
-    FO_AUTO(fo_strv_done) fo_strv have = FO_STRV_INIT;
     finops_code rc = FINOPS_OK;
 
-    fo_str_add(sql, "SELECT ");
-    for (size_t i = first; i < end; i++) {
-        if (!fo_strv_add(&have, fo_rows_text(rows, i, SOURCE_COLUMN)))
-            return fo_error_oom(err);
-        fo_str_add(sql, i > first ? ", " : "");
-        unified_cast(fo_rows_text(rows, i, SOURCE_COLUMN), fo_rows_text(rows, i, SOURCE_TYPE), sql);
-    }
-    if (!fo_streq(table, target->table_base) && !fo_strv_has(&have, "billing_period")) {
-        fo_str_add(sql, ", ");
-        fo_sql_literal(sql, fo_rows_text(rows, first, SOURCE_PERIOD));
-        fo_str_add(sql, " AS billing_period");
+    for (size_t i = first; rc == FINOPS_OK && i < end; i++)
+        rc = branch_add_column(b, rows, i, cast, err);
+    if (rc == FINOPS_OK && !fo_streq(table, target->table_base) &&
+        !fo_strv_has(&b->names, "billing_period")) {
+        FO_AUTO(fo_str_done) fo_str period = FO_STR_INIT;
+        fo_str_add(&period, "CAST(");
+        fo_sql_literal(&period, fo_rows_text(rows, first, SOURCE_PERIOD));
+        fo_str_add(&period, " AS VARCHAR)");
+        rc = fo_str_check(&period, err);
+        if (rc == FINOPS_OK)
+            rc = branch_add(b, "billing_period", fo_str_z(&period), "VARCHAR", err);
     }
     for (size_t i = first; rc == FINOPS_OK && i < end; i++) {
         const char *type = fo_rows_text(rows, i, SOURCE_TYPE);
-        if (fo_starts(type, "MAP(") || fo_starts(type, "STRUCT("))
-            rc = fo_nested_expressions(names, fo_rows_text(rows, i, SOURCE_COLUMN), type, &have, sql, err);
+        if (fo_nested_type(type))
+            rc = fo_nested_expressions(names, fo_rows_text(rows, i, SOURCE_COLUMN), type, &b->names,
+                                       branch_add_key, b, err);
     }
-    fo_str_add(sql, " FROM ");
-    fo_sql_ident(sql, target->schema);
-    fo_str_addc(sql, '.');
-    fo_sql_ident(sql, table);
     return rc;
 }
 
-finops_code
-fo_unified_view(fo_conn *conn, const fo_bill_target *target, const fo_colnames *names, finops_error **err)
+/* Every month's part. */
+typedef struct unified {
+    const fo_bill_target *target;
+    const fo_rows *rows;
+    branch *branches;
+    const char **tables;
+    size_t n;
+    fo_strv columns; /* of the view, where it has to be told: those it has, then the others as they are met */
+    fo_strv types;   /* of each of them */
+} unified;
+
+static void
+unified_done(unified *u)
 {
-    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    for (size_t i = 0; i < u->n; i++)
+        branch_done(&u->branches[i]);
+    fo_free(u->branches);
+    fo_free(u->tables);
+    fo_strv_done(&u->columns);
+    fo_strv_done(&u->types);
+}
+
+static finops_code
+unified_read(unified *u, const fo_colnames *names, bool cast, finops_error **err)
+{
+    size_t room = fo_rows_count(u->rows) + 1;
+    finops_code rc = FINOPS_OK;
+
+    u->branches = fo_array(room, sizeof(*u->branches));
+    u->tables = fo_array(room, sizeof(*u->tables));
+    if (!u->branches || !u->tables)
+        return fo_error_oom(err);
+    for (size_t first = 0, end; rc == FINOPS_OK && first < fo_rows_count(u->rows); first = end) {
+        end = unified_end(u->rows, first);
+        u->branches[u->n] = (branch){ 0 };
+        u->tables[u->n] = fo_rows_text(u->rows, first, SOURCE_TABLE);
+        u->n++;
+        rc = branch_make(u->target, u->rows, first, end, names, cast, &u->branches[u->n - 1], err);
+    }
+    return rc;
+}
+
+static void
+unified_from(const unified *u, size_t i, fo_str *sql)
+{
+    fo_str_add(sql, " FROM ");
+    fo_sql_ident(sql, u->target->schema);
+    fo_str_addc(sql, '.');
+    fo_sql_ident(sql, u->tables[i]);
+}
+
+/* DuckDB matches the columns by name. */
+static void
+unified_by_name(const unified *u, fo_str *sql)
+{
+    for (size_t i = 0; i < u->n; i++) {
+        const branch *b = &u->branches[i];
+        fo_str_add(sql, i ? " UNION ALL BY NAME SELECT " : "SELECT ");
+        for (size_t c = 0; c < b->names.n; c++) {
+            fo_str_addf(sql, "%s%s AS ", c ? ", " : "", b->expressions.items[c]);
+            fo_sql_ident(sql, b->names.items[c]);
+        }
+        unified_from(u, i, sql);
+    }
+}
+
+/* Others have to be told every column in every part, in one order. */
+static finops_code
+unified_columns(unified *u, finops_error **err)
+{
+    for (size_t i = 0; i < u->n; i++) {
+        const branch *b = &u->branches[i];
+        for (size_t c = 0; c < b->names.n; c++) {
+            size_t at = 0;
+            while (at < u->columns.n && !fo_streq(u->columns.items[at], b->names.items[c]))
+                at++;
+            if (at < u->columns.n)
+                continue;
+            const char *type = *b->types.items[c] ? b->types.items[c] : "VARCHAR";
+            if (!fo_strv_add(&u->columns, b->names.items[c]) || !fo_strv_add(&u->types, type))
+                return fo_error_oom(err);
+        }
+    }
+    return FINOPS_OK;
+}
+
+static void
+unified_in_order(const unified *u, fo_str *sql)
+{
+    for (size_t i = 0; i < u->n; i++) {
+        const branch *b = &u->branches[i];
+        fo_str_add(sql, i ? " UNION ALL SELECT " : "SELECT ");
+        for (size_t c = 0; c < u->columns.n; c++) {
+            size_t at = 0;
+            while (at < b->names.n && !fo_streq(b->names.items[at], u->columns.items[c]))
+                at++;
+            fo_str_add(sql, c ? ", " : "");
+            if (at < b->names.n)
+                fo_str_addf(sql, "%s AS ", b->expressions.items[at]);
+            else
+                fo_str_addf(sql, "CAST(NULL AS %s) AS ", u->types.items[c]);
+            fo_sql_ident(sql, u->columns.items[c]);
+        }
+        unified_from(u, i, sql);
+    }
+}
+
+/* The columns the view has now come first: other views may stand on it. */
+static finops_code
+unified_keep_order(fo_database *db, const char *view, unified *u, finops_error **err)
+{
+    FO_AUTO(fo_strv_done) fo_strv names = FO_STRV_INIT;
+    FO_AUTO(fo_strv_done) fo_strv types = FO_STRV_INIT;
+    FO_AUTO(fo_strv_done) fo_strv wanted = FO_STRV_INIT;
+    finops_code rc = fo_database_columns(db, u->target->schema, view, &names, &types, err);
+
+    for (size_t i = 0; rc == FINOPS_OK && i < u->n; i++)
+        for (size_t c = 0; c < u->branches[i].names.n; c++)
+            if (!fo_strv_has(&wanted, u->branches[i].names.items[c]) &&
+                !fo_strv_add(&wanted, u->branches[i].names.items[c]))
+                return fo_error_oom(err);
+    for (size_t i = 0; rc == FINOPS_OK && i < names.n; i++)
+        if (fo_strv_has(&wanted, names.items[i]) &&
+            (!fo_strv_add(&u->columns, names.items[i]) || !fo_strv_add(&u->types, types.items[i])))
+            rc = fo_error_oom(err);
+    return rc;
+}
+
+static void
+unified_name(const char *before, const fo_bill_target *target, const char *view, const char *after,
+             fo_str *sql)
+{
+    fo_str_add(sql, before);
+    fo_sql_ident(sql, target->schema);
+    fo_str_addc(sql, '.');
+    fo_sql_ident(sql, view);
+    fo_str_add(sql, after);
+}
+
+finops_code
+fo_unified_drop(fo_database *db, const fo_bill_target *target, finops_error **err)
+{
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     FO_AUTO(fo_freep) char *view = fo_format("%s_unified", target->table_base);
 
-    assert(conn && target && names);
     if (!view)
         return fo_error_oom(err);
-    finops_code rc = unified_sources(conn, target, &rows, err);
+    unified_name("DROP VIEW IF EXISTS ", target, view, "", &sql);
+    finops_code rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_database_exec(db, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
+}
+
+/*
+ * In place where that can be, so that what others built on the view stays. PostgreSQL lets columns only be
+ * added at the end that way: else the view is dropped and made anew.
+ */
+static finops_code
+unified_replace(fo_database *db, const fo_bill_target *target, const char *sql, finops_error **err)
+{
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+
+    if (fo_database_dialect(db) == FINOPS_DIALECT_DUCKDB)
+        return fo_database_exec(db, sql, NULL, 0, NULL, err);
+    finops_code rc = fo_database_exec(db, "SAVEPOINT finops_view", NULL, 0, NULL, err);
     if (rc != FINOPS_OK)
         return rc;
-    fo_str_add(&sql, fo_rows_count(rows) ? "CREATE OR REPLACE VIEW " : "DROP VIEW IF EXISTS ");
-    fo_sql_ident(&sql, target->schema);
-    fo_str_addc(&sql, '.');
-    fo_sql_ident(&sql, view);
-    for (size_t first = 0, end; rc == FINOPS_OK && first < fo_rows_count(rows); first = end) {
-        end = unified_end(rows, first);
-        fo_str_add(&sql, first ? " UNION ALL BY NAME " : " AS ");
-        rc = unified_branch(target, rows, first, end, names, &sql, err);
+    if (fo_database_exec(db, sql, NULL, 0, NULL, &why) == FINOPS_OK)
+        return fo_database_exec(db, "RELEASE SAVEPOINT finops_view", NULL, 0, NULL, err);
+    rc = fo_database_exec(db, "ROLLBACK TO SAVEPOINT finops_view", NULL, 0, NULL, err);
+    if (rc == FINOPS_OK)
+        rc = fo_unified_drop(db, target, err);
+    return rc == FINOPS_OK ? fo_database_exec(db, sql, NULL, 0, NULL, err) : rc;
+}
+
+static finops_code
+unified_sql(fo_database *db, const char *view, unified *u, fo_str *sql, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+
+    unified_name("CREATE OR REPLACE VIEW ", u->target, view, " AS ", sql);
+    if (fo_database_dialect(db) == FINOPS_DIALECT_DUCKDB) {
+        unified_by_name(u, sql);
+    } else {
+        rc = unified_keep_order(db, view, u, err);
+        if (rc == FINOPS_OK)
+            rc = unified_columns(u, err);
+        if (rc == FINOPS_OK)
+            unified_in_order(u, sql);
     }
+    return rc == FINOPS_OK ? fo_str_check(sql, err) : rc;
+}
+
+finops_code
+fo_unified_view(fo_database *db, const fo_bill_target *target, const fo_colnames *names, finops_error **err)
+{
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    FO_AUTO(unified_done) unified u = { .target = target };
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    FO_AUTO(fo_freep) char *view = fo_format("%s_unified", target->table_base);
+
+    assert(db && target && names);
+    if (!view)
+        return fo_error_oom(err);
+    finops_code rc = unified_sources(db, target, &rows, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    u.rows = rows;
+    if (fo_rows_count(rows) == 0)
+        return fo_unified_drop(db, target, err);
+    rc = unified_read(&u, names, fo_database_dialect(db) == FINOPS_DIALECT_DUCKDB, err);
     if (rc == FINOPS_OK)
-        rc = fo_str_check(&sql, err);
+        rc = unified_sql(db, view, &u, &sql, err);
     if (rc == FINOPS_OK)
-        rc = fo_conn_exec(conn, fo_str_z(&sql), err);
+        rc = unified_replace(db, target, fo_str_z(&sql), err);
     return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "make the view %s.%s", target->schema, view);
 }

@@ -134,7 +134,7 @@ fo_database_open_writer(const fo_settings *settings, const fo_cancel *cancel, fo
     if (rc == FINOPS_OK)
         rc = fo_conn_open(db->engine, &db->conn, err);
     if (rc == FINOPS_OK)
-        rc = fo_state_prepare(db->conn, err);
+        rc = fo_state_prepare(db, err);
     if (rc != FINOPS_OK)
         return rc;
     fo_conn_set_cancel(db->conn, cancel);

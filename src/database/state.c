@@ -13,19 +13,19 @@
 #define INT_TEXT 24
 
 finops_code
-fo_state_prepare(fo_conn *conn, finops_error **err)
+fo_state_prepare(fo_database *database, finops_error **err)
 {
-    finops_code rc = fo_conn_exec(conn, fo_sql_state_schema, err);
+    finops_code rc = fo_database_script(database, fo_sql_state_schema, err);
 
     return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "prepare the state tables");
 }
 
 finops_code
-fo_state_is_version_loaded(fo_conn *conn, const fo_version_key *key, bool *ret, finops_error **err)
+fo_state_is_version_loaded(fo_database *database, const fo_version_key *key, bool *ret, finops_error **err)
 {
     const fo_param params[] = { key->vendor, key->export_name, key->period, key->version_id };
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
-    finops_code rc = fo_conn_rows(conn, fo_sql_state_loaded, params, FO_COUNT(params), &rows, err);
+    finops_code rc = fo_database_query(database, fo_sql_state_loaded, params, FO_COUNT(params), &rows, err);
 
     if (rc != FINOPS_OK)
         return rc;
@@ -44,8 +44,8 @@ state_claimant(char *buf, size_t size)
 }
 
 finops_code
-fo_state_start_load(fo_conn *conn, const fo_version_key *key, const char *format, const char *source_uri,
-                    finops_error **err)
+fo_state_start_load(fo_database *database, const fo_version_key *key, const char *format,
+                    const char *source_uri, finops_error **err)
 {
     char now[FO_TIME_TEXT], claimant[96];
 
@@ -54,14 +54,14 @@ fo_state_start_load(fo_conn *conn, const fo_version_key *key, const char *format
     state_claimant(claimant, sizeof(claimant));
     const fo_param params[] = { key->vendor, key->export_name, key->period,    key->version_id, format,
                                 now,         source_uri,       FINOPS_VERSION, claimant };
-    finops_code rc = fo_conn_bind_exec(conn, fo_sql_state_start, params, FO_COUNT(params), NULL, err);
+    finops_code rc = fo_database_exec(database, fo_sql_state_start, params, FO_COUNT(params), NULL, err);
     return rc == FINOPS_OK
                ? rc
                : fo_error_wrap(err, rc, "record the start of %s %s", key->export_name, key->period);
 }
 
 finops_code
-fo_state_complete_load(fo_conn *conn, const fo_version_key *key, const fo_load_result *result,
+fo_state_complete_load(fo_database *database, const fo_version_key *key, const fo_load_result *result,
                        finops_error **err)
 {
     char now[FO_TIME_TEXT], rows[INT_TEXT], files[INT_TEXT], bytes[INT_TEXT];
@@ -76,9 +76,9 @@ fo_state_complete_load(fo_conn *conn, const fo_version_key *key, const fo_load_r
         key->vendor,        key->export_name, key->period,        key->version_id,    now, rows, files, bytes,
         result->total_cost, result->currency, result->table_name, result->schema_hash
     };
-    finops_code rc = fo_conn_bind_exec(conn, fo_sql_state_uncurrent, others, FO_COUNT(others), NULL, err);
+    finops_code rc = fo_database_exec(database, fo_sql_state_uncurrent, others, FO_COUNT(others), NULL, err);
     if (rc == FINOPS_OK)
-        rc = fo_conn_bind_exec(conn, fo_sql_state_complete, params, FO_COUNT(params), &changed, err);
+        rc = fo_database_exec(database, fo_sql_state_complete, params, FO_COUNT(params), &changed, err);
     if (rc == FINOPS_OK && changed != 1)
         rc = fo_error_set(err, FINOPS_E_INTERNAL, "%" PRId64 " rows changed where one was started", changed);
     return rc == FINOPS_OK ? rc
@@ -86,10 +86,10 @@ fo_state_complete_load(fo_conn *conn, const fo_version_key *key, const fo_load_r
 }
 
 finops_code
-fo_state_fail_load(fo_conn *conn, const fo_version_key *key, const char *message, finops_error **err)
+fo_state_fail_load(fo_database *database, const fo_version_key *key, const char *message, finops_error **err)
 {
     const fo_param params[] = { key->vendor, key->export_name, key->period, key->version_id, message };
-    finops_code rc = fo_conn_bind_exec(conn, fo_sql_state_fail, params, FO_COUNT(params), NULL, err);
+    finops_code rc = fo_database_exec(database, fo_sql_state_fail, params, FO_COUNT(params), NULL, err);
 
     return rc == FINOPS_OK
                ? rc
@@ -97,19 +97,19 @@ fo_state_fail_load(fo_conn *conn, const fo_version_key *key, const char *message
 }
 
 finops_code
-fo_state_current_versions(fo_conn *conn, const char *vendor, const char *export_name, fo_rows **ret,
+fo_state_current_versions(fo_database *database, const char *vendor, const char *export_name, fo_rows **ret,
                           finops_error **err)
 {
     const fo_param params[] = { vendor, export_name };
 
-    return fo_conn_rows(conn, fo_sql_state_current, params, FO_COUNT(params), ret, err);
+    return fo_database_query(database, fo_sql_state_current, params, FO_COUNT(params), ret, err);
 }
 
 finops_code
-fo_state_version_history(fo_conn *conn, const char *vendor, const char *export_name, const char *period,
-                         fo_rows **ret, finops_error **err)
+fo_state_version_history(fo_database *database, const char *vendor, const char *export_name,
+                         const char *period, fo_rows **ret, finops_error **err)
 {
     const fo_param params[] = { vendor, export_name, period };
 
-    return fo_conn_rows(conn, fo_sql_state_history, params, FO_COUNT(params), ret, err);
+    return fo_database_query(database, fo_sql_state_history, params, FO_COUNT(params), ret, err);
 }

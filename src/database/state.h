@@ -6,7 +6,7 @@
 #ifndef FO_DATABASE_STATE_H
 #define FO_DATABASE_STATE_H
 
-#include "engine/engine.h"
+#include "database/statement.h"
 
 /* One version of one billing period of one export. Borrowed texts. */
 typedef struct fo_version_key {
@@ -28,21 +28,21 @@ typedef struct fo_load_result {
 } fo_load_result;
 
 /* Creates or extends the state tables; safe to run again. */
-finops_code fo_state_prepare(fo_conn *conn, finops_error **err);
-finops_code fo_state_is_version_loaded(fo_conn *conn, const fo_version_key *key, bool *ret,
+finops_code fo_state_prepare(fo_database *database, finops_error **err);
+finops_code fo_state_is_version_loaded(fo_database *database, const fo_version_key *key, bool *ret,
                                        finops_error **err);
 /* format: "v1", "v2", "focus-1.0"… */
-finops_code fo_state_start_load(fo_conn *conn, const fo_version_key *key, const char *format,
+finops_code fo_state_start_load(fo_database *database, const fo_version_key *key, const char *format,
                                 const char *source_uri, finops_error **err);
-finops_code fo_state_complete_load(fo_conn *conn, const fo_version_key *key, const fo_load_result *result,
-                                   finops_error **err);
-finops_code fo_state_fail_load(fo_conn *conn, const fo_version_key *key, const char *message,
+finops_code fo_state_complete_load(fo_database *database, const fo_version_key *key,
+                                   const fo_load_result *result, finops_error **err);
+finops_code fo_state_fail_load(fo_database *database, const fo_version_key *key, const char *message,
                                finops_error **err);
 /* Rows of sql/state_current.sql; export_name may be NULL. */
-finops_code fo_state_current_versions(fo_conn *conn, const char *vendor, const char *export_name,
+finops_code fo_state_current_versions(fo_database *database, const char *vendor, const char *export_name,
                                       fo_rows **ret, finops_error **err);
 /* Rows of sql/state_history.sql. */
-finops_code fo_state_version_history(fo_conn *conn, const char *vendor, const char *export_name,
+finops_code fo_state_version_history(fo_database *database, const char *vendor, const char *export_name,
                                      const char *period, fo_rows **ret, finops_error **err);
 
 #endif

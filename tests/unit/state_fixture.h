@@ -1,13 +1,19 @@
-/* An in-memory database with the state tables, for tests that need one. */
+/* A database with the state tables, for tests that need one. */
 #ifndef STATE_FIXTURE_H
 #define STATE_FIXTURE_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "database/state.h"
 
 typedef struct fixture {
-    fo_engine *engine;
-    fo_conn *conn;
+    char folder[40];
+    char path[64];
+    fo_settings settings;
+    fo_database *db;
 } fixture;
 
 static int
@@ -16,9 +22,11 @@ setup(void **state)
     fixture *f = fo_zalloc(sizeof(*f));
 
     assert_non_null(f);
-    assert_int_equal(fo_engine_open(&(fo_engine_options){ 0 }, &f->engine, NULL), FINOPS_OK);
-    assert_int_equal(fo_conn_open(f->engine, &f->conn, NULL), FINOPS_OK);
-    assert_int_equal(fo_state_prepare(f->conn, NULL), FINOPS_OK);
+    snprintf(f->folder, sizeof(f->folder), "/tmp/finops-state-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    snprintf(f->path, sizeof(f->path), "%s/state.duckdb", f->folder);
+    f->settings.duckdb.database_path = f->path;
+    assert_int_equal(fo_database_open_writer(&f->settings, NULL, &f->db, NULL), FINOPS_OK);
     *state = f;
     return 0;
 }
@@ -28,8 +36,9 @@ teardown(void **state)
 {
     fixture *f = *state;
 
-    fo_conn_close(f->conn);
-    fo_engine_close(f->engine);
+    fo_database_close(f->db);
+    unlink(f->path);
+    rmdir(f->folder);
     fo_free(f);
     return 0;
 }

@@ -36,7 +36,7 @@ two_headers_of_one_name_both_keep_their_values(void **state)
     const fixture *f = *state;
     FO_AUTO(fo_colnames_freep) fo_colnames *names = NULL;
 
-    assert_int_equal(fo_colnames_load(f->conn, "aws", "exp", &names, NULL), FINOPS_OK);
+    assert_int_equal(fo_colnames_load(f->db, "aws", "exp", &names, NULL), FINOPS_OK);
     /* printf 'resourceTags/user:a b' | sha256sum -> 7c6d9d… */
     assign(names, "resourceTags/user:a-b|resourceTags/user:a b",
            "resource_tags_user_a_b|resource_tags_user_a_b_7c6d9d", 1);
@@ -49,11 +49,11 @@ a_header_keeps_its_column_in_every_month(void **state)
     FO_AUTO(fo_colnames_freep) fo_colnames *first = NULL;
     FO_AUTO(fo_colnames_freep) fo_colnames *later = NULL;
 
-    assert_int_equal(fo_colnames_load(f->conn, "aws", "exp", &first, NULL), FINOPS_OK);
+    assert_int_equal(fo_colnames_load(f->db, "aws", "exp", &first, NULL), FINOPS_OK);
     assign(first, "resourceTags/user:a-b|resourceTags/user:a b",
            "resource_tags_user_a_b|resource_tags_user_a_b_7c6d9d", 1);
-    assert_int_equal(fo_colnames_save(f->conn, first, NULL), FINOPS_OK);
-    assert_int_equal(fo_colnames_load(f->conn, "aws", "exp", &later, NULL), FINOPS_OK);
+    assert_int_equal(fo_colnames_save(f->db, first, NULL), FINOPS_OK);
+    assert_int_equal(fo_colnames_load(f->db, "aws", "exp", &later, NULL), FINOPS_OK);
     assign(later, "resourceTags/user:a b", "resource_tags_user_a_b_7c6d9d", 0);
     assign(later, "resourceTags/user:a b|resourceTags/user:a-b",
            "resource_tags_user_a_b_7c6d9d|resource_tags_user_a_b", 0);
@@ -65,7 +65,7 @@ spellings_of_known_columns_share_them_in_different_files(void **state)
     const fixture *f = *state;
     FO_AUTO(fo_colnames_freep) fo_colnames *names = NULL;
 
-    assert_int_equal(fo_colnames_load(f->conn, "aws", "exp", &names, NULL), FINOPS_OK);
+    assert_int_equal(fo_colnames_load(f->db, "aws", "exp", &names, NULL), FINOPS_OK);
     assign(names, "lineItem/UnblendedCost", "line_item_unblended_cost", 0);
     assign(names, "line_item_unblended_cost", "line_item_unblended_cost", 0);
     assign(names, "resourceTags/user:team", "resource_tags_user_team", 0);
@@ -78,7 +78,7 @@ the_same_header_twice_is_told_apart_by_a_number(void **state)
     const fixture *f = *state;
     FO_AUTO(fo_colnames_freep) fo_colnames *names = NULL;
 
-    assert_int_equal(fo_colnames_load(f->conn, "aws", "exp", &names, NULL), FINOPS_OK);
+    assert_int_equal(fo_colnames_load(f->db, "aws", "exp", &names, NULL), FINOPS_OK);
     /* printf x | sha256sum -> 2d7116… */
     assign(names, "x|x|x", "x|x_2d7116|x_2d7116_2", 2);
 }
@@ -89,7 +89,7 @@ exports_do_not_share_names(void **state)
     const fixture *f = *state;
     FO_AUTO(fo_colnames_freep) fo_colnames *names = NULL;
 
-    assert_int_equal(fo_colnames_load(f->conn, "aws", "another", &names, NULL), FINOPS_OK);
+    assert_int_equal(fo_colnames_load(f->db, "aws", "another", &names, NULL), FINOPS_OK);
     assert_int_equal(fo_colnames_count(names), 0);
 }
 
@@ -138,8 +138,8 @@ an_export_of_the_earlier_tool_belongs_to_the_first_source(void **state)
     FO_AUTO(fo_rows_freep) fo_rows *known = NULL;
     const fo_version_key key = { "aws", "old", "2025-01", "v" };
 
-    assert_int_equal(fo_state_start_load(f->conn, &key, "v1", NULL, NULL), FINOPS_OK);
-    assert_int_equal(fo_conn_rows(f->conn, FO_IDENTITY_SQL, NULL, 0, &known, NULL), FINOPS_OK);
+    assert_int_equal(fo_state_start_load(f->db, &key, "v1", NULL, NULL), FINOPS_OK);
+    assert_int_equal(fo_database_query(f->db, FO_IDENTITY_SQL, NULL, 0, &known, NULL), FINOPS_OK);
     identity_is(known, &met, "old", "s3://a/old", "old", false);
     identity_is(known, &met, "old", "s3://b/old", "old_a1a07e", true); /* printf 's3://b/old' | sha256sum */
 }

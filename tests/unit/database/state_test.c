@@ -15,16 +15,16 @@ static const fo_version_key first = { "aws", "exp", "2026-01", "v1" };
 static const fo_version_key second = { "aws", "exp", "2026-01", "v2" };
 
 static bool
-loaded(fo_conn *conn, const fo_version_key *key)
+loaded(fo_database *db, const fo_version_key *key)
 {
     bool is = false;
 
-    assert_int_equal(fo_state_is_version_loaded(conn, key, &is, NULL), FINOPS_OK);
+    assert_int_equal(fo_state_is_version_loaded(db, key, &is, NULL), FINOPS_OK);
     return is;
 }
 
 static void
-load(fo_conn *conn, const fo_version_key *key)
+load(fo_database *db, const fo_version_key *key)
 {
     const fo_load_result result = { .rows = 2,
                                     .files = 1,
@@ -34,39 +34,39 @@ load(fo_conn *conn, const fo_version_key *key)
                                     .table_name = "exp_2026_01",
                                     .schema_hash = "h" };
 
-    assert_int_equal(fo_state_start_load(conn, key, "v1", "s3://b/exp", NULL), FINOPS_OK);
-    assert_int_equal(fo_state_complete_load(conn, key, &result, NULL), FINOPS_OK);
+    assert_int_equal(fo_state_start_load(db, key, "v1", "s3://b/exp", NULL), FINOPS_OK);
+    assert_int_equal(fo_state_complete_load(db, key, &result, NULL), FINOPS_OK);
 }
 
 static void
 a_version_is_loaded_when_it_is_complete_and_current(void **state)
 {
-    fo_conn *conn = ((fixture *)*state)->conn;
+    fo_database *db = ((fixture *)*state)->db;
 
-    assert_false(loaded(conn, &first));
-    assert_int_equal(fo_state_start_load(conn, &first, "v1", "s3://b/exp", NULL), FINOPS_OK);
-    assert_false(loaded(conn, &first));
-    load(conn, &first);
-    assert_true(loaded(conn, &first));
-    load(conn, &second);
-    assert_true(loaded(conn, &second));
-    assert_false(loaded(conn, &first));
-    load(conn, &first); /* the provider went back */
-    assert_true(loaded(conn, &first));
-    assert_false(loaded(conn, &second));
+    assert_false(loaded(db, &first));
+    assert_int_equal(fo_state_start_load(db, &first, "v1", "s3://b/exp", NULL), FINOPS_OK);
+    assert_false(loaded(db, &first));
+    load(db, &first);
+    assert_true(loaded(db, &first));
+    load(db, &second);
+    assert_true(loaded(db, &second));
+    assert_false(loaded(db, &first));
+    load(db, &first); /* the provider went back */
+    assert_true(loaded(db, &first));
+    assert_false(loaded(db, &second));
 }
 
 static void
 a_failed_attempt_leaves_the_current_version(void **state)
 {
-    fo_conn *conn = ((fixture *)*state)->conn;
+    fo_database *db = ((fixture *)*state)->db;
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
 
-    load(conn, &first);
-    assert_int_equal(fo_state_start_load(conn, &second, "v1", "s3://b/exp", NULL), FINOPS_OK);
-    assert_int_equal(fo_state_fail_load(conn, &second, "it's broken", NULL), FINOPS_OK);
-    assert_true(loaded(conn, &first));
-    assert_int_equal(fo_state_version_history(conn, "aws", "exp", "2026-01", &rows, NULL), FINOPS_OK);
+    load(db, &first);
+    assert_int_equal(fo_state_start_load(db, &second, "v1", "s3://b/exp", NULL), FINOPS_OK);
+    assert_int_equal(fo_state_fail_load(db, &second, "it's broken", NULL), FINOPS_OK);
+    assert_true(loaded(db, &first));
+    assert_int_equal(fo_state_version_history(db, "aws", "exp", "2026-01", &rows, NULL), FINOPS_OK);
     assert_int_equal(fo_rows_count(rows), 2);
     for (size_t i = 0; i < 2; i++) {
         bool failed = strcmp(fo_rows_text(rows, i, 0), "v2") == 0;
@@ -79,12 +79,12 @@ a_failed_attempt_leaves_the_current_version(void **state)
 static void
 one_version_of_a_month_is_current(void **state)
 {
-    fo_conn *conn = ((fixture *)*state)->conn;
+    fo_database *db = ((fixture *)*state)->db;
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
 
-    load(conn, &first);
-    load(conn, &second);
-    assert_int_equal(fo_state_current_versions(conn, "aws", NULL, &rows, NULL), FINOPS_OK);
+    load(db, &first);
+    load(db, &second);
+    assert_int_equal(fo_state_current_versions(db, "aws", NULL, &rows, NULL), FINOPS_OK);
     assert_int_equal(fo_rows_count(rows), 1);
     assert_string_equal(fo_rows_text(rows, 0, 2), "v2");
     assert_string_equal(fo_rows_text(rows, 0, 9), "1.500000000000000000");
@@ -93,37 +93,37 @@ one_version_of_a_month_is_current(void **state)
 static void
 completing_what_was_not_started_is_refused(void **state)
 {
-    fo_conn *conn = ((fixture *)*state)->conn;
+    fo_database *db = ((fixture *)*state)->db;
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
     const fo_version_key never = { "aws", "other", "2026-01", "v1" };
     const fo_load_result result = { .rows = 1 };
 
-    assert_int_equal(fo_state_complete_load(conn, &never, &result, &err), FINOPS_E_INTERNAL);
+    assert_int_equal(fo_state_complete_load(db, &never, &result, &err), FINOPS_E_INTERNAL);
 }
 
 static void
 a_table_of_the_earlier_tool_gains_the_later_columns(void **state)
 {
-    fo_conn *conn = ((fixture *)*state)->conn;
+    fo_database *db = ((fixture *)*state)->db;
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
 
     assert_int_equal(
-        fo_conn_exec(
-            conn,
-            "DROP SCHEMA billing_state CASCADE; CREATE SCHEMA billing_state;"
+        fo_database_script(
+            db,
+            "DROP SCHEMA billing_state CASCADE;\nCREATE SCHEMA billing_state;\n"
             "CREATE TABLE billing_state.load_state (vendor VARCHAR NOT NULL, export_name VARCHAR NOT NULL,"
             "billing_period VARCHAR NOT NULL, version_id VARCHAR NOT NULL, data_format_version VARCHAR NOT "
             "NULL,"
             "current_version BOOLEAN DEFAULT false, load_timestamp TIMESTAMP NOT NULL,"
             "load_completed BOOLEAN NOT NULL DEFAULT false, row_count INTEGER, file_count INTEGER,"
-            "error_message VARCHAR, PRIMARY KEY (vendor, export_name, billing_period, version_id));"
+            "error_message VARCHAR, PRIMARY KEY (vendor, export_name, billing_period, version_id));\n"
             "INSERT INTO billing_state.load_state VALUES ('aws', 'exp', '2025-12', 'old', 'v1', true,"
             "TIMESTAMP '2026-01-02', true, 7, 1, NULL)",
             NULL),
         FINOPS_OK);
-    assert_int_equal(fo_state_prepare(conn, NULL), FINOPS_OK);
-    load(conn, &first);
-    assert_int_equal(fo_state_current_versions(conn, "aws", "exp", &rows, NULL), FINOPS_OK);
+    assert_int_equal(fo_state_prepare(db, NULL), FINOPS_OK);
+    load(db, &first);
+    assert_int_equal(fo_state_current_versions(db, "aws", "exp", &rows, NULL), FINOPS_OK);
     assert_int_equal(fo_rows_count(rows), 2);
     assert_string_equal(fo_rows_text(rows, 0, 2), "old");
     assert_int_equal(fo_rows_int(rows, 0, 4), 7);

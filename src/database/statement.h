@@ -1,0 +1,43 @@
+/*
+ * Statements on the user's database, whatever database it is: the part of database.h that the bills are built
+ * on.
+ *
+ * Statements are in standard words where there are any; what differs is asked of fo_database_dialect().
+ * Parameters are texts, $1 first; a statement casts where it needs another type.
+ */
+#ifndef FO_DATABASE_STATEMENT_H
+#define FO_DATABASE_STATEMENT_H
+
+#include "database/database.h"
+#include "finops/sys/database_driver.h"
+
+/* Runs one statement; *ret_changed (may be NULL) gets the rows changed. */
+finops_code fo_database_exec(fo_database *database, const char *sql, const fo_param *params, size_t n,
+                             int64_t *ret_changed, finops_error **err);
+/* Runs every statement of a text; they end with ";" at the end of a line. */
+finops_code fo_database_script(fo_database *database, const char *sql, finops_error **err);
+/* Rows of one statement, every cell as text. */
+finops_code fo_database_query(fo_database *database, const char *sql, const fo_param *params, size_t n,
+                              fo_rows **ret, finops_error **err);
+
+finops_code fo_database_begin(fo_database *database, finops_error **err);
+finops_code fo_database_commit(fo_database *database, finops_error **err);
+/* Runs also when the user asked to stop. */
+void fo_database_rollback(fo_database *database);
+
+/* What is asked to stop the statements from now on; NULL: nothing. */
+void fo_database_set_cancel(fo_database *database, const fo_cancel *cancel);
+const fo_cancel *fo_database_cancel(const fo_database *database);
+
+void fo_database_capabilities(fo_database *database, finops_capabilities *ret);
+bool fo_database_can(fo_database *database, uint64_t features);
+finops_dialect fo_database_dialect(fo_database *database);
+
+/* Names of the columns of a table or view, and their types as the database spells them (ret_types may be
+ * NULL); none when it does not exist. */
+finops_code fo_database_columns(fo_database *database, const char *schema, const char *table,
+                                fo_strv *ret_names, fo_strv *ret_types, finops_error **err);
+finops_code fo_database_replace(fo_database *database, const finops_partition *partition,
+                                const finops_source *source, finops_write_result *ret, finops_error **err);
+
+#endif
