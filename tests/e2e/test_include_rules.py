@@ -18,7 +18,7 @@ INCLUDE_LINE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 # Each module may include itself and the ones named here; what is not named is forbidden.
 UTILITIES = {"base", "resilience", "config", "net", "registry"}
 DATA = UTILITIES | {"engine", "storage", "database"}
-PRODUCT = DATA | {"billing", "findings", "checks", "analytics", "sample"}
+PRODUCT = DATA | {"conformance", "billing", "findings", "checks", "analytics", "sample"}
 ALLOWED = {
     "base": set(),
     "resilience": {"base"},
@@ -28,6 +28,7 @@ ALLOWED = {
     "engine": UTILITIES,
     "storage": UTILITIES | {"engine"},
     "database": UTILITIES | {"engine", "storage"},
+    "conformance": DATA,
     "billing": DATA,
     "findings": DATA,
     "checks": DATA | {"findings"},

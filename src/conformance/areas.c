@@ -1,0 +1,15 @@
+/* All cases, in the order they are run. */
+#include "conformance/trial.h"
+
+/* clang-format off */
+#define AREAS(row) \
+    row(types) \
+    row(transactions)
+/* clang-format on */
+
+#define DECLARE(name) extern const fo_case_area fo_cases_##name;
+#define ENTRY(name) &fo_cases_##name,
+
+AREAS(DECLARE)
+
+const fo_case_area *const fo_case_areas[] = { AREAS(ENTRY) NULL };
