@@ -8,6 +8,7 @@
 #include "billing/columns.h"
 #include "billing/lines_internal.h"
 #include "billing/names.h"
+#include "database/statement.h"
 
 static void
 view_done(fo_lines_view *view)
@@ -173,12 +174,12 @@ view_retype(const char *column, const char *type, fo_str *sql)
 }
 
 static void
-view_relation(const fo_lines_view *view, fo_str *sql)
+view_relation(const fo_lines_view *view, bool retype, fo_str *sql)
 {
     bool any = false;
 
     fo_str_add(sql, "(SELECT *");
-    for (size_t i = 0; i < view->columns.n; i++) {
+    for (size_t i = 0; retype && i < view->columns.n; i++) {
         FO_AUTO(fo_str_done) fo_str one = FO_STR_INIT;
         if (!view_retype(view->columns.items[i], view->types.items[i], &one))
             continue;
@@ -240,7 +241,7 @@ view_dimensions(const fo_cost_columns *columns, fo_str *sql)
 
 /* The lines of one export. `tag` is an expression. */
 static void
-view_select(const fo_lines_view *view, fo_cost_model cost, const char *tag, fo_str *sql)
+view_select(const fo_lines_view *view, fo_cost_model cost, const char *tag, bool retype, fo_str *sql)
 {
     const fo_cost_columns columns = { .names = &view->columns };
 
@@ -257,7 +258,7 @@ view_select(const fo_lines_view *view, fo_cost_model cost, const char *tag, fo_s
     fo_str_addf(sql, "%s AS tag, CAST(", tag);
     fo_cost_amount(&columns, cost, sql);
     fo_str_add(sql, " AS DECIMAL(38,18)) AS cost FROM ");
-    view_relation(view, sql);
+    view_relation(view, retype, sql);
 }
 
 static finops_code
@@ -279,7 +280,7 @@ lines_add(fo_database *database, const fo_lines_options *o, const char *export_n
         return rc;
     *tag_found |= found;
     fo_str_add(sql, sql->len ? " UNION ALL " : "");
-    view_select(&view, o->cost, fo_str_z(&tag), sql);
+    view_select(&view, o->cost, fo_str_z(&tag), fo_database_dialect(database) == FINOPS_DIALECT_DUCKDB, sql);
     return fo_str_check(sql, err);
 }
 

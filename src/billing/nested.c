@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "billing/columns.h"
 #include "engine/keys.h"
 
 #define KEYS_MAX                                                                                             \
@@ -166,6 +167,15 @@ fo_nested_type(const char *type)
     return fo_starts(type, "MAP(") || fo_starts(type, "STRUCT(") || fo_streq(type, "jsonb");
 }
 
+/* Whether a map's values are amounts. */
+static bool
+nested_is_amounts(const char *column)
+{
+    const fo_column_entry *entry = fo_column_find(column);
+
+    return entry && entry->kind == FO_COLUMN_MAP_DECIMAL;
+}
+
 /* The value of a key: map['k'], struct_extract(s, 'k'), j ->> 'k'. Nothing when a STRUCT has no such field.
  */
 static void
@@ -175,11 +185,12 @@ nested_expression(const char *column, const char *type, const char *key, fo_str 
 
     if (!map && !json && !nested_struct_has(type, key))
         return;
-    fo_str_add(sql, map || json ? "" : "struct_extract(");
+    bool amount = json && nested_is_amounts(column); /* JSON gives text back */
+    fo_str_add(sql, amount ? "CAST((" : map || json ? "" : "struct_extract(");
     fo_sql_ident(sql, column);
     fo_str_add(sql, map ? "[" : json ? " ->> " : ", ");
     fo_sql_literal(sql, key);
-    fo_str_add(sql, map ? "]" : json ? "" : ")");
+    fo_str_add(sql, amount ? ") AS DECIMAL(38,18))" : map ? "]" : json ? "" : ")");
 }
 
 finops_code
