@@ -192,17 +192,14 @@ bind_printed(sqlite3_stmt *q, int at, const struct ArrowSchema *schema, const st
 
 /* Texts and bytes are bound where they are: the batch outlives the row. */
 static int
-bind_bytes(sqlite3_stmt *q, int at, char format, const struct ArrowArray *a, int64_t k)
+bind_bytes(sqlite3_stmt *q, int at, const char *format, const struct ArrowArray *a, int64_t k)
 {
-    bool large = format == 'U' || format == 'Z';
-    const int32_t *near = a->buffers[1];
-    const int64_t *far = a->buffers[1];
-    int64_t from = large ? far[k] : near[k], end = large ? far[k + 1] : near[k + 1];
-    const char *data = a->buffers[2] ? (const char *)a->buffers[2] + from : "";
+    int64_t size = 0;
+    const char *data = sqlite_bytes(format, a, k, &size);
 
-    if (format == 'u' || format == 'U')
-        return sqlite3_bind_text64(q, at, data, (sqlite3_uint64)(end - from), SQLITE_STATIC, SQLITE_UTF8);
-    return sqlite3_bind_blob64(q, at, data, (sqlite3_uint64)(end - from), SQLITE_STATIC);
+    if (format[0] == 'u' || format[0] == 'U')
+        return sqlite3_bind_text64(q, at, data, (sqlite3_uint64)size, SQLITE_STATIC, SQLITE_UTF8);
+    return sqlite3_bind_blob64(q, at, data, (sqlite3_uint64)size, SQLITE_STATIC);
 }
 
 static int
@@ -221,8 +218,8 @@ bind_value(sqlite3_stmt *q, int at, const struct ArrowSchema *schema, const stru
         return bind_double(q, at, sqlite_double(f, a->buffers[1], k));
     if (f == 'b')
         return sqlite3_bind_int(q, at, ((const uint8_t *)a->buffers[1])[k / 8] >> (k % 8) & 1);
-    if (strchr("uUzZ", f))
-        return bind_bytes(q, at, f, a, k);
+    if (strchr("uUzZw", f))
+        return bind_bytes(q, at, schema->format, a, k);
     return bind_printed(q, at, schema, a, row);
 }
 

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,15 +125,31 @@ append_bytes(column *k, const void *bytes, size_t size)
     return true;
 }
 
+/* All digits, which SQLite would not print; "0.1" where they say the same. */
+static bool
+append_double(column *k, double value)
+{
+    char text[40];
+
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof(text), "%.*g", digits, value);
+        if (digits == 17 || memcmp(&(double){ strtod(text, NULL) }, &value, sizeof(value)) == 0)
+            break;
+    }
+    return append_bytes(k, text, strlen(text));
+}
+
 /* A text, or bytes; bytes in a column of texts in hexadecimal. */
 static bool
 append_data(column *k, finops_column_type type, sqlite3_value *v)
 {
-    bool blob = sqlite3_value_type(v) == SQLITE_BLOB;
+    bool blob = sqlite3_value_type(v) == SQLITE_BLOB, real = sqlite3_value_type(v) == SQLITE_FLOAT;
     const unsigned char *bytes = blob ? sqlite3_value_blob(v) : sqlite3_value_text(v);
     int size = sqlite3_value_bytes(v);
     bool ok = true;
 
+    if (real)
+        return append_double(k, sqlite3_value_double(v));
     if (!blob || type == FINOPS_TYPE_BYTES)
         return (bytes || size == 0) && append_bytes(k, bytes, (size_t)size);
     for (int i = 0; i < size && ok; i++)

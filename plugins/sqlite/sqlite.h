@@ -59,6 +59,8 @@ const char *sqlite_declare(const struct ArrowSchema *schema, char *buf, size_t s
 /* One value of the integer formats, and of "f" and "g". */
 int64_t sqlite_integer(char format, const void *values, int64_t k);
 double sqlite_double(char format, const void *values, int64_t k);
+/* And of the formats of texts and bytes; borrowed. */
+const char *sqlite_bytes(const char *format, const struct ArrowArray *array, int64_t k, int64_t *ret_size);
 bool sqlite_is_null(const struct ArrowArray *array, int64_t row);
 /* The value as text; `json`: as JSON, that is with quotes where JSON has them. */
 void sqlite_print(sqlite3_str *to, const struct ArrowSchema *schema, const struct ArrowArray *array,

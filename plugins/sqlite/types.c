@@ -6,6 +6,7 @@
  * would make them doubles), and the word before _TEXT tells what the column is for:
  * https://www.sqlite.org/datatype3.html#determination_of_column_affinity
  */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,6 +105,8 @@ sqlite_declare(const struct ArrowSchema *schema, char *buf, size_t size)
         return "TIME_TEXT";
     if (f[0] == '+')
         return nested_is_known(schema, buf, size) ? "JSON_TEXT" : NULL;
+    if (starts(f, "w:"))
+        return "BLOB";
     if (strlen(f) != 1)
         return NULL;
     if (strchr("cCsSiIl", f[0]))
@@ -259,27 +262,41 @@ print_quoted(sqlite3_str *to, const char *text, int64_t size)
     sqlite3_str_appendchar(to, 1, '"');
 }
 
-static void
-print_bytes(sqlite3_str *to, char format, const struct ArrowArray *array, int64_t k, bool json)
+const char *
+sqlite_bytes(const char *format, const struct ArrowArray *array, int64_t k, int64_t *ret_size)
 {
-    bool large = format == 'U' || format == 'Z';
+    bool large = format[0] == 'U' || format[0] == 'Z';
     const int32_t *near = array->buffers[1];
     const int64_t *far = array->buffers[1];
-    int64_t from = large ? far[k] : near[k], end = large ? far[k + 1] : near[k + 1];
-    const char *text = (const char *)array->buffers[2] + from;
+    int64_t from, end;
 
-    if (format == 'z' || format == 'Z') {
-        if (json)
-            sqlite3_str_appendchar(to, 1, '"');
-        for (int64_t i = 0; i < end - from; i++)
-            sqlite3_str_appendf(to, "%02x", (unsigned char)text[i]);
-        if (json)
-            sqlite3_str_appendchar(to, 1, '"');
-    } else if (json) {
-        print_quoted(to, text, end - from);
-    } else {
-        sqlite3_str_append(to, text, (int)(end - from));
+    if (format[0] == 'w') {
+        sscanf(format, "w:%9" SCNd64, ret_size);
+        return (const char *)array->buffers[1] + k * *ret_size;
     }
+    from = large ? far[k] : near[k];
+    end = large ? far[k + 1] : near[k + 1];
+    *ret_size = end - from;
+    return end > from ? (const char *)array->buffers[2] + from : "";
+}
+
+static void
+print_bytes(sqlite3_str *to, const char *format, const struct ArrowArray *array, int64_t k, bool json)
+{
+    int64_t size = 0;
+    const char *bytes = sqlite_bytes(format, array, k, &size);
+
+    if (format[0] == 'u' || format[0] == 'U') {
+        if (json)
+            print_quoted(to, bytes, size);
+        else
+            sqlite3_str_append(to, bytes, (int)size);
+        return;
+    }
+    sqlite3_str_appendall(to, json ? "\"" : "");
+    for (int64_t i = 0; i < size; i++)
+        sqlite3_str_appendf(to, "%02X", (unsigned char)bytes[i]);
+    sqlite3_str_appendall(to, json ? "\"" : "");
 }
 
 /* JSON's keys are texts. */
@@ -362,8 +379,8 @@ sqlite_print(sqlite3_str *to, const struct ArrowSchema *schema, const struct Arr
         sqlite_print(to, schema->dictionary, array->dictionary, sqlite_integer(f[0], array->buffers[1], k), json);
     } else if (f[0] == '+') {
         print_nested(to, schema, array, k);
-    } else if (strchr("uUzZ", f[0])) {
-        print_bytes(to, f[0], array, k, json);
+    } else if (strchr("uUzZw", f[0])) {
+        print_bytes(to, f, array, k, json);
     } else if (f[0] == 'd') {
         print_decimal(to, f, array->buffers[1], k);
     } else if (f[0] == 't') {
