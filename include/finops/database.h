@@ -56,11 +56,14 @@ FINOPS_API finops_code finops_database_open(finops_registry *registry, const cha
  * go on; the last one released takes the connection to the backend with it. NULL is fine.
  */
 FINOPS_API void finops_database_close(finops_database *database);
+/* The backend's name, "postgresql". Borrowed from the database. Any thread. */
 FINOPS_API const char *finops_database_backend(const finops_database *database);
+/* What it can do, told without connecting. Any thread. */
 FINOPS_API void finops_database_capabilities(const finops_database *database, finops_capabilities *ret);
 /* Asks the backend now; never fails for a database that is down: that is its answer. */
 FINOPS_API finops_code finops_database_health(finops_database *database, const finops_call *call,
                                               finops_health *ret, finops_error **err);
+/* The pool's figures at this moment. Any thread. */
 FINOPS_API void finops_database_pool(const finops_database *database, finops_pool_figures *ret);
 
 /* Zero stands for the default. */
@@ -75,7 +78,8 @@ typedef struct finops_monitor_options {
  * pool: what is too old is closed, `min` connections are kept. FINOPS_E_EXISTS when it does so already. */
 FINOPS_API finops_code finops_database_monitor(finops_database *database,
                                                const finops_monitor_options *options, finops_error **err);
-/* What the last check said, asked or by the monitor, and how long ago; FINOPS_E_NOT_FOUND before the first. */
+/* What the last check said, asked or by the monitor, and how long ago; FINOPS_E_NOT_FOUND before the first.
+ */
 FINOPS_API finops_code finops_database_last_health(finops_database *database, finops_health *ret,
                                                    int64_t *ret_age_us, finops_error **err);
 
@@ -91,19 +95,26 @@ FINOPS_API void finops_session_release(finops_session *session);
 FINOPS_API finops_code finops_session_execute(finops_session *session, const finops_statement *statement,
                                               struct ArrowArrayStream *ret_stream, int64_t *ret_changed,
                                               finops_error **err);
+/* All rows of the source or none. A stream is consumed, also on failure. */
 FINOPS_API finops_code finops_session_write(finops_session *session, const finops_write *write,
                                             const finops_source *source, finops_write_result *ret,
                                             finops_error **err);
+/* Readers see the old rows or the new ones; in an open transaction, when it commits. A stream is consumed. */
 FINOPS_API finops_code finops_session_replace_partition(finops_session *session,
                                                         const finops_partition *partition,
                                                         const finops_source *source, finops_write_result *ret,
                                                         finops_error **err);
+/* Columns of a table or view in order; none when it does not exist. */
 FINOPS_API finops_code finops_session_columns(finops_session *session, const char *schema, const char *table,
                                               finops_each_column each, void *arg, finops_error **err);
+/* Tables and views of a schema, of all but the system's when it is NULL. */
 FINOPS_API finops_code finops_session_tables(finops_session *session, const char *schema,
                                              finops_each_name each, void *arg, finops_error **err);
+/* FINOPS_E_ARGUMENT when a transaction is open; FINOPS_E_UNSUPPORTED where there are none. */
 FINOPS_API finops_code finops_session_begin(finops_session *session, finops_error **err);
+/* Never tried twice: when its outcome is unknown the error says so. */
 FINOPS_API finops_code finops_session_commit(finops_session *session, finops_error **err);
+/* Undoes all since begin; the session can be used on. Runs also when the user asked to stop. */
 FINOPS_API finops_code finops_session_rollback(finops_session *session, finops_error **err);
 
 /*
@@ -123,6 +134,7 @@ typedef struct finops_change {
     const char *to;   /* type of the stream */
     const char *reason;
 } finops_change;
+/* Compares and changes nothing; differences are told column by column. Texts are borrowed for the call. */
 FINOPS_API finops_code finops_session_validate(finops_session *session, const finops_write *write,
                                                const struct ArrowSchema *schema,
                                                void (*each)(const finops_change *change, void *arg),

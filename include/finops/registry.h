@@ -81,6 +81,7 @@ typedef void (*finops_registry_listener)(finops_registry_event_kind kind, const 
 /* *ret_id is for finops_registry_unsubscribe(), after which the listener is not called any more. */
 FINOPS_API finops_code finops_registry_subscribe(finops_registry *registry, finops_registry_listener listener,
                                                  void *arg, unsigned *ret_id, finops_error **err);
+/* Waits for a call of the listener that runs. An unknown id is fine. */
 FINOPS_API void finops_registry_unsubscribe(finops_registry *registry, unsigned id);
 
 /*

@@ -154,8 +154,11 @@ typedef struct finops_partition {
     const char *table;
     const char *column; /* rows whose column has this value (text); NULL: all rows, the table is made anew */
     const char *value;
-    /* Called when the new rows are stored and before they take the old ones' place: the moment to drop what
-     * hangs on the old table (views, with FINOPS_DATABASE_VIEWS_PIN_TABLES). May be NULL. */
+    /*
+     * Called once when the new rows stand under the table's name and the old ones are about to go: the moment
+     * to turn views from the old table to the new one (FINOPS_DATABASE_VIEWS_PIN_TABLES). Its failure is the
+     * call's. May be NULL.
+     */
     finops_code (*before_swap)(void *arg, finops_error **err);
     void *arg;
     const finops_call *call;

@@ -48,6 +48,7 @@ FINOPS_API void finops_error_advise(finops_error *err, const char *format, ...)
  * no more. Unknown numbers are FINOPS_E_DATABASE.
  */
 FINOPS_API int finops_stream_errno(finops_code code);
+/* The code that such an errno stands for. */
 FINOPS_API finops_code finops_stream_code(int errnum);
 
 #ifdef __cplusplus
