@@ -17,8 +17,8 @@ left_alone(finops_database *database, int64_t wait_us, finops_error **err)
 
     if (wait_us > 0)
         (void)fo_error_set(err, FINOPS_E_TRANSIENT,
-                           "%s is left alone for another %.0f s after %u failed connections in a row", name,
-                           (double)(wait_us + 999999) / 1000000, database->breaker.options.failures);
+                           "%s is left alone for another %lld s after %u failed connections in a row", name,
+                           (long long)((wait_us + 999999) / 1000000), database->breaker.options.failures);
     else
         (void)fo_error_set(err, FINOPS_E_TRANSIENT, "%s is left alone until a first connection works again",
                            name);

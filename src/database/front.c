@@ -10,10 +10,6 @@
 #include "config/config_internal.h"
 #include "database/front_internal.h"
 
-/* The registry is being written: a program linked without it must still link. */
-extern __typeof__(fo_registry_acquire_driver) fo_registry_acquire_driver __attribute__((weak));
-extern __typeof__(fo_registry_release_driver) fo_registry_release_driver __attribute__((weak));
-
 void
 finops_database_closep(finops_database **database)
 {
@@ -30,8 +26,7 @@ database_free(finops_database *database)
     fo_breaker_done(&database->breaker);
     (void)pthread_mutex_destroy(&database->health_lock);
     database->driver->close(database->self);
-    if (database->token)
-        fo_registry_release_driver(database->token);
+    fo_registry_release_driver(database->token);
     fo_free(database);
 }
 
@@ -45,8 +40,7 @@ fo_front_open(const finops_database_driver *driver, fo_driver_token *token, cons
     assert(driver && ret);
 
     if (!database) {
-        if (token)
-            fo_registry_release_driver(token);
+        fo_registry_release_driver(token);
         return fo_error_oom(err);
     }
     database->driver = driver;
@@ -161,8 +155,7 @@ finops_database_open(finops_registry *registry, const char *backend, const finop
     if (config && driver->options)
         fo_option_clear(driver->options, config);
     fo_free(config);
-    if (token)
-        fo_registry_release_driver(token);
+    fo_registry_release_driver(token);
     return rc;
 }
 

@@ -91,9 +91,9 @@ finops_database_health(finops_database *database, const finops_call *call, finop
         detail(&health, finops_error_text(why));
     }
     judge(database, &health);
-    fo_breaker_observe(&database->breaker,
-                       rc == FINOPS_OK && health.state == FINOPS_HEALTH_DOWN ? FO_VERDICT_BAD
-                                                                             : fo_verdict_of(rc));
+    fo_breaker_observe(&database->breaker, rc == FINOPS_OK && health.state == FINOPS_HEALTH_DOWN
+                                               ? FO_VERDICT_BAD
+                                               : fo_verdict_of(rc));
     (void)pthread_mutex_lock(&database->health_lock);
     database->health = health;
     database->health_us = fo_clock_monotonic();

@@ -88,8 +88,8 @@ static finops_code
 room_make(finops_session *session, const finops_partition *p, finops_write_mode *ret_mode, finops_error **err)
 {
     FO_AUTO(target_done) target t = { .column = p->column };
-    bool anew = !p->column &&
-                (session->database->capabilities.features & FINOPS_DATABASE_DDL_IN_TRANSACTION) != 0;
+    bool anew =
+        !p->column && (session->database->capabilities.features & FINOPS_DATABASE_DDL_IN_TRANSACTION) != 0;
     finops_code rc = finops_session_columns(session, p->schema, p->table, target_see, &t, err);
 
     if (rc != FINOPS_OK)

@@ -2,8 +2,9 @@
  * The pool: connections of one database, kept between uses.
  *
  * Who waits stands in a queue, each on a condition of its own, and what is given back goes to the one in
- * front: a connection when it is of the wanted kind, else the room for one. Everything slow (connecting, closing,
- * looking whether a connection is alive) is done outside the lock; `open` counts the room that was promised.
+ * front: a connection when it is of the wanted kind, else the room for one. Everything slow (connecting,
+ * closing, looking whether a connection is alive) is done outside the lock; `open` counts the room that was
+ * promised.
  */
 #include <assert.h>
 #include <errno.h>
@@ -65,8 +66,8 @@ fo_pool_new(finops_database *database, const finops_pool_options *options, fo_po
 {
     fo_pool *pool;
 
-    if (options && (options->max_lifetime_us < 0 || options->acquire_us < 0 || options->validate_idle_us < 0 ||
-                    options->idle_us < 0))
+    if (options && (options->max_lifetime_us < 0 || options->acquire_us < 0 ||
+                    options->validate_idle_us < 0 || options->idle_us < 0))
         return fo_error_set(err, FINOPS_E_ARGUMENT, "a time of the connection pool is negative");
     pool = fo_zalloc(sizeof(*pool));
     if (!pool)
@@ -336,6 +337,7 @@ place_take(fo_pool *pool, unsigned flags, const finops_call *call, finops_sessio
             return FINOPS_OK;
         }
         *ret_evicted = idle_take(pool, flags, true);
+        pool->figures.discarded += *ret_evicted != NULL;
         if (*ret_evicted)
             return FINOPS_OK;
     }

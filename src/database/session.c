@@ -1,5 +1,5 @@
-/* A session: each call of the driver with its arguments checked, its transaction kept in mind and its failures
- * noted. */
+/* A session: each call of the driver with its arguments checked, its transaction kept in mind and its
+ * failures noted. */
 #include "database/session.h"
 
 #include <assert.h>
