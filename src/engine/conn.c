@@ -2,6 +2,7 @@
 #include "engine/engine_internal.h"
 
 #include <assert.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/mem.h"
@@ -69,31 +70,50 @@ fo_conn_native(fo_conn *conn)
     return conn->native;
 }
 
-/* What was begun must be undone by the one who stops, too. */
 static bool
-is_rollback(const char *sql)
+is_word(const char *sql, const char *word)
 {
-    return strncasecmp(sql, "rollback", sizeof("rollback") - 1) == 0;
+    return strncasecmp(sql, word, strlen(word)) == 0;
+}
+
+/*
+ * What was begun must be undone by the one who stops, too. A commit that has begun is not stopped: a stop that
+ * came while it tidies up would be told as the failure of what others can see already.
+ */
+static finops_code
+exec_begin(fo_conn *conn, const char *sql, bool *ret_watched, finops_error **err)
+{
+    finops_code rc;
+
+    *ret_watched = false;
+    if (is_word(sql, "rollback"))
+        return FINOPS_OK;
+    rc = fo_watch_begin(conn, err);
+    if (rc == FINOPS_OK && is_word(sql, "commit"))
+        fo_watch_end(conn);
+    else
+        *ret_watched = rc == FINOPS_OK;
+    return rc;
 }
 
 finops_code
 fo_conn_exec(fo_conn *conn, const char *sql, finops_error **err)
 {
     duckdb_result result = { 0 };
-    finops_code rc = FINOPS_OK;
+    finops_code rc;
     bool watched;
 
     assert(conn && sql);
-    watched = !is_rollback(sql);
-    if (watched)
-        rc = fo_watch_begin(conn, err);
+    rc = exec_begin(conn, sql, &watched, err);
     if (rc != FINOPS_OK)
         return rc;
     if (duckdb_query(conn->native, sql, &result) != DuckDBSuccess)
         rc = fo_engine_error_result(err, &result);
     duckdb_destroy_result(&result);
-    if (watched)
+    if (watched) {
+        rc = fo_watch_outcome(conn, rc, err);
         fo_watch_end(conn);
+    }
     return rc;
 }
 
@@ -132,6 +152,23 @@ fo_conn_prepare(fo_conn *conn, const char *sql, const fo_param *params, size_t n
     return rc;
 }
 
+/* CREATE TABLE … AS tells its rows as a result of one number. */
+static int64_t
+rows_changed(duckdb_result *result)
+{
+    int64_t n = (int64_t)duckdb_rows_changed(result);
+    duckdb_data_chunk chunk;
+
+    if (duckdb_result_statement_type(*result) != DUCKDB_STATEMENT_TYPE_CREATE ||
+        duckdb_column_count(result) != 1 || duckdb_column_type(result, 0) != DUCKDB_TYPE_BIGINT)
+        return n;
+    chunk = duckdb_fetch_chunk(*result);
+    if (chunk && duckdb_data_chunk_get_size(chunk) == 1)
+        n = *(int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
+    duckdb_destroy_data_chunk(&chunk);
+    return n;
+}
+
 finops_code
 fo_conn_bind_exec(fo_conn *conn, const char *sql, const fo_param *params, size_t n, int64_t *ret_changed,
                   finops_error **err)
@@ -139,9 +176,10 @@ fo_conn_bind_exec(fo_conn *conn, const char *sql, const fo_param *params, size_t
     duckdb_prepared_statement stmt = NULL;
     duckdb_result result = { 0 };
     finops_code rc;
+    bool watched;
 
     assert(conn && sql);
-    rc = fo_watch_begin(conn, err);
+    rc = exec_begin(conn, sql, &watched, err);
     if (rc != FINOPS_OK)
         return rc;
     rc = fo_conn_prepare(conn, sql, params, n, &stmt, err);
@@ -149,10 +187,13 @@ fo_conn_bind_exec(fo_conn *conn, const char *sql, const fo_param *params, size_t
         if (duckdb_execute_prepared(stmt, &result) != DuckDBSuccess)
             rc = fo_engine_error_result(err, &result);
         else if (ret_changed)
-            *ret_changed = (int64_t)duckdb_rows_changed(&result);
+            *ret_changed = rows_changed(&result);
         duckdb_destroy_result(&result);
         duckdb_destroy_prepare(&stmt);
     }
-    fo_watch_end(conn);
+    if (watched) {
+        rc = fo_watch_outcome(conn, rc, err);
+        fo_watch_end(conn);
+    }
     return rc;
 }

@@ -16,6 +16,8 @@
 #include "base/str.h"
 #include "finops/arrow.h"
 
+struct finops_call; /* finops/sys/database_driver.h */
+
 typedef struct fo_engine fo_engine;
 typedef struct fo_conn fo_conn;
 
@@ -48,6 +50,14 @@ void fo_conn_closep(fo_conn **conn);
  * again.
  */
 void fo_conn_set_cancel(fo_conn *conn, const fo_cancel *cancel);
+/*
+ * The same for a call with a deadline: FINOPS_E_TIMEOUT past it. From here on its `cancelled` and `progress`
+ * are called, by a thread of the connection, while a statement runs or a stream is open; neither may use the
+ * connection but to cancel. Copied; NULL: no call.
+ */
+void fo_conn_set_call(fo_conn *conn, const struct finops_call *call);
+/* Ends the statement that runs, if one does, with FINOPS_E_CANCELLED. Any thread. */
+void fo_conn_cancel(fo_conn *conn);
 /* 0..1 of the running statement, negative when unknown. Any thread. */
 double fo_conn_progress(fo_conn *conn);
 /* Progress is unknown until this was called; it makes small statements slower. */
@@ -113,5 +123,8 @@ void fo_sql_literal(fo_str *sql, const char *text); /* NULL gives NULL */
  * file alone.
  */
 void fo_sql_file(fo_str *sql, const char *address);
+
+/* Where a statement ends: before the semicolon, blanks and comments that follow it. */
+size_t fo_sql_end(const char *sql);
 
 #endif

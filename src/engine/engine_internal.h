@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "engine/engine.h"
+#include "finops/sys/database_driver.h"
 
 struct fo_csv_state;
 struct fo_exact_state;
@@ -27,9 +28,12 @@ struct fo_conn {
     pthread_cond_t wake;
     pthread_t watcher; /* interrupts the statement that runs when `cancel` is requested */
     bool watching;     /* the thread exists */
+    bool asleep;       /* it waits for a signal */
     bool quit;
     unsigned running; /* statements and open streams to interrupt */
     const fo_cancel *cancel;
+    finops_call call; /* all zero: none */
+    finops_code stop; /* why what runs has to end; FINOPS_OK: it has not */
 };
 
 /*
@@ -62,19 +66,17 @@ finops_code fo_engine_error_data(finops_error **err, duckdb_error_data data);
 /* The error of a failed result, which stays the caller's. */
 finops_code fo_engine_error_result(finops_error **err, duckdb_result *result);
 
-/* watch.c: brackets a running statement, so that a cancel reaches it. */
+/* watch.c: brackets a running statement, so that a cancel or its deadline reaches it. */
 
 void fo_watch_init(fo_conn *conn);
 void fo_watch_done(fo_conn *conn);
-/* FINOPS_E_CANCELLED, with no bracket opened, when the cancel was requested already. */
+/* FINOPS_E_CANCELLED or _TIMEOUT, with no bracket opened, when it should have ended before it began. */
 finops_code fo_watch_begin(fo_conn *conn, finops_error **err);
 void fo_watch_end(fo_conn *conn);
-bool fo_watch_cancelled(fo_conn *conn);
-
-/* sql.c */
-
-/* Where a statement ends: before the semicolon, blanks and comments that follow it. */
-size_t fo_sql_end(const char *sql);
+/* FINOPS_OK, or why what runs has to end, as an error. */
+finops_code fo_watch_check(fo_conn *conn, finops_error **err);
+/* What rc and *err of the statement that runs become when it was made to end. */
+finops_code fo_watch_outcome(fo_conn *conn, finops_code rc, finops_error **err);
 
 /* conn.c */
 

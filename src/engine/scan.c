@@ -4,7 +4,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -104,6 +106,101 @@ fo_engine_scan_error(struct ArrowArrayStream *stream, finops_code rc, finops_err
         *err = FO_TAKE(s->error);
     }
     return s->rc;
+}
+
+struct fo_scan {
+    struct ArrowArrayStream stream;
+    fo_conn *conn;     /* its own: the statement's is in a transaction, which may write to one database only */
+    char name[32];     /* of the database in memory; "" until there is one */
+    char relation[48];
+};
+
+static finops_code
+scan_attach(fo_scan *scan, finops_error **err)
+{
+    static atomic_uint count;
+    char name[sizeof(scan->name)], sql[128];
+    finops_code rc;
+
+    (void)snprintf(name, sizeof(name), "finops_rows_%u", atomic_fetch_add(&count, 1));
+    (void)snprintf(sql, sizeof(sql), "ATTACH ':memory:' AS %s", name);
+    rc = fo_conn_exec(scan->conn, sql, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    memcpy(scan->name, name, sizeof(name));
+    (void)snprintf(scan->relation, sizeof(scan->relation), "%s.main.r", name);
+    (void)snprintf(sql, sizeof(sql), "USE %s", name);
+    return fo_conn_exec(scan->conn, sql, err);
+}
+
+finops_code
+fo_scan_open(fo_engine *engine, struct ArrowArrayStream *stream, fo_scan **ret, finops_error **err)
+{
+    FO_AUTO(fo_scan_closep) fo_scan *scan = fo_zalloc(sizeof(*scan));
+    finops_code rc;
+
+    assert(engine && stream && stream->release && ret);
+    if (!scan) {
+        stream->release(stream);
+        return fo_error_oom(err);
+    }
+    scan->stream = *stream;
+    stream->release = NULL;
+    rc = fo_conn_open(engine, &scan->conn, err);
+    if (rc == FINOPS_OK)
+        rc = scan_attach(scan, err);
+    if (rc == FINOPS_OK)
+        rc = fo_engine_scan_stream(scan->conn, "r", &scan->stream, err);
+    if (rc == FINOPS_OK)
+        *ret = FO_TAKE(scan);
+    return rc;
+}
+
+const char *
+fo_scan_relation(const fo_scan *scan)
+{
+    assert(scan);
+    return scan->relation;
+}
+
+finops_code
+fo_scan_error(fo_scan *scan, finops_code rc, finops_error **err)
+{
+    assert(scan);
+    return fo_engine_scan_error(&scan->stream, rc, err);
+}
+
+/* A database cannot be detached by the one who uses it; with the connection that use ends. */
+static void
+scan_detach(fo_scan *scan)
+{
+    char sql[96];
+    FO_AUTO(fo_conn_closep) fo_conn *conn = NULL;
+
+    if (!*scan->name || fo_conn_open(scan->conn->engine, &conn, NULL) != FINOPS_OK)
+        return;
+    (void)snprintf(sql, sizeof(sql), "DETACH DATABASE IF EXISTS %s", scan->name);
+    (void)fo_conn_exec(conn, sql, NULL);
+}
+
+void
+fo_scan_close(fo_scan *scan)
+{
+    if (!scan)
+        return;
+    if (scan->conn)
+        scan_detach(scan);
+    fo_conn_close(scan->conn);
+    if (scan->stream.release)
+        scan->stream.release(&scan->stream);
+    fo_free(scan);
+}
+
+void
+fo_scan_closep(fo_scan **scan)
+{
+    fo_scan_close(*scan);
+    *scan = NULL;
 }
 
 static finops_code

@@ -18,6 +18,21 @@ finops_code fo_engine_scan_stream(fo_conn *conn, const char *name, struct ArrowA
 finops_code fo_engine_scan_error(struct ArrowArrayStream *stream, finops_code rc, finops_error **err);
 
 /*
+ * The same for the rows of a statement on a database in a file, also in the middle of a transaction: the view
+ * is in a database of its own, in memory, which goes with the scan. The stream is taken, also on failure. Any
+ * number at a time.
+ */
+typedef struct fo_scan fo_scan;
+finops_code fo_scan_open(fo_engine *engine, struct ArrowArrayStream *stream, fo_scan **ret,
+                         finops_error **err);
+/* What to write after FROM; to be read once. Borrowed. */
+const char *fo_scan_relation(const fo_scan *scan);
+/* As fo_engine_scan_error. */
+finops_code fo_scan_error(fo_scan *scan, finops_code rc, finops_error **err);
+void fo_scan_close(fo_scan *scan);
+void fo_scan_closep(fo_scan **scan);
+
+/*
  * Writes the stream as a Parquet file (zstd), a temporary file beside the target that takes its name when it
  * is complete. Consumes the stream (releases it). An error of the stream is handed on with its code. `cancel`
  * may be NULL.

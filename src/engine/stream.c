@@ -80,13 +80,15 @@ stream_next(struct ArrowArrayStream *self, struct ArrowArray *out)
 
     *out = (struct ArrowArray){ 0 };
     /* The engine goes on giving what it has buffered. */
-    if (fo_watch_cancelled(s->conn))
-        return finops_stream_errno(fo_error_set(err, FINOPS_E_CANCELLED, "stopped"));
+    rc = fo_watch_check(s->conn, err);
+    if (rc != FINOPS_OK)
+        return finops_stream_errno(rc);
     chunk = duckdb_fetch_chunk(s->result);
     if (chunk)
         rc = fo_engine_error_data(err, duckdb_data_chunk_to_arrow(s->options, chunk, out));
     else if (duckdb_result_error(&s->result))
         rc = fo_engine_error_result(err, &s->result);
+    rc = fo_watch_outcome(s->conn, rc, err);
     duckdb_destroy_data_chunk(&chunk);
     return rc == FINOPS_OK ? 0 : finops_stream_errno(rc);
 }
@@ -123,10 +125,10 @@ fo_conn_stream(fo_conn *conn, const char *sql, const fo_param *params, size_t n,
         return rc;
     s->watched = true;
     rc = fo_conn_prepare(conn, sql, params, n, &s->stmt, err);
+    if (rc == FINOPS_OK && duckdb_execute_prepared_streaming(s->stmt, &s->result) != DuckDBSuccess)
+        rc = fo_engine_error_result(err, &s->result);
     if (rc != FINOPS_OK)
-        return rc;
-    if (duckdb_execute_prepared_streaming(s->stmt, &s->result) != DuckDBSuccess)
-        return fo_engine_error_result(err, &s->result);
+        return fo_watch_outcome(conn, rc, err);
     s->options = duckdb_result_get_arrow_options(&s->result);
     *ret = (struct ArrowArrayStream){ stream_schema, stream_next, stream_last_error, stream_release,
                                       FO_TAKE(s) };

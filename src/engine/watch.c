@@ -1,5 +1,6 @@
 /*
- * A connection's watcher: a thread that interrupts the running statement soon after its cancel was requested.
+ * A connection's watcher: a thread that interrupts the running statement soon after its cancel was requested
+ * or its deadline passed, and tells how far it is.
  *
  * Polling from the thread that runs the statement would cost nothing, but it stops nothing while that thread
  * works on a task of its own. The engine clears an interrupt when the next statement begins, so that one
@@ -10,15 +11,30 @@
 #include <assert.h>
 #include <time.h>
 
-#define WATCH_NS 20000000L /* how often a running statement's cancel is looked at */
+#include "base/clock.h"
 
+#define WATCH_NS 20000000L /* how often a running statement is looked at */
+#define WATCH_IDLE 25      /* looks without a statement after which the thread waits to be woken */
+#define WATCH_PROGRESS 5   /* looks between two reports of progress */
+
+static bool
+watch_wanted(const fo_conn *conn)
+{
+    return conn->cancel || conn->call.cancelled || conn->call.deadline_us || conn->call.progress ||
+           conn->stop != FINOPS_OK;
+}
+
+/* Waking the thread for each statement would cost more than a small statement does: it looks around for a
+ * while before it goes to sleep. */
 static void
-watch_wait(fo_conn *conn)
+watch_wait(fo_conn *conn, unsigned idle)
 {
     struct timespec until;
 
-    if (conn->running == 0 || !conn->cancel) {
+    if (idle > WATCH_IDLE) {
+        conn->asleep = true;
         (void)pthread_cond_wait(&conn->wake, &conn->lock);
+        conn->asleep = false;
         return;
     }
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
@@ -30,16 +46,48 @@ watch_wait(fo_conn *conn)
     (void)pthread_cond_timedwait(&conn->wake, &conn->lock, &until);
 }
 
+static finops_code
+watch_look(fo_conn *conn)
+{
+    const finops_call *call = &conn->call;
+
+    if (conn->stop != FINOPS_OK)
+        return conn->stop;
+    if (fo_cancelled(conn->cancel) || (call->cancelled && call->cancelled(call->arg)))
+        conn->stop = FINOPS_E_CANCELLED;
+    else if (call->deadline_us && fo_clock_monotonic() >= call->deadline_us)
+        conn->stop = FINOPS_E_TIMEOUT;
+    return conn->stop;
+}
+
+static void
+watch_progress(fo_conn *conn)
+{
+    duckdb_query_progress_type progress;
+
+    if (!conn->call.progress)
+        return;
+    progress = duckdb_query_progress(conn->native);
+    conn->call.progress(progress.percentage < 0 ? -1 : progress.percentage / 100,
+                        (int64_t)progress.rows_processed, conn->call.arg);
+}
+
 static void *
 watch_main(void *arg)
 {
     fo_conn *conn = arg;
+    unsigned idle = 0, looks = 0;
 
     (void)pthread_mutex_lock(&conn->lock);
     while (!conn->quit) {
-        watch_wait(conn);
-        if (conn->running > 0 && fo_cancelled(conn->cancel))
+        watch_wait(conn, idle);
+        idle = conn->running > 0 && watch_wanted(conn) ? 0 : idle + 1;
+        if (idle > 0)
+            continue;
+        if (watch_look(conn) != FINOPS_OK)
             duckdb_interrupt(conn->native);
+        else if (++looks % WATCH_PROGRESS == 0)
+            watch_progress(conn);
     }
     (void)pthread_mutex_unlock(&conn->lock);
     return NULL;
@@ -49,8 +97,13 @@ void
 fo_watch_init(fo_conn *conn)
 {
     pthread_condattr_t attr;
+    pthread_mutexattr_t recursive;
 
-    (void)pthread_mutex_init(&conn->lock, NULL);
+    (void)pthread_mutexattr_init(&recursive);
+    /* What the watcher calls may cancel. */
+    (void)pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    (void)pthread_mutex_init(&conn->lock, &recursive);
+    (void)pthread_mutexattr_destroy(&recursive);
     (void)pthread_condattr_init(&attr);
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&conn->wake, &attr);
@@ -70,22 +123,40 @@ fo_watch_done(fo_conn *conn)
     (void)pthread_mutex_destroy(&conn->lock);
 }
 
+/* The thread, or awake, once there is something to look at. The lock is held. */
+static bool
+watch_start(fo_conn *conn)
+{
+    if (!watch_wanted(conn))
+        return true;
+    if (!conn->watching)
+        conn->watching = pthread_create(&conn->watcher, NULL, watch_main, conn) == 0;
+    else if (conn->asleep)
+        (void)pthread_cond_signal(&conn->wake);
+    return conn->watching;
+}
+
+static finops_code
+watch_told(finops_code why, finops_error **err)
+{
+    if (why == FINOPS_E_TIMEOUT)
+        return fo_error_set(err, why, "the deadline passed");
+    return why == FINOPS_OK ? why : fo_error_set(err, why, "stopped");
+}
+
 finops_code
 fo_watch_begin(fo_conn *conn, finops_error **err)
 {
-    finops_code rc = FINOPS_OK;
+    finops_code rc;
 
     (void)pthread_mutex_lock(&conn->lock);
-    if (fo_cancelled(conn->cancel))
-        rc = fo_error_set(err, FINOPS_E_CANCELLED, "stopped");
-    else if (conn->cancel && !conn->watching && pthread_create(&conn->watcher, NULL, watch_main, conn) != 0)
+    if (conn->running == 0)
+        conn->stop = FINOPS_OK;
+    rc = watch_told(watch_look(conn), err);
+    if (rc == FINOPS_OK && !watch_start(conn))
         rc = fo_error_set(err, FINOPS_E_MEMORY, "start the thread that can stop statements");
-    else if (conn->cancel)
-        conn->watching = true;
-    if (rc == FINOPS_OK) {
+    if (rc == FINOPS_OK)
         conn->running++;
-        (void)pthread_cond_signal(&conn->wake);
-    }
     (void)pthread_mutex_unlock(&conn->lock);
     return rc;
 }
@@ -99,15 +170,28 @@ fo_watch_end(fo_conn *conn)
     (void)pthread_mutex_unlock(&conn->lock);
 }
 
-bool
-fo_watch_cancelled(fo_conn *conn)
+finops_code
+fo_watch_check(fo_conn *conn, finops_error **err)
 {
-    bool cancelled;
+    finops_code why;
 
     (void)pthread_mutex_lock(&conn->lock);
-    cancelled = fo_cancelled(conn->cancel);
+    why = watch_look(conn);
     (void)pthread_mutex_unlock(&conn->lock);
-    return cancelled;
+    return watch_told(why, err);
+}
+
+finops_code
+fo_watch_outcome(fo_conn *conn, finops_code rc, finops_error **err)
+{
+    finops_code why;
+
+    if (rc == FINOPS_OK)
+        return rc;
+    (void)pthread_mutex_lock(&conn->lock);
+    why = conn->stop;
+    (void)pthread_mutex_unlock(&conn->lock);
+    return why == FINOPS_OK ? rc : watch_told(why, err);
 }
 
 void
@@ -117,5 +201,27 @@ fo_conn_set_cancel(fo_conn *conn, const fo_cancel *cancel)
     (void)pthread_mutex_lock(&conn->lock);
     conn->cancel = cancel;
     (void)pthread_cond_signal(&conn->wake);
+    (void)pthread_mutex_unlock(&conn->lock);
+}
+
+void
+fo_conn_set_call(fo_conn *conn, const finops_call *call)
+{
+    assert(conn);
+    (void)pthread_mutex_lock(&conn->lock);
+    conn->call = call ? *call : (finops_call){ 0 };
+    (void)pthread_mutex_unlock(&conn->lock);
+}
+
+void
+fo_conn_cancel(fo_conn *conn)
+{
+    assert(conn);
+    (void)pthread_mutex_lock(&conn->lock);
+    if (conn->running > 0) {
+        conn->stop = FINOPS_E_CANCELLED;
+        (void)watch_start(conn); /* it repeats the interrupt, which a statement about to begin does not see */
+        duckdb_interrupt(conn->native);
+    }
     (void)pthread_mutex_unlock(&conn->lock);
 }
