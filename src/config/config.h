@@ -24,6 +24,8 @@ typedef struct fo_config_section {
 /* All sections, parents first, ended by a NULL path: parsing, schema and reference come from this one list.
  */
 extern const fo_config_section fo_config_sections[];
+/* Of [database.duckdb]: what fills fo_duckdb_settings. */
+extern const finops_option fo_duckdb_options[];
 
 /* A value given on the command line: dotted key ("aws.bucket"), text, and how it was spelled ("--bucket"). */
 typedef struct fo_config_override {

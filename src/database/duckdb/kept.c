@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -44,12 +43,13 @@ kept_log_is_empty(const char *database_path)
 fo_kept_mark
 fo_kept_mark_of(const char *database_path)
 {
-    fo_kept_mark mark = { "" };
-    FO_AUTO(fo_fd_closep) int fd = open(database_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    fo_kept_mark mark = FO_KEPT_MARK_INIT;
+    int fd = open(database_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     FO_AUTO(fo_freep) char *header = fo_alloc(HEADER_BYTES);
     char hex[FO_SHA256_HEX];
     struct stat st;
 
+    mark.fd = fd;
     if (fd < 0 || !header || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return mark;
     if (pread(fd, header, HEADER_BYTES, 0) != (ssize_t)HEADER_BYTES || !kept_log_is_empty(database_path))
@@ -60,6 +60,14 @@ fo_kept_mark_of(const char *database_path)
              (uintmax_t)st.st_ino, (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
              hex);
     return mark;
+}
+
+void
+fo_kept_mark_done(fo_kept_mark *mark)
+{
+    if (mark->fd >= 0)
+        (void)close(mark->fd);
+    mark->fd = -1;
 }
 
 void
@@ -227,7 +235,7 @@ fo_kept_open(const char *database_path)
     FO_AUTO(fo_freep) char *path = kept_path(database_path);
     FO_AUTO(fo_str_done) fo_str text = FO_STR_MAX(KEPT_MAX);
     FO_AUTO(json_decrefp) json_t *json = NULL;
-    fo_kept_mark mark;
+    FO_AUTO(fo_kept_mark_done) fo_kept_mark mark = FO_KEPT_MARK_INIT;
 
     if (!path || fo_file_read(path, KEPT_MAX, &text, NULL) != FINOPS_OK)
         return NULL;

@@ -14,16 +14,25 @@
 
 #define FO_KEPT_MARK 256
 
-/* What tells one state of a database file from every other. "" while its log holds what the file does not. */
+/*
+ * What tells one state of a database file from every other. "" while its log holds what the file does not.
+ *
+ * It holds the file open: closing any descriptor of a file gives up all locks that the process has on it, and
+ * so those of an engine. Done with it when the engine has closed the file.
+ */
 typedef struct fo_kept_mark {
     char text[FO_KEPT_MARK];
+    int fd; /* -1 */
 } fo_kept_mark;
 
+#define FO_KEPT_MARK_INIT ((fo_kept_mark){ "", -1 })
+
 fo_kept_mark fo_kept_mark_of(const char *database_path);
+void fo_kept_mark_done(fo_kept_mark *mark);
 
 typedef struct fo_kept fo_kept;
 
-/* NULL when there are no answers for the file as it is now, for whatever reason. */
+/* NULL when there are no answers for the file as it is now, for whatever reason. The process has it not open. */
 fo_kept *fo_kept_open(const char *database_path);
 /* The rows of a statement, borrowed; NULL when its answer was not kept. */
 const fo_rows *fo_kept_rows(const fo_kept *kept, const char *sql);

@@ -48,8 +48,9 @@ statement_may_run(duckdb_statement_type type, const char *sql)
            !strcasestr(sql, "analyse");
 }
 
-finops_code
-fo_read_only_check(fo_conn *conn, const char *sql, finops_error **err)
+/* The kind of the one statement that sql is. */
+static finops_code
+statement_type(fo_conn *conn, const char *sql, duckdb_statement_type *ret, finops_error **err)
 {
     duckdb_extracted_statements statements = NULL;
     duckdb_prepared_statement prepared = NULL;
@@ -66,14 +67,34 @@ fo_read_only_check(fo_conn *conn, const char *sql, finops_error **err)
                DuckDBError) {
         rc = fo_error_set(err, FINOPS_E_DATABASE, "%s", duckdb_prepare_error(prepared));
     } else {
-        duckdb_statement_type type = duckdb_prepared_statement_type(prepared);
-        if (!statement_may_run(type, sql)) {
-            rc = fo_error_set(err, FINOPS_E_USAGE, "the statement does more than read");
-            fo_error_hint(err, "queries are read-only; finops query --write allows changes");
-        }
+        *ret = duckdb_prepared_statement_type(prepared);
     }
     duckdb_destroy_prepare(&prepared);
     duckdb_destroy_extracted(&statements);
+    return rc;
+}
+
+finops_code
+fo_statement_selects(fo_conn *conn, const char *sql, bool *ret, finops_error **err)
+{
+    duckdb_statement_type type = DUCKDB_STATEMENT_TYPE_INVALID;
+    finops_code rc = statement_type(conn, sql, &type, err);
+
+    if (rc == FINOPS_OK)
+        *ret = type == DUCKDB_STATEMENT_TYPE_SELECT;
+    return rc;
+}
+
+finops_code
+fo_read_only_check(fo_conn *conn, const char *sql, finops_error **err)
+{
+    duckdb_statement_type type = DUCKDB_STATEMENT_TYPE_INVALID;
+    finops_code rc = statement_type(conn, sql, &type, err);
+
+    if (rc == FINOPS_OK && !statement_may_run(type, sql)) {
+        rc = fo_error_set(err, FINOPS_E_USAGE, "the statement does more than read");
+        fo_error_hint(err, "queries are read-only; finops query --write allows changes");
+    }
     return rc;
 }
 

@@ -30,4 +30,7 @@ bool fo_remote_reachable(const char *database_path);
 /* FINOPS_E_USAGE unless sql is one statement that only reads. */
 finops_code fo_read_only_check(fo_conn *conn, const char *sql, finops_error **err);
 
+/* Whether sql, one statement, is a SELECT, or what the engine takes for one: SHOW, DESCRIBE, FROM, VALUES. */
+finops_code fo_statement_selects(fo_conn *conn, const char *sql, bool *ret, finops_error **err);
+
 #endif

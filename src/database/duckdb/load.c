@@ -1,0 +1,266 @@
+/* Rows into tables: from an Arrow stream, or from a SELECT of the engine's own. */
+#include "database/duckdb/driver_internal.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/scan.h"
+
+/* One load while it runs. */
+typedef struct load {
+    fo_duckdb_link *c;
+    fo_conn *conn;
+    const char *schema, *name;
+    fo_str table;  /* both, quoted */
+    fo_scan *scan; /* NULL: the rows come from a SELECT of the caller */
+    fo_str select; /* what gives the rows */
+    bool own;      /* the transaction is ours, not the caller's */
+    int64_t begin;
+} load;
+
+static void
+load_init(load *l, fo_duckdb_link *c, const char *schema, const char *name)
+{
+    *l = (load){ .c = c,
+                 .schema = schema ? schema : "main",
+                 .name = name,
+                 .table = FO_STR_INIT,
+                 .select = FO_STR_INIT,
+                 .begin = fo_clock_monotonic() };
+    fo_sql_ident(&l->table, l->schema);
+    fo_str_addc(&l->table, '.');
+    fo_sql_ident(&l->table, l->name);
+}
+
+/* Opens what gives the rows, and a transaction unless there is one. Takes the stream. */
+static finops_code
+load_begin(load *l, const finops_source *source, const finops_call *call, finops_error **err)
+{
+    finops_code rc = fo_duckdb_begin_call(l->c, call, &l->conn, err);
+
+    if (rc != FINOPS_OK) {
+        if (source->stream)
+            source->stream->release(source->stream);
+        return rc;
+    }
+    if (source->stream) {
+        rc = fo_scan_open(fo_duckdb_engine(l->c), source->stream, &l->scan, err);
+        if (rc == FINOPS_OK)
+            fo_str_addf(&l->select, "SELECT * FROM %s", fo_scan_relation(l->scan));
+    } else {
+        fo_str_addn(&l->select, source->sql, fo_sql_end(source->sql));
+    }
+    if (rc == FINOPS_OK)
+        rc = fo_str_check(&l->select, err);
+    if (rc == FINOPS_OK)
+        rc = fo_str_check(&l->table, err);
+    if (rc == FINOPS_OK && !l->c->transaction) {
+        rc = fo_conn_exec(l->conn, "BEGIN", err);
+        l->own = rc == FINOPS_OK;
+    }
+    return rc;
+}
+
+/* Keeps or undoes what was done; rc is what came of it. */
+static finops_code
+load_end(load *l, finops_code rc, int64_t rows, finops_write_result *ret, finops_error **err)
+{
+    if (l->scan)
+        rc = fo_scan_error(l->scan, rc, err);
+    if (rc == FINOPS_OK && l->own)
+        rc = fo_conn_exec(l->conn, "COMMIT", err);
+    if (rc != FINOPS_OK && l->own)
+        (void)fo_conn_exec(l->conn, "ROLLBACK", NULL);
+    if (l->conn)
+        fo_link_end(l->c->link);
+    if (rc == FINOPS_OK && ret)
+        *ret = (finops_write_result){ .rows = rows,
+                                      .seconds = (double)(fo_clock_monotonic() - l->begin) / 1e6 };
+    fo_scan_close(l->scan);
+    fo_str_done(&l->table);
+    fo_str_done(&l->select);
+    return rc;
+}
+
+/* One statement: `before`, the table, `between`, and what gives the rows when it is to be there. */
+static finops_code
+load_run(load *l, const char *before, const char *between, bool rows, int64_t *ret_rows, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    finops_code rc;
+
+    fo_str_add(&sql, before);
+    fo_str_add(&sql, fo_str_z(&l->table));
+    fo_str_add(&sql, between);
+    if (rows)
+        fo_str_add(&sql, fo_str_z(&l->select));
+    rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_conn_bind_exec(l->conn, fo_str_z(&sql), NULL, 0, ret_rows, err) : rc;
+}
+
+static finops_code
+load_create(load *l, int64_t *ret_rows, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    finops_code rc;
+
+    fo_str_add(&sql, "CREATE SCHEMA IF NOT EXISTS ");
+    fo_sql_ident(&sql, l->schema);
+    rc = fo_str_check(&sql, err);
+    if (rc == FINOPS_OK)
+        rc = fo_conn_exec(l->conn, fo_str_z(&sql), err);
+    return rc == FINOPS_OK ? load_run(l, "CREATE TABLE ", " AS ", true, ret_rows, err) : rc;
+}
+
+static finops_code
+load_append(load *l, int64_t *ret_rows, finops_error **err)
+{
+    return load_run(l, "INSERT INTO ", " BY NAME ", true, ret_rows, err);
+}
+
+/* "schema_name = … AND table_name = …" of the catalog's functions. */
+static void
+add_where(const load *l, fo_str *sql)
+{
+    fo_str_add(sql, "database_name = current_database() AND lower(schema_name) = lower(");
+    fo_sql_literal(sql, l->schema);
+    fo_str_add(sql, ") AND lower(table_name) = lower(");
+    fo_sql_literal(sql, l->name);
+    fo_str_addc(sql, ')');
+}
+
+static finops_code
+load_exists(load *l, bool *ret, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    finops_code rc;
+
+    fo_str_add(&sql, "SELECT count(*) FROM duckdb_tables() WHERE ");
+    add_where(l, &sql);
+    rc = fo_str_check(&sql, err);
+    if (rc == FINOPS_OK)
+        rc = fo_conn_rows(l->conn, fo_str_z(&sql), NULL, 0, &rows, err);
+    if (rc == FINOPS_OK)
+        *ret = fo_rows_int(rows, 0, 0) > 0;
+    return rc;
+}
+
+/* The columns that the rows have and the table has not, with their types. */
+static finops_code
+load_missing(load *l, fo_rows **ret, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    finops_code rc;
+
+    fo_str_addf(&sql,
+                "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM (%s)) WHERE lower(column_name) "
+                "NOT IN (SELECT lower(column_name) FROM duckdb_columns() WHERE ",
+                fo_str_z(&l->select));
+    add_where(l, &sql);
+    fo_str_addc(&sql, ')');
+    rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_conn_rows(l->conn, fo_str_z(&sql), NULL, 0, ret, err) : rc;
+}
+
+/* Gives the table the columns it lacks. */
+static finops_code
+load_widen(load *l, finops_error **err)
+{
+    FO_AUTO(fo_rows_freep) fo_rows *missing = NULL;
+    finops_code rc = load_missing(l, &missing, err);
+
+    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(missing); i++) {
+        FO_AUTO(fo_str_done) fo_str column = FO_STR_INIT;
+
+        fo_str_add(&column, " ADD COLUMN ");
+        fo_sql_ident(&column, fo_rows_text(missing, i, 0));
+        fo_str_addf(&column, " %s", fo_rows_text(missing, i, 1));
+        rc = fo_str_check(&column, err);
+        if (rc == FINOPS_OK)
+            rc = load_run(l, "ALTER TABLE ", fo_str_z(&column), false, NULL, err);
+    }
+    return rc;
+}
+
+static finops_code
+load_write(load *l, finops_write_mode mode, int64_t *ret_rows, finops_error **err)
+{
+    bool exists = mode == FINOPS_WRITE_APPEND;
+    finops_code rc = FINOPS_OK;
+
+    if (mode == FINOPS_WRITE_WIDEN)
+        rc = load_exists(l, &exists, err);
+    if (rc == FINOPS_OK && !exists)
+        return load_create(l, ret_rows, err);
+    if (rc == FINOPS_OK && mode == FINOPS_WRITE_WIDEN)
+        rc = load_widen(l, err);
+    return rc == FINOPS_OK ? load_append(l, ret_rows, err) : rc;
+}
+
+finops_code
+fo_duckdb_write(void *conn, const finops_write *write, const finops_source *source, finops_write_result *ret,
+                finops_error **err)
+{
+    load l;
+    int64_t rows = 0;
+    finops_code rc;
+
+    assert(conn && write && write->table && source && (source->stream || source->sql));
+    load_init(&l, conn, write->schema, write->table);
+    rc = load_begin(&l, source, write->call, err);
+    if (rc == FINOPS_OK)
+        rc = load_write(&l, write->mode, &rows, err);
+    return load_end(&l, rc, rows, ret, err);
+}
+
+/* All rows: the table is made anew. */
+static finops_code
+replace_table(load *l, const finops_partition *partition, int64_t *ret_rows, finops_error **err)
+{
+    finops_code rc = partition->before_swap ? partition->before_swap(partition->arg, err) : FINOPS_OK;
+
+    if (rc == FINOPS_OK)
+        rc = load_run(l, "DROP TABLE IF EXISTS ", "", false, NULL, err);
+    return rc == FINOPS_OK ? load_create(l, ret_rows, err) : rc;
+}
+
+static finops_code
+replace_rows(load *l, const finops_partition *partition, int64_t *ret_rows, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str where = FO_STR_INIT;
+    finops_code rc;
+
+    fo_str_add(&where, " WHERE ");
+    fo_sql_ident(&where, partition->column);
+    fo_str_add(&where, partition->value ? " = " : " IS ");
+    fo_sql_literal(&where, partition->value);
+    rc = fo_str_check(&where, err);
+    if (rc == FINOPS_OK)
+        rc = load_widen(l, err);
+    if (rc == FINOPS_OK && partition->before_swap)
+        rc = partition->before_swap(partition->arg, err);
+    if (rc == FINOPS_OK)
+        rc = load_run(l, "DELETE FROM ", fo_str_z(&where), false, NULL, err);
+    return rc == FINOPS_OK ? load_append(l, ret_rows, err) : rc;
+}
+
+finops_code
+fo_duckdb_replace(void *conn, const finops_partition *partition, const finops_source *source,
+                  finops_write_result *ret, finops_error **err)
+{
+    load l;
+    int64_t rows = 0;
+    bool exists = false;
+    finops_code rc;
+
+    assert(conn && partition && partition->table && source && (source->stream || source->sql));
+    load_init(&l, conn, partition->schema, partition->table);
+    rc = load_begin(&l, source, partition->call, err);
+    if (rc == FINOPS_OK && partition->column)
+        rc = load_exists(&l, &exists, err);
+    if (rc == FINOPS_OK)
+        rc = exists ? replace_rows(&l, partition, &rows, err) : replace_table(&l, partition, &rows, err);
+    return load_end(&l, rc, rows, ret, err);
+}
