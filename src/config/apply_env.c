@@ -7,6 +7,7 @@
 #include "config/config_internal.h"
 
 #define ENV_PREFIX "OPEN_FINOPS_"
+#define BACKEND_PREFIX ENV_PREFIX "DATABASE_"
 
 static const char *
 lookup(const char *const *env, const char *name, size_t n)
@@ -30,8 +31,9 @@ set_from(fo_layer *layer, size_t row, const char *name, size_t n, const char *te
 }
 
 /* Our own name first, then those the row shares with other tools, in its order. */
-static finops_code
-apply_row(fo_layer *layer, size_t row, const char *const *env, fo_problems *problems, finops_error **err)
+finops_code
+fo_layer_apply_env(fo_layer *layer, size_t row, const char *const *env, fo_problems *problems,
+                   finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str own = FO_STR_INIT;
     const finops_option *option = &layer->section->options[row];
@@ -55,6 +57,21 @@ apply_row(fo_layer *layer, size_t row, const char *const *env, fo_problems *prob
     return FINOPS_OK;
 }
 
+/* Of the further names of a row, those that are not another tool's. */
+static bool
+add_ours(fo_strv *ret, const char *names)
+{
+    for (const char *p = names; p && *p;) {
+        size_t n = strcspn(p, " ");
+
+        if (fo_starts(p, ENV_PREFIX) && !fo_strv_addn(ret, p, n))
+            return false;
+        p += n;
+        p += strspn(p, " ");
+    }
+    return true;
+}
+
 static finops_code
 known_names(fo_strv *ret, finops_error **err)
 {
@@ -65,7 +82,7 @@ known_names(fo_strv *ret, finops_error **err)
 
             if (rc != FINOPS_OK)
                 return rc;
-            if (!fo_strv_add(ret, fo_str_z(&name)))
+            if (!fo_strv_add(ret, fo_str_z(&name)) || !add_ours(ret, o->env))
                 return fo_error_oom(err);
         }
     }
@@ -82,6 +99,13 @@ nearest_name(const char *name, const fo_strv *known)
     for (; n < known->n && n < FO_COUNT(tails); n++)
         tails[n] = known->items[n] + strlen(ENV_PREFIX);
     return fo_nearest(name + strlen(ENV_PREFIX), tails, n);
+}
+
+/* What a plugin can be told is known when it is opened; so near to a name of ours it is none of a plugin. */
+static bool
+is_slip(const char *tail, const char *near)
+{
+    return near && fo_edit_distance(tail, near) <= 2;
 }
 
 /* Not an error: the variable may be meant for another version of finops. */
@@ -105,6 +129,8 @@ warn_unknown(const char *const *env, finops_error **err)
         if (rc != FINOPS_OK || fo_strv_has(&known, name))
             continue;
         near = nearest_name(name, &known);
+        if (fo_starts(name, BACKEND_PREFIX) && !is_slip(name + strlen(ENV_PREFIX), near))
+            continue;
         if (near)
             fo_warn("environment variable %.80s is not known, did you mean " ENV_PREFIX "%s?", name, near);
         else
@@ -139,7 +165,7 @@ fo_config_apply_env(fo_config *config, const char *const *env, fo_problems *prob
         fo_layer *layer = &config->layers[i];
 
         for (size_t row = 0; row < layer->n && !layer->section->repeated; row++) {
-            finops_code rc = apply_row(layer, row, env, problems, err);
+            finops_code rc = fo_layer_apply_env(layer, row, env, problems, err);
 
             if (rc != FINOPS_OK)
                 return rc;

@@ -8,7 +8,8 @@
 #include "config/config_internal.h"
 
 typedef struct applying {
-    fo_config *config;
+    fo_config *config; /* NULL for a section alone */
+    const fo_config_text *file;
     const char *name; /* of the file */
     unsigned mode;
     fo_problems *problems;
@@ -285,6 +286,20 @@ apply_section(applying *a, const fo_config_section *section, const fo_node *node
     return FINOPS_OK;
 }
 
+/* [database.<name>] of a plugin, which alone knows what may stand in it. */
+static bool
+is_backend(const fo_config_section *here, const fo_node *node)
+{
+    const char *key = node->key;
+
+    if (!here || !fo_streq(here->path, "database") ||
+        (node->type != FO_NODE_MAP && node->type != FO_NODE_NULL))
+        return false;
+    if (*key < 'a' || *key > 'z')
+        return false;
+    return key[strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
+}
+
 /* layer is NULL for the file's top. */
 static finops_code
 apply_map(applying *a, fo_layer *layer, const fo_node *map, finops_error **err)
@@ -303,6 +318,8 @@ apply_map(applying *a, fo_layer *layer, const fo_node *map, finops_error **err)
             rc = set_option(a, layer, (size_t)row, child, err);
         else if (section)
             rc = apply_section(a, section, child, err);
+        else if (is_backend(here, child))
+            rc = fo_raw_backend_add(&a->config->raw, a->file, child) ? FINOPS_OK : fo_error_oom(err);
         else
             unknown(a, here, child);
     }
@@ -313,8 +330,20 @@ finops_code
 fo_config_apply_file(fo_config *config, const fo_config_text *file, const fo_node *root,
                      fo_problems *problems, finops_error **err)
 {
-    applying a = { .config = config, .name = file->name, .mode = file->mode, .problems = problems };
+    applying a = {
+        .config = config, .file = file, .name = file->name, .mode = file->mode, .problems = problems
+    };
 
     assert(root->type == FO_NODE_MAP);
     return apply_map(&a, NULL, root, err);
+}
+
+finops_code
+fo_layer_apply_section(fo_layer *layer, const fo_config_text *file, const fo_node *section,
+                       fo_problems *problems, finops_error **err)
+{
+    applying a = { .file = file, .name = file->name, .mode = file->mode, .problems = problems };
+
+    assert(section->type == FO_NODE_MAP);
+    return apply_map(&a, layer, section, err);
 }

@@ -30,8 +30,8 @@ order_of(const fo_layer *layer, int row)
     }
 }
 
-static void
-check_company(const fo_layer *layer, fo_problems *problems)
+void
+fo_layer_check(const fo_layer *layer, fo_problems *problems)
 {
     const finops_option *table = layer->section->options;
 
@@ -113,7 +113,7 @@ check_layer(const fo_layer *layer, bool *aws_is_fine, fo_problems *problems)
 
     if (layer->section->repeated && !*aws_is_fine)
         return;
-    check_company(layer, problems);
+    fo_layer_check(layer, problems);
     if (!fo_starts(layer->section->path, "aws"))
         return;
     check_dates(layer, problems);
@@ -132,6 +132,7 @@ fo_config_check(fo_config *config, fo_problems *problems, finops_error **err)
         return rc;
     for (size_t i = 0; i < config->n_layers; i++)
         check_layer(&config->layers[i], &aws_is_fine, problems);
+    fo_raw_backends_check(config, problems);
     check_url(fo_config_layer(config, "network"), "proxy", "http://proxy.example:3128", problems);
     return FINOPS_OK;
 }

@@ -128,6 +128,8 @@ fill(fo_config *config, const fo_config_source *source, const fo_config_text *fi
         rc = fo_config_apply_file(config, file, root, problems, err);
     if (rc == FINOPS_OK)
         rc = fo_config_apply_env(config, env, problems, err);
+    if (rc == FINOPS_OK && source->env)
+        rc = fo_raw_backends_env(&config->raw, source->env, err);
     if (rc == FINOPS_OK)
         rc = fo_config_apply_overrides(config, source, problems, err);
     if (rc == FINOPS_OK)
@@ -154,6 +156,7 @@ fo_config_load_text(const fo_config_source *source, const fo_config_text *text, 
 
     if (!config)
         return fo_error_oom(err);
+    config->settings.backends = &config->raw;
     if (text) {
         rc = fo_config_parse_text(text->format, text->name, text->text, text->n, &root, err);
         if (rc != FINOPS_OK)
@@ -220,16 +223,9 @@ fo_config_free(fo_config *config)
         fo_free((char *)(uintptr_t)config->rows[i].key); /* ours, const for the reader */
         fo_free((char *)(uintptr_t)config->rows[i].value);
     }
-    for (size_t i = 0; i < config->n_layers; i++) {
-        fo_layer *layer = &config->layers[i];
-
-        for (size_t k = 0; k < layer->n; k++)
-            fo_free(layer->origins[k].text);
-        if (layer->section)
-            fo_option_clear(layer->section->options, layer->base);
-        fo_free(layer->origins);
-        fo_free(layer->name);
-    }
+    for (size_t i = 0; i < config->n_layers; i++)
+        fo_layer_done(&config->layers[i]);
+    fo_raw_backends_done(&config->raw);
     fo_free(config->settings.exports);
     fo_free(config->rows);
     fo_free(config->layers);

@@ -66,6 +66,17 @@ typedef struct fo_config_row {
 finops_code fo_config_rows(const fo_config *config, const fo_config_row **ret_rows, size_t *ret_n,
                            finops_error **err);
 
+/*
+ * The configuration of a backend, built in or a plugin, as its driver's option table wants it: a struct of
+ * config_size bytes filled from [database.<backend>] and the environment (OPEN_FINOPS_DATABASE_<BACKEND>_<KEY>
+ * and what the table names). FINOPS_E_CONFIG names file and line of everything that is wrong. The caller frees
+ * *ret_config with fo_config_backend_free(). `table` may be NULL.
+ */
+finops_code fo_config_backend(const fo_settings *settings, const char *backend, const finops_option *table,
+                              size_t config_size, void **ret_config, finops_error **err) FO_MUST_USE;
+/* NULL is fine. */
+void fo_config_backend_free(const finops_option *table, void *config);
+
 /* JSON schema (draft 2020-12) of the file. */
 finops_code fo_config_schema(fo_str *ret, finops_error **err);
 /* Markdown reference of every section and option, for docs/reference/configuration.md. */

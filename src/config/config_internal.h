@@ -60,8 +60,18 @@ typedef struct fo_layer {
     size_t n;           /* rows */
 } fo_layer;
 
+/* What is known of the sections of plugins before their option tables are. */
+typedef struct fo_raw_backends {
+    char *file; /* name of the file */
+    unsigned mode;
+    fo_node *sections; /* a map: "sqlite" is the section [database.sqlite] */
+    char **env;        /* ends with NULL; NULL: the process's own */
+    fo_strv origins;   /* of their rows */
+} fo_raw_backends;
+
 struct fo_config {
     fo_settings settings;
+    fo_raw_backends raw;
     fo_layer *layers;
     size_t n_layers;
     char *path;
@@ -103,6 +113,26 @@ finops_code fo_layer_set(fo_layer *layer, size_t row, const fo_value *value, fo_
                          finops_error **err);
 /* Puts the origin of a row that was set otherwise. False: no memory. */
 bool fo_layer_mark(fo_layer *layer, size_t row, const fo_value *value);
+
+/* A layer of its own, with its defaults; `section` must outlive it. */
+finops_code fo_layer_init(fo_layer *layer, const fo_config_section *section, void *base, size_t entry,
+                          finops_error **err);
+void fo_layer_done(fo_layer *layer);
+/* What one section of a file says. */
+finops_code fo_layer_apply_section(fo_layer *layer, const fo_config_text *file, const fo_node *section,
+                                   fo_problems *problems, finops_error **err);
+/* What the environment says of one row. */
+finops_code fo_layer_apply_env(fo_layer *layer, size_t row, const char *const *env, fo_problems *problems,
+                               finops_error **err);
+/* What must be set, and what must come together. */
+void fo_layer_check(const fo_layer *layer, fo_problems *problems);
+
+/* Keeps a copy of a section of a plugin (backend.c). False: no memory. */
+bool fo_raw_backend_add(fo_raw_backends *raw, const fo_config_text *file, const fo_node *section);
+finops_code fo_raw_backends_env(fo_raw_backends *raw, const char *const *env, finops_error **err);
+/* A section of no plugin that is in use, near to the name of one that is built in: a slip. */
+void fo_raw_backends_check(const fo_config *config, fo_problems *problems);
+void fo_raw_backends_done(fo_raw_backends *raw);
 
 finops_code fo_config_apply_file(fo_config *config, const fo_config_text *file, const fo_node *root,
                                  fo_problems *problems, finops_error **err);

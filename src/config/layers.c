@@ -54,8 +54,8 @@ table_size(const finops_option *table)
     return n;
 }
 
-static finops_code
-layer_init(fo_layer *layer, const fo_config_section *section, void *base, size_t entry, finops_error **err)
+finops_code
+fo_layer_init(fo_layer *layer, const fo_config_section *section, void *base, size_t entry, finops_error **err)
 {
     layer->section = section;
     layer->base = base;
@@ -65,6 +65,17 @@ layer_init(fo_layer *layer, const fo_config_section *section, void *base, size_t
         return fo_error_oom(err);
     layer->n = table_size(section->options);
     return entry > 0 ? FINOPS_OK : fo_option_defaults(section->options, base, err);
+}
+
+void
+fo_layer_done(fo_layer *layer)
+{
+    for (size_t k = 0; k < layer->n; k++)
+        fo_free(layer->origins[k].text);
+    if (layer->section)
+        fo_option_clear(layer->section->options, layer->base);
+    fo_free(layer->origins);
+    fo_free(layer->name);
 }
 
 finops_code
@@ -80,8 +91,8 @@ fo_config_layers_init(fo_config *config, size_t n_exports, finops_error **err)
         return fo_error_oom(err);
     for (const fo_config_section *s = fo_config_sections; s->path && rc == FINOPS_OK; s++)
         if (!s->repeated)
-            rc = layer_init(&config->layers[config->n_layers++], s, (char *)&config->settings + s->offset, 0,
-                            err);
+            rc = fo_layer_init(&config->layers[config->n_layers++], s, (char *)&config->settings + s->offset,
+                               0, err);
     if (rc != FINOPS_OK || n_exports == 0)
         return rc;
 
@@ -90,8 +101,8 @@ fo_config_layers_init(fo_config *config, size_t n_exports, finops_error **err)
         return fo_error_oom(err);
     config->settings.n_exports = n_exports;
     for (size_t i = 0; i < n_exports && rc == FINOPS_OK; i++)
-        rc = layer_init(&config->layers[config->n_layers++], fo_config_section_find("aws.exports"),
-                        &config->settings.exports[i], i + 1, err);
+        rc = fo_layer_init(&config->layers[config->n_layers++], fo_config_section_find("aws.exports"),
+                           &config->settings.exports[i], i + 1, err);
     return rc;
 }
 
@@ -119,16 +130,11 @@ fo_layer_mark(fo_layer *layer, size_t row, const fo_value *value)
     return true;
 }
 
-/* A backend that exists elsewhere is no slip of the pen: say what this build has. */
 static void
 problem_of(const fo_layer *layer, const finops_option *option, const fo_value *value, const char *message,
            fo_problems *problems)
 {
-    if (fo_streq(layer->section->path, "database") && fo_streq(option->name, "backend"))
-        fo_problem_add(problems, value->order,
-                       "%s: %s.%s: \"%.60s\" is not built into this finops, which has: %s", value->origin,
-                       layer->section->path, option->name, value->text, option->allow);
-    else if (value->kind == FO_ORIGIN_FLAG)
+    if (value->kind == FO_ORIGIN_FLAG)
         fo_problem_add(problems, value->order, "%s: %s", value->origin + strlen("flag "), message);
     else
         fo_problem_add(problems, value->order, "%s: %s.%s: %s", value->origin, layer->section->path,

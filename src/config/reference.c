@@ -22,6 +22,12 @@ static const char intro[] =
     "config.toml`).\n"
     "YAML is taken without anchors, aliases and tags.\n";
 
+static const char plugins[] =
+    "\nA backend that comes as a plugin has its own section, `[database.<name>]`, with the options that\n"
+    "`finops backends describe <name>` tells, and environment variables "
+    "`OPEN_FINOPS_DATABASE_<NAME>_<OPTION>`. They are\n"
+    "checked when the backend is opened. Sections of backends that are not used may stay.\n";
+
 static void
 add_code(fo_str *ret, const char *text)
 {
@@ -116,6 +122,8 @@ add_section(const fo_config_section *section, fo_str *ret, finops_error **err)
                 section->path, section->help);
     for (const finops_option *option = section->options; option->name && rc == FINOPS_OK; option++)
         rc = add_option(section, option, ret, err);
+    if (fo_streq(section->path, "database"))
+        fo_str_add(ret, plugins);
     return rc;
 }
 

@@ -54,19 +54,43 @@ add_section_rows(fo_config *config, const fo_config_section *section, finops_err
     return FINOPS_OK;
 }
 
+/* Which options of a plugin are secrets is not known here. */
+static finops_code
+add_backend_rows(fo_config *config, const fo_node *section, finops_error **err)
+{
+    for (const fo_node *child = section->first; child; child = child->next) {
+        FO_AUTO(fo_freep) char *key = fo_format("database.%s.%s", section->key, child->key);
+        FO_AUTO(fo_freep) char *value = fo_strdup("<redacted>");
+        FO_AUTO(fo_freep) char *origin = fo_format("%s:%u", config->raw.file, child->line);
+
+        if (!key || !value || !origin || !fo_strv_add(&config->raw.origins, origin))
+            return fo_error_oom(err);
+        config->rows[config->n_rows++] =
+            (fo_config_row){ FO_TAKE(key), FO_TAKE(value),
+                             config->raw.origins.items[config->raw.origins.n - 1] };
+    }
+    return FINOPS_OK;
+}
+
 finops_code
 fo_config_make_rows(fo_config *config, finops_error **err)
 {
     size_t n = 0;
     finops_code rc = FINOPS_OK;
 
+    const fo_node *backends = config->raw.sections ? config->raw.sections->first : NULL;
+
     for (size_t i = 0; i < config->n_layers; i++)
         n += config->layers[i].n;
+    for (const fo_node *s = backends; s; s = s->next)
+        n += s->n;
     config->rows = fo_array(n, sizeof(*config->rows));
     if (!config->rows)
         return fo_error_oom(err);
     for (const fo_config_section *s = fo_config_sections; s->path && rc == FINOPS_OK; s++)
         rc = add_section_rows(config, s, err);
+    for (const fo_node *s = backends; s && rc == FINOPS_OK; s = s->next)
+        rc = add_backend_rows(config, s, err);
     return rc;
 }
 

@@ -149,6 +149,13 @@ put_options(json_t *schema, const finops_option *table)
     return true;
 }
 
+/* What stands in the section of a plugin is not known here. */
+static bool
+put_plugins(json_t *schema, const fo_config_section *section)
+{
+    return !fo_streq(section->path, "database") || put(schema, "additionalProperties", type_only("object"));
+}
+
 /* Where a section of this path hangs: its parent's schema (borrowed) and its own last name. */
 static json_t *
 parent_of(json_t *root, const char *path, const char **ret_name)
@@ -172,7 +179,7 @@ put_section(json_t *root, const fo_config_section *section)
     json_t *schema = section_schema(section->repeated ? NULL : section->help);
 
     assert(parent); /* a table error: sections are listed after their parents */
-    if (!schema || !put_options(schema, section->options)) {
+    if (!schema || !put_plugins(schema, section) || !put_options(schema, section->options)) {
         json_decref(schema);
         return false;
     }

@@ -20,13 +20,17 @@ static const finops_option project_options[] = {
 };
 
 static const finops_option database_options[] = {
-    { "backend", FINOPS_OPT_ENUM, offsetof(fo_database_settings, backend), .value = "duckdb",
-      .allow = "duckdb",
-      .help = "Database that holds the bills; duckdb is a single file and needs no server." },
+    { "backend", FINOPS_OPT_STRING, offsetof(fo_database_settings, backend), .value = "duckdb",
+      .arg = "NAME",
+      .help = "Database that holds the bills: duckdb, which is a single file and needs no server, or another "
+              "that finops backends list shows." },
+    { "plugin_path", FINOPS_OPT_STRING, offsetof(fo_database_settings, plugin_path), .arg = "FOLDERS",
+      .env = "OPEN_FINOPS_PLUGIN_PATH",
+      .help = "Folders of plugins, separated by colons; unset, lib/finops/plugins where finops is installed." },
     { 0 },
 };
 
-const finops_option fo_duckdb_options[] = {
+static const finops_option duckdb_options[] = {
     { "database_path", FINOPS_OPT_STRING, offsetof(fo_duckdb_settings, database_path),
       .value = "./data/finops.duckdb", .arg = "FILE",
       .help = "File of the DuckDB database; it is made, with its folder, when it is not there." },
@@ -119,7 +123,7 @@ static const finops_option log_options[] = {
 const fo_config_section fo_config_sections[] = {
     { "project", project_options, offsetof(fo_settings, project), false, "This installation." },
     { "database", database_options, offsetof(fo_settings, database), false, "Where the bills are kept." },
-    { "database.duckdb", fo_duckdb_options, offsetof(fo_settings, duckdb), false, "The DuckDB database file." },
+    { "database.duckdb", duckdb_options, offsetof(fo_settings, duckdb), false, "The DuckDB database file." },
     { "aws", aws_options, offsetof(fo_settings, aws), false, "Where AWS delivers its cost reports." },
     { "aws.exports", aws_options, offsetof(fo_settings, exports), true,
       "Several payers or exports, an entry each; what an entry does not say is taken from aws." },

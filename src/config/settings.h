@@ -12,7 +12,8 @@ typedef struct fo_project_settings {
 } fo_project_settings;
 
 typedef struct fo_database_settings {
-    char *backend; /* enum: duckdb */
+    char *backend;     /* name of a driver, checked when it is opened; default duckdb */
+    char *plugin_path; /* folders separated by ':'; NULL: those beside the program */
 } fo_database_settings;
 
 typedef struct fo_duckdb_settings {
@@ -72,6 +73,7 @@ typedef struct fo_settings {
     size_t n_exports;
     fo_network_settings network;
     fo_log_settings log;
+    const struct fo_raw_backends *backends; /* of plugins, for fo_config_backend(); may be NULL */
 } fo_settings;
 
 #endif

@@ -60,6 +60,26 @@ fo_node_find(const fo_node *map, const char *key)
     return NULL;
 }
 
+fo_node *
+fo_node_copy(const fo_node *node)
+{
+    const char *text = node->text;
+    fo_node *copy = fo_node_new(node->type, text, text ? strlen(text) : 0, node->line, node->column);
+    bool ok = copy && (!node->key || fo_node_set_key(copy, node->key, strlen(node->key)));
+
+    for (const fo_node *child = node->first; child && ok; child = child->next) {
+        fo_node *below = fo_node_copy(child);
+
+        ok = below != NULL;
+        if (ok)
+            fo_node_add(copy, below);
+    }
+    if (ok)
+        return copy;
+    fo_node_free(copy);
+    return NULL;
+}
+
 void
 fo_node_free(fo_node *node)
 {

@@ -44,6 +44,8 @@ int fo_node_set_key(fo_node *node, const char *key, size_t n);
 void fo_node_add(fo_node *parent, fo_node *child);
 /* The child of a map, or NULL. */
 const fo_node *fo_node_find(const fo_node *map, const char *key);
+/* With all below it; NULL: no memory. */
+fo_node *fo_node_copy(const fo_node *node);
 void fo_node_free(fo_node *node);
 void fo_node_freep(fo_node **node);
 

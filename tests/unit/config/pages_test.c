@@ -46,7 +46,10 @@ the_schema_has_every_option_and_nothing_else(void **state)
     for (const fo_config_section *s = fo_config_sections; s->path; s++) {
         json_t *section = section_of(root, s->path);
 
-        assert_true(json_is_false(json_object_get(section, "additionalProperties")));
+        if (strcmp(s->path, "database") == 0) /* sections of plugins */
+            assert_true(json_is_object(json_object_get(section, "additionalProperties")));
+        else
+            assert_true(json_is_false(json_object_get(section, "additionalProperties")));
         for (const finops_option *o = s->options; o->name; o++) {
             json_t *option = json_object_get(json_object_get(section, "properties"), o->name);
 

@@ -85,15 +85,6 @@ a_value_out_of_range_says_the_range(void **state)
 }
 
 static void
-a_backend_that_is_not_built_names_those_that_are(void **state)
-{
-    (void)state;
-    assert_refused(
-        FO_CONFIG_TOML, "[database]\nbackend = \"snowflake\"\n",
-        "config.toml:2: database.backend: \"snowflake\" is not built into this finops, which has: duckdb");
-}
-
-static void
 all_problems_come_at_once_in_the_order_of_the_file(void **state)
 {
     (void)state;
@@ -254,7 +245,6 @@ main(void)
         cmocka_unit_test(a_key_below_the_wrong_heading_is_sent_to_its_section),
         cmocka_unit_test(a_wrong_type_says_what_was_expected_and_found),
         cmocka_unit_test(a_value_out_of_range_says_the_range),
-        cmocka_unit_test(a_backend_that_is_not_built_names_those_that_are),
         cmocka_unit_test(all_problems_come_at_once_in_the_order_of_the_file),
         cmocka_unit_test(a_flood_of_problems_is_counted),
         cmocka_unit_test(a_month_and_a_day_of_it_are_in_order),
