@@ -30,7 +30,7 @@ static const finops_option database_options[] = {
     { 0 },
 };
 
-static const finops_option duckdb_options[] = {
+const finops_option fo_duckdb_options[] = {
     { "database_path", FINOPS_OPT_STRING, offsetof(fo_duckdb_settings, database_path),
       .value = "./data/finops.duckdb", .arg = "FILE",
       .help = "File of the DuckDB database; it is made, with its folder, when it is not there." },
@@ -123,7 +123,7 @@ static const finops_option log_options[] = {
 const fo_config_section fo_config_sections[] = {
     { "project", project_options, offsetof(fo_settings, project), false, "This installation." },
     { "database", database_options, offsetof(fo_settings, database), false, "Where the bills are kept." },
-    { "database.duckdb", duckdb_options, offsetof(fo_settings, duckdb), false, "The DuckDB database file." },
+    { "database.duckdb", fo_duckdb_options, offsetof(fo_settings, duckdb), false, "The DuckDB database file." },
     { "aws", aws_options, offsetof(fo_settings, aws), false, "Where AWS delivers its cost reports." },
     { "aws.exports", aws_options, offsetof(fo_settings, exports), true,
       "Several payers or exports, an entry each; what an entry does not say is taken from aws." },
