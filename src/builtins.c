@@ -3,6 +3,9 @@
 
 #include <stddef.h>
 
+#include "database/duckdb/driver.h"
+
 const finops_database_driver *const fo_database_builtin[] = {
+    &fo_duckdb_driver,
     NULL,
 };
