@@ -4,8 +4,10 @@
 #include <stddef.h>
 
 #include "database/duckdb/driver.h"
+#include "database/postgresql/driver.h"
 
 const finops_database_driver *const fo_database_builtin[] = {
     &fo_duckdb_driver,
+    &fo_postgresql_driver,
     NULL,
 };

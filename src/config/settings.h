@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "finops/sys/option.h"
+
 typedef struct fo_project_settings {
     char *name;     /* "finops" */
     char *data_dir; /* "./data" */
@@ -24,6 +26,27 @@ typedef struct fo_duckdb_settings {
     char *temp_directory;  /* NULL: "<database_path>.tmp" */
     int64_t lock_timeout;  /* seconds to wait for another writer; default 10 */
 } fo_duckdb_settings;
+
+typedef struct fo_postgresql_settings {
+    char *uri;      /* postgresql://user@host:port/database?...; the single options win over it */
+    char *host;     /* name, address, or the folder of a socket; NULL: PGHOST, then the local socket */
+    int64_t port;   /* 0: PGPORT, then 5432 */
+    char *database; /* NULL: PGDATABASE, then the user's name */
+    char *schema;   /* searched first; NULL: the server's path */
+    char *user;     /* NULL: PGUSER, then the name of the system's user */
+    char *password; /* POSTGRESQL_PASSWORD, PGPASSWORD (secret) */
+    char *passfile; /* NULL: ~/.pgpass */
+    char *service;  /* of ~/.pg_service.conf */
+    char *sslmode;  /* NULL: see the option's help */
+    char *sslrootcert;
+    int64_t connect_timeout;   /* seconds; 0: none */
+    int64_t statement_timeout; /* seconds; 0: the server's own */
+    char *application_name;
+    bool brin; /* an index on the time column of tables that are made */
+} fo_postgresql_settings;
+
+/* Of [database.postgresql]; the driver shows them as its own. */
+extern const finops_option fo_postgresql_options[];
 
 /*
  * One bill source; [aws] itself and each [[aws.exports]], which takes from [aws] what it does not say. The
@@ -68,6 +91,7 @@ typedef struct fo_settings {
     fo_project_settings project;
     fo_database_settings database;
     fo_duckdb_settings duckdb;
+    fo_postgresql_settings postgresql;
     fo_aws_settings aws;
     fo_aws_settings *exports; /* [[aws.exports]], already completed from [aws] */
     size_t n_exports;

@@ -1,0 +1,334 @@
+/* Configuration and connections. https://www.postgresql.org/docs/15/libpq-connect.html */
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "config/settings.h"
+#include "database/postgresql/postgresql_internal.h"
+
+#define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
+
+static bool
+keyword_add(pg_database *db, const char *keyword, const char *value)
+{
+    if (!value || !value[0])
+        return true;
+    assert(db->n_keywords < PG_KEYWORDS);
+    db->values[db->n_keywords] = fo_strdup(value);
+    if (!db->values[db->n_keywords])
+        return false;
+    db->keywords[db->n_keywords++] = keyword;
+    return true;
+}
+
+void
+pg_close(void *self)
+{
+    pg_database *db = self;
+
+    if (!db)
+        return;
+    for (size_t i = 0; i < db->n_keywords; i++)
+        fo_free(db->values[i]);
+    fo_free(db->schema);
+    fo_free(db);
+}
+
+static void
+closep(pg_database **db)
+{
+    pg_close(*db);
+    *db = NULL;
+}
+
+/* What a URI says of how to use TLS and where the server is. libpq's message may hold the password. */
+typedef struct address {
+    bool local;
+    bool sslmode;
+} address;
+
+static bool
+host_is_local(const char *host)
+{
+    return !host || !host[0] || host[0] == '/' || host[0] == '@' || fo_streq(host, "localhost") ||
+           fo_streq(host, "127.0.0.1") || fo_streq(host, "::1");
+}
+
+static finops_code
+uri_read(const char *uri, address *ret, finops_error **err)
+{
+    char *why = NULL;
+    PQconninfoOption *options;
+
+    if (!fo_starts(uri, "postgresql://") && !fo_starts(uri, "postgres://"))
+        return fo_error_set(err, FINOPS_E_CONFIG, "uri does not start with postgresql://");
+    options = PQconninfoParse(uri, &why);
+    PQfreemem(why);
+    if (!options) {
+        (void)fo_error_set(err, FINOPS_E_CONFIG, "uri cannot be read");
+        fo_error_hint(err, "postgresql://user@host:port/database?sslmode=...; write %%40 for @ and %%2F for / "
+                           "inside of a part");
+        return FINOPS_E_CONFIG;
+    }
+    for (const PQconninfoOption *o = options; o->keyword; o++) {
+        if (fo_streq(o->keyword, "host") && o->val)
+            ret->local = host_is_local(o->val);
+        if ((fo_streq(o->keyword, "sslmode") || fo_streq(o->keyword, "service")) && o->val)
+            ret->sslmode = true;
+    }
+    PQconninfoFree(options);
+    return FINOPS_OK;
+}
+
+/*
+ * How to use TLS when nobody says it: verified with the authority that is given; as the server likes on this
+ * machine; elsewhere verified with the system's authorities when the server offers TLS at all.
+ */
+static bool
+tls_keywords(pg_database *db, const fo_postgresql_settings *s, const address *where)
+{
+    if (s->sslmode)
+        return keyword_add(db, "sslmode", s->sslmode) && keyword_add(db, "sslrootcert", s->sslrootcert);
+    if (s->sslrootcert)
+        return keyword_add(db, "sslmode", "verify-full") && keyword_add(db, "sslrootcert", s->sslrootcert);
+    if (where->local || where->sslmode || s->service || getenv("PGSSLMODE") || getenv("PGSERVICE"))
+        return true;
+    db->try_plain = true;
+    if (getenv("PGSSLROOTCERT"))
+        return keyword_add(db, "sslmode", "verify-full");
+    return keyword_add(db, "sslmode", "verify-full") && keyword_add(db, "sslrootcert", SYSTEM_CA);
+}
+
+/* Later keywords win, so what the URI says stands between our defaults and the single options. */
+static bool
+keywords(pg_database *db, const fo_postgresql_settings *s, const address *where)
+{
+    char port[24] = "";
+
+    if (s->port > 0)
+        (void)snprintf(port, sizeof(port), "%lld", (long long)s->port);
+    return keyword_add(db, "fallback_application_name", "finops") && keyword_add(db, "keepalives_idle", "30") &&
+           keyword_add(db, "keepalives_interval", "10") && keyword_add(db, "keepalives_count", "3") &&
+           keyword_add(db, "tcp_user_timeout", "60000") && keyword_add(db, "dbname", s->uri) &&
+           keyword_add(db, "service", s->service) && keyword_add(db, "host", s->host) &&
+           keyword_add(db, "port", port) && keyword_add(db, "dbname", s->database) &&
+           keyword_add(db, "user", s->user) && keyword_add(db, "password", s->password) &&
+           keyword_add(db, "passfile", s->passfile) &&
+           keyword_add(db, "application_name", s->application_name) && tls_keywords(db, s, where) &&
+           keyword_add(db, "client_encoding", "UTF8");
+}
+
+finops_code
+pg_open(const void *config, void **ret_self, finops_error **err)
+{
+    const fo_postgresql_settings *s = config;
+    FO_AUTO(closep) pg_database *db = fo_zalloc(sizeof(*db));
+    address where = { .local = host_is_local(s->host ? s->host : getenv("PGHOST")) };
+    finops_code rc = FINOPS_OK;
+
+    assert(config && ret_self);
+    if (!db)
+        return fo_error_oom(err);
+    if (s->uri)
+        rc = uri_read(s->uri, &where, err);
+    if (rc != FINOPS_OK)
+        return fo_error_wrap(err, rc, "postgresql");
+    if (s->host)
+        where.local = host_is_local(s->host);
+    db->connect_timeout_us = s->connect_timeout * 1000000;
+    db->statement_timeout_ms = s->statement_timeout * 1000;
+    db->brin = s->brin;
+    if (s->schema)
+        db->schema = fo_strdup(s->schema);
+    if ((s->schema && !db->schema) || !keywords(db, s, &where))
+        return fo_error_oom(err);
+    *ret_self = FO_TAKE(db);
+    return FINOPS_OK;
+}
+
+void
+pg_disconnect(void *conn)
+{
+    pg_conn *c = conn;
+
+    if (!c)
+        return;
+    PQfinish(c->pg);
+    fo_fd_closep(&c->wake);
+    fo_free(c);
+}
+
+static void
+disconnectp(pg_conn **c)
+{
+    pg_disconnect(*c);
+    *c = NULL;
+}
+
+/* What a setting of the server, the role or the database could have changed. */
+static finops_code
+session_sql(const pg_conn *c, fo_str *sql, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+
+    fo_str_add(sql, "SET TimeZone TO 'UTC'; SET standard_conforming_strings TO on; SET DateStyle TO 'ISO, YMD'; "
+                    "SET IntervalStyle TO postgres; SET bytea_output TO hex; SET extra_float_digits TO 1; "
+                    "SET client_min_messages TO error");
+    if (c->database->statement_timeout_ms > 0)
+        fo_str_addf(sql, "; SET statement_timeout TO %lld", (long long)c->database->statement_timeout_ms);
+    if (c->database->schema) {
+        fo_str_add(sql, "; SET search_path TO ");
+        rc = pg_ident(sql, c->database->schema, err);
+        fo_str_add(sql, ", public");
+    }
+    if (c->read_only)
+        fo_str_add(sql, "; SET default_transaction_read_only TO on");
+    return rc == FINOPS_OK ? fo_str_check(sql, err) : rc;
+}
+
+/* All of it in one round trip. */
+static finops_code
+session_start(pg_conn *c, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    FO_AUTO(pg_clearp) PGresult *result = NULL;
+    PGresult *next = NULL;
+    finops_code rc = session_sql(c, &sql, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    if (PQsetnonblocking(c->pg, 1) != 0 || !PQsendQuery(c->pg, fo_str_z(&sql)))
+        return pg_error(c, NULL, err);
+    while ((rc = pg_next(c, &next, err)) == FINOPS_OK && next) {
+        if (!result || PQresultStatus(result) == PGRES_COMMAND_OK) {
+            PQclear(result);
+            result = next;
+        } else {
+            PQclear(next);
+        }
+    }
+    if (rc != FINOPS_OK)
+        return rc;
+    return PQresultStatus(result) == PGRES_COMMAND_OK ? FINOPS_OK : pg_error(c, result, err);
+}
+
+/* Nothing has been asked of the server yet, so there is nothing to stop there. */
+static finops_code
+connect_wait(pg_conn *c, short events, finops_error **err)
+{
+    bool ready = false;
+    finops_code rc;
+
+    while (!ready) {
+        rc = pg_wait_once(c, events, &ready, err);
+        if (rc != FINOPS_OK)
+            return rc;
+    }
+    return FINOPS_OK;
+}
+
+static finops_code
+connect_poll(pg_conn *c, finops_error **err)
+{
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+    finops_code rc = FINOPS_OK;
+
+    if (PQstatus(c->pg) == CONNECTION_BAD)
+        return pg_connect_error(c, err);
+    while (rc == FINOPS_OK && status != PGRES_POLLING_OK) {
+        rc = connect_wait(c, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, err);
+        if (rc != FINOPS_OK)
+            break;
+        status = PQconnectPoll(c->pg);
+        if (status == PGRES_POLLING_FAILED)
+            return pg_connect_error(c, err);
+    }
+    if (rc == FINOPS_E_TIMEOUT) {
+        const char *host = PQhost(c->pg), *port = PQport(c->pg);
+
+        return fo_error_set(err, rc, "no answer from %s port %s", host ? host : "", port ? port : "");
+    }
+    return rc;
+}
+
+static finops_code
+connect_once(pg_conn *c, bool plain, finops_error **err)
+{
+    const char *keywords[PG_KEYWORDS + 2], *values[PG_KEYWORDS + 2];
+    size_t n = c->database->n_keywords;
+
+    for (size_t i = 0; i < n; i++) {
+        keywords[i] = c->database->keywords[i];
+        values[i] = c->database->values[i];
+    }
+    if (plain) {
+        keywords[n] = "sslmode";
+        values[n++] = "disable";
+    }
+    keywords[n] = values[n] = NULL;
+    c->pg = PQconnectStartParams(keywords, values, 1);
+    if (!c->pg)
+        return fo_error_oom(err);
+    return connect_poll(c, err);
+}
+
+/* The call's own deadline or the configured time, what comes first. */
+static finops_call
+connect_call(const pg_database *db, const finops_call *call)
+{
+    finops_call mine = call ? *call : (finops_call){ 0 };
+    int64_t until = db->connect_timeout_us > 0 ? fo_clock_monotonic() + db->connect_timeout_us : 0;
+
+    if (until && (!mine.deadline_us || until < mine.deadline_us))
+        mine.deadline_us = until;
+    return mine;
+}
+
+static finops_code
+connect_any(pg_conn *c, finops_error **err)
+{
+    finops_code rc = connect_once(c, false, err);
+
+    if (rc == FINOPS_OK || !c->database->try_plain || !strstr(PQerrorMessage(c->pg), "does not support SSL"))
+        return rc;
+    fo_debug("postgresql: the server has no TLS; connecting without");
+    PQfinish(c->pg);
+    c->pg = NULL;
+    if (err && *err) {
+        finops_error_free(*err);
+        *err = NULL;
+    }
+    return connect_once(c, true, err);
+}
+
+finops_code
+pg_connect(void *self, unsigned flags, const finops_call *call, void **ret_conn, finops_error **err)
+{
+    FO_AUTO(disconnectp) pg_conn *c = fo_zalloc(sizeof(*c));
+    finops_code rc;
+
+    assert(self && ret_conn);
+    if (!c)
+        return fo_error_oom(err);
+    c->database = self;
+    c->read_only = (flags & FINOPS_CONNECT_READ_ONLY) != 0;
+    c->call = connect_call(self, call);
+    c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (c->wake < 0)
+        return fo_error_errno(err, errno, "postgresql: eventfd");
+    rc = connect_any(c, err);
+    if (rc == FINOPS_OK)
+        rc = session_start(c, err);
+    if (rc != FINOPS_OK)
+        return fo_error_wrap(err, rc, "postgresql connect");
+    *ret_conn = FO_TAKE(c);
+    return FINOPS_OK;
+}

@@ -1,0 +1,83 @@
+/* Making tables for rows, and giving them the columns they lack. */
+#include "database/postgresql/table.h"
+
+#include <assert.h>
+#include <string.h>
+
+static finops_code
+add_columns(const pg_encoder *e, fo_str *sql, finops_error **err)
+{
+    for (size_t i = 0; i < e->n; i++) {
+        const pg_source *source = &e->source.children[i];
+        finops_code rc;
+
+        if (i > 0)
+            fo_str_add(sql, ", ");
+        rc = pg_ident(sql, source->name, err);
+        fo_str_addc(sql, ' ');
+        if (rc == FINOPS_OK)
+            rc = pg_source_type(source, sql, err);
+        if (rc != FINOPS_OK)
+            return rc;
+    }
+    return FINOPS_OK;
+}
+
+finops_code
+pg_table_create(pg_conn *c, const pg_encoder *e, const pg_new_table *what, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    finops_code rc;
+
+    fo_str_addf(&sql, "CREATE %sTABLE ", what->unlogged ? "UNLOGGED " : "");
+    rc = pg_table(&sql, what->schema, what->table, err);
+    fo_str_add(&sql, " (");
+    if (rc == FINOPS_OK)
+        rc = add_columns(e, &sql, err);
+    fo_str_addc(&sql, ')');
+    if (rc == FINOPS_OK && what->partition_column) {
+        fo_str_add(&sql, " PARTITION BY LIST (");
+        rc = pg_ident(&sql, what->partition_column, err);
+        fo_str_addc(&sql, ')');
+    }
+    if (rc == FINOPS_OK)
+        rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? pg_run(c, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
+}
+
+static bool
+has_column(const pg_columns_list *columns, const char *name)
+{
+    for (size_t i = 0; i < columns->n; i++)
+        if (fo_streq(columns->items[i].name, name))
+            return true;
+    return false;
+}
+
+finops_code
+pg_table_widen(pg_conn *c, const pg_encoder *e, const pg_columns_list *columns, const char *schema,
+               const char *table, bool *ret_changed, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    finops_code rc;
+    bool any = false;
+
+    fo_str_add(&sql, "ALTER TABLE ");
+    rc = pg_table(&sql, schema, table, err);
+    for (size_t i = 0; i < e->n && rc == FINOPS_OK; i++) {
+        const pg_source *source = &e->source.children[i];
+
+        if (has_column(columns, source->name))
+            continue;
+        fo_str_add(&sql, any ? ", ADD COLUMN IF NOT EXISTS " : " ADD COLUMN IF NOT EXISTS ");
+        any = true;
+        rc = pg_ident(&sql, source->name, err);
+        fo_str_addc(&sql, ' ');
+        if (rc == FINOPS_OK)
+            rc = pg_source_type(source, &sql, err);
+    }
+    *ret_changed = any;
+    if (rc == FINOPS_OK && any)
+        rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK && any ? pg_run(c, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
+}

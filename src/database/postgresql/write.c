@@ -1,0 +1,274 @@
+/*
+ * Rows into tables by COPY ... FROM STDIN (FORMAT binary).
+ *
+ * The encoder fills a buffer, libpq takes it whole, and the socket is written without waiting for more than it
+ * takes: the server works while the next rows are encoded.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "database/postgresql/table.h"
+#include "finops/sys/plugin.h"
+
+#define CHUNK ((size_t)128 << 10) /* sent at once: more is slower, as it leaves the processor's cache */
+#define SHRINK ((size_t)4 << 20)  /* a buffer that one huge row made this large is given back */
+
+finops_code
+pg_copy_init(pg_copy *copy, pg_conn *c, const finops_source *source, finops_error **err)
+{
+    struct ArrowSchema schema = { 0 };
+    finops_code rc;
+    int errnum;
+
+    *copy = (pg_copy){ .conn = c, .stream = source->stream };
+    if (!source->stream)
+        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "reading files by its own SQL is not supported");
+    errnum = source->stream->get_schema(source->stream, &schema);
+    if (errnum) {
+        const char *why = source->stream->get_last_error(source->stream);
+
+        return fo_error_set(err, finops_stream_code(errnum), "%s", why ? why : "the rows have no schema");
+    }
+    rc = pg_encoder_init(&copy->encoder, &schema, err);
+    schema.release(&schema);
+    return rc;
+}
+
+void
+pg_copy_done(pg_copy *copy)
+{
+    pg_encoder_done(&copy->encoder);
+    if (copy->stream && copy->stream->release)
+        copy->stream->release(copy->stream);
+    copy->stream = NULL;
+}
+
+static finops_code
+copy_start(pg_copy *copy, const char *schema, const char *table, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    FO_AUTO(pg_clearp) PGresult *result = NULL;
+    finops_code rc;
+
+    fo_str_add(&sql, "COPY ");
+    rc = pg_table(&sql, schema, table, err);
+    for (size_t i = 0; i < copy->encoder.n && rc == FINOPS_OK; i++) {
+        fo_str_add(&sql, i ? ", " : " (");
+        rc = pg_ident(&sql, copy->encoder.source.children[i].name, err);
+    }
+    fo_str_add(&sql, ") FROM STDIN (FORMAT binary)");
+    if (rc == FINOPS_OK)
+        rc = fo_str_check(&sql, err);
+    /* The simple protocol: after an error the server takes no end of the rows for a statement. */
+    if (rc == FINOPS_OK && !PQsendQuery(copy->conn->pg, fo_str_z(&sql)))
+        rc = pg_error(copy->conn, NULL, err);
+    if (rc == FINOPS_OK)
+        rc = pg_next(copy->conn, &result, err);
+    if (rc != FINOPS_OK || PQresultStatus(result) == PGRES_COPY_IN)
+        return rc;
+    rc = pg_error(copy->conn, result, err);
+    pg_drain(copy->conn);
+    return rc;
+}
+
+/*
+ * Whether the server has given up already. While it takes rows libpq reads nothing of what it says; the first
+ * byte of an error's message is 'E'. With TLS it shows at the end only.
+ */
+static bool
+server_refused(const pg_conn *c)
+{
+    char first;
+
+    return !PQsslInUse(c->pg) && recv(PQsocket(c->pg), &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first == 'E';
+}
+
+static finops_code
+copy_send(pg_copy *copy, finops_error **err)
+{
+    pg_encoder *e = &copy->encoder;
+    pg_conn *c = copy->conn;
+    int unsent;
+
+    if (PQputCopyData(c->pg, (const char *)e->out.data, (int)e->out.len) != 1)
+        return pg_error(c, NULL, err);
+    copy->bytes += (int64_t)e->out.len;
+    e->out.len = 0;
+    if (e->out.cap > SHRINK) {
+        fo_free(e->out.data);
+        e->out = (pg_buffer){ 0 };
+    }
+    while ((unsent = PQflush(c->pg)) > 0) {
+        finops_code rc = pg_wait(c, POLLIN | POLLOUT, err);
+
+        if (rc != FINOPS_OK)
+            return rc;
+        if (c->stop != FINOPS_OK || server_refused(c))
+            return FINOPS_OK; /* the result says why */
+        if (!PQconsumeInput(c->pg))
+            break;
+    }
+    return unsent < 0 ? pg_error(c, NULL, err) : FINOPS_OK;
+}
+
+/* One batch, *ret_more false behind the last one. */
+static finops_code
+copy_batch(pg_copy *copy, bool *ret_more, finops_error **err)
+{
+    struct ArrowArray batch = { 0 };
+    bool more = true;
+    finops_code rc;
+    int errnum;
+
+    errnum = copy->stream->get_next(copy->stream, &batch);
+    if (errnum) {
+        const char *why = copy->stream->get_last_error(copy->stream);
+
+        return fo_error_set(err, finops_stream_code(errnum), "%s", why ? why : "the rows cannot be read");
+    }
+    *ret_more = batch.release != NULL;
+    if (!batch.release)
+        return FINOPS_OK;
+    copy->rows += batch.length;
+    rc = pg_encoder_batch(&copy->encoder, &batch, err);
+    while (rc == FINOPS_OK && more) {
+        rc = pg_encoder_rows(&copy->encoder, CHUNK, &more, err);
+        if (rc == FINOPS_OK && copy->encoder.out.len >= CHUNK)
+            rc = copy_send(copy, err);
+        if (copy->conn->stop != FINOPS_OK)
+            break;
+    }
+    if (rc == FINOPS_OK && copy->conn->call.progress)
+        copy->conn->call.progress(-1, copy->rows, copy->conn->call.arg);
+    return rc;
+}
+
+static finops_code
+copy_rows(pg_copy *copy, finops_error **err)
+{
+    pg_conn *c = copy->conn;
+    bool more = true;
+    finops_code rc = pg_encoder_header(&copy->encoder, err);
+
+    while (rc == FINOPS_OK && more && c->stop == FINOPS_OK && !server_refused(c)) {
+        rc = copy_batch(copy, &more, err);
+        if (rc == FINOPS_OK)
+            rc = pg_call_check(c, err);
+    }
+    if (rc == FINOPS_OK && !more)
+        rc = pg_encoder_trailer(&copy->encoder, err);
+    return rc == FINOPS_OK && !more ? copy_send(copy, err) : rc;
+}
+
+/* Ends the COPY: with success, or with the reason why the rest does not come. */
+static finops_code
+copy_end(pg_copy *copy, finops_code rc, finops_error **err)
+{
+    FO_AUTO(pg_clearp) PGresult *result = NULL;
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+    pg_conn *c = copy->conn;
+    const bool fine = rc == FINOPS_OK && c->stop == FINOPS_OK && !server_refused(c);
+    unsigned long long n;
+    finops_code said;
+
+    if (c->broken || PQputCopyEnd(c->pg, fine ? NULL : "the rows end early") < 0)
+        return rc != FINOPS_OK ? rc : pg_error(c, NULL, err);
+    said = pg_next(c, &result, &why);
+    if (said == FINOPS_OK && PQresultStatus(result) != PGRES_COMMAND_OK)
+        said = pg_error(c, result, &why);
+    pg_drain(c);
+    if (rc == FINOPS_OK && said != FINOPS_OK) {
+        (void)fo_error_set(err, said, "%s", finops_error_text(why));
+        if (finops_error_hint(why))
+            fo_error_hint(err, "%s", finops_error_hint(why));
+        rc = said;
+    }
+    if (rc == FINOPS_OK && (!fo_parse_u64(PQcmdTuples(result), &n) || (int64_t)n != copy->rows))
+        rc = fo_error_set(err, FINOPS_E_INTERNAL, "%lld rows were sent, the server took %s",
+                          (long long)copy->rows, PQcmdTuples(result));
+    return rc;
+}
+
+finops_code
+pg_copy_run(pg_copy *copy, const char *schema, const char *table, finops_error **err)
+{
+    FO_AUTO(pg_columns_done) pg_columns_list columns = { 0 };
+    finops_code rc = pg_table_columns(copy->conn, schema, table, &columns, err);
+
+    if (rc == FINOPS_OK && !columns.exists)
+        return fo_error_set(err, FINOPS_E_NOT_FOUND, "the table does not exist");
+    if (rc == FINOPS_OK)
+        rc = pg_encoder_map(&copy->encoder, &columns, err);
+    if (rc == FINOPS_OK)
+        rc = copy_start(copy, schema, table, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    rc = copy_rows(copy, err);
+    return copy_end(copy, rc, err);
+}
+
+/* The table as the mode wants it. */
+static finops_code
+prepare_table(pg_copy *copy, const finops_write *write, finops_error **err)
+{
+    FO_AUTO(pg_columns_done) pg_columns_list columns = { 0 };
+    const pg_new_table table = { .schema = write->schema, .table = write->table, .unlogged = write->unlogged };
+    bool changed;
+    finops_code rc;
+
+    if (write->mode == FINOPS_WRITE_APPEND)
+        return FINOPS_OK;
+    if (write->mode == FINOPS_WRITE_CREATE)
+        return pg_table_create(copy->conn, &copy->encoder, &table, err);
+    rc = pg_table_columns(copy->conn, write->schema, write->table, &columns, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    if (!columns.exists)
+        return pg_table_create(copy->conn, &copy->encoder, &table, err);
+    return pg_table_widen(copy->conn, &copy->encoder, &columns, write->schema, write->table, &changed, err);
+}
+
+static finops_code
+write_rows(pg_copy *copy, const finops_write *write, finops_error **err)
+{
+    bool own = false;
+    finops_code rc = FINOPS_OK;
+
+    if (write->mode != FINOPS_WRITE_APPEND)
+        rc = pg_own_begin(copy->conn, &own, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    rc = prepare_table(copy, write, err);
+    if (rc == FINOPS_OK)
+        rc = pg_copy_run(copy, write->schema, write->table, err);
+    return pg_own_end(copy->conn, own, rc, err);
+}
+
+finops_code
+pg_write(void *conn, const finops_write *write, const finops_source *source, finops_write_result *ret,
+         finops_error **err)
+{
+    const int64_t begin = fo_clock_monotonic();
+    FO_AUTO(pg_copy_done) pg_copy copy = { .stream = source->stream };
+    finops_code rc;
+
+    assert(conn && write && write->table && source);
+    rc = pg_call_begin(conn, write->call, err);
+    if (rc == FINOPS_OK)
+        rc = pg_keep_read_only(conn, err);
+    if (rc == FINOPS_OK)
+        rc = pg_copy_init(&copy, conn, source, err);
+    if (rc == FINOPS_OK)
+        rc = write_rows(&copy, write, err);
+    if (rc != FINOPS_OK)
+        return fo_error_wrap(err, rc, "postgresql write %s", write->table);
+    if (ret)
+        *ret = (finops_write_result){ .rows = copy.rows,
+                                      .bytes = copy.bytes,
+                                      .seconds = (double)(fo_clock_monotonic() - begin) / 1e6 };
+    return FINOPS_OK;
+}
