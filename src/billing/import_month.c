@@ -150,8 +150,8 @@ month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month, co
 
 /* Loads and tells; a failure is told too, and only what ends the run is returned. */
 static finops_code
-month_execute(fo_import *im, fo_import_export *ex, const fo_import_month *month, fo_import_action action,
-              finops_error **err)
+month_execute_locked(fo_import *im, fo_import_export *ex, const fo_import_month *month,
+                     fo_import_action action, finops_error **err)
 {
     const fo_version_key key = { FO_VENDOR_AWS, ex->identity.export_name, month->period, month->version_id };
     FO_AUTO(fo_bill_result_done) fo_bill_result result = { 0 };
@@ -180,6 +180,32 @@ month_execute(fo_import *im, fo_import_export *ex, const fo_import_month *month,
                                    .rounded = result.rounded,
                                    .seconds = seconds });
     return FINOPS_OK;
+}
+
+/* Another importer may have had the month in hand, and be done with it now. */
+static finops_code
+month_execute(fo_import *im, fo_import_export *ex, const fo_import_month *month, fo_import_action action,
+              finops_error **err)
+{
+    const fo_version_key key = { FO_VENDOR_AWS, ex->identity.export_name, month->period, month->version_id };
+    FO_AUTO(fo_freep) char *lock = fo_format("finops %s %s %s", key.vendor, key.export_name, key.period);
+    bool loaded = false;
+
+    if (!lock)
+        return fo_error_oom(err);
+    finops_code rc = fo_database_lock(im->database, lock, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    if (action == FO_IMPORT_LOAD || action == FO_IMPORT_REPLACE)
+        rc = fo_state_is_version_loaded(im->database, &key, &loaded, err);
+    if (rc == FINOPS_OK && loaded) {
+        im->summary.current++;
+        month_event(im, ex, month, (fo_import_event){ .action = FO_IMPORT_CURRENT });
+    } else if (rc == FINOPS_OK) {
+        rc = month_execute_locked(im, ex, month, action, err);
+    }
+    fo_database_unlock(im->database, lock);
+    return rc;
 }
 
 /* A month whose manifest cannot be used. */

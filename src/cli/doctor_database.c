@@ -150,6 +150,11 @@ fo_doctor_database(fo_doctor *d)
     struct stat st;
     bool readable = true;
 
+    if (!fo_streq(d->cli->settings->database.backend, "duckdb")) {
+        if (fo_doctor_server(d))
+            check_state(d);
+        return;
+    }
     if (stat(path, &st) != 0) {
         check_missing(d, path);
     } else {

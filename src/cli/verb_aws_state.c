@@ -66,8 +66,7 @@ run(fo_cli *cli, finops_error **err)
     if (rc == FINOPS_OK)
         rc = fo_database_has(db, "billing_state", "load_state", &has, err);
     if (rc == FINOPS_OK && !has) {
-        rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "%s holds no bills yet",
-                          cli->settings->duckdb.database_path);
+        rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "the database holds no bills yet");
         fo_error_hint(err, "load some with 'finops aws import-cur'");
     }
     if (rc == FINOPS_OK)

@@ -261,11 +261,32 @@ static finops_code
 query_write(fo_cli *cli, const char *sql, fo_database **ret, bool *ret_done, finops_error **err)
 {
     finops_code rc = fo_database_open_writer(cli->settings, cli->cancel, ret, err);
+    fo_conn *conn = rc == FINOPS_OK ? fo_database_conn(*ret) : NULL;
 
-    if (rc != FINOPS_OK)
+    if (rc != FINOPS_OK || !conn)
         return rc;
-    *ret_done = fo_read_only_check(fo_database_conn(*ret), sql, NULL) != FINOPS_OK;
-    return *ret_done ? fo_conn_exec(fo_database_conn(*ret), sql, err) : FINOPS_OK;
+    /* The embedded database tells how many rows it changed as a row, and takes several statements at once. */
+    *ret_done = fo_read_only_check(conn, sql, NULL) != FINOPS_OK;
+    return *ret_done ? fo_conn_exec(conn, sql, err) : FINOPS_OK;
+}
+
+/* A statement that yields no columns has nothing to show. */
+static finops_code
+query_nothing(struct ArrowArrayStream *stream, bool *ret, finops_error **err)
+{
+    struct ArrowSchema schema = { 0 };
+    int errnum = stream->get_schema(stream, &schema);
+
+    if (errnum) {
+        finops_code rc = fo_stream_error(stream, errnum, err);
+        stream->release(stream);
+        return rc;
+    }
+    *ret = schema.n_children == 0;
+    schema.release(&schema);
+    if (*ret)
+        stream->release(stream);
+    return FINOPS_OK;
 }
 
 static finops_code
@@ -293,6 +314,8 @@ query_run(fo_cli *cli, finops_error **err)
     if (rc == FINOPS_OK && !done)
         rc = fo_bill_explain_missing(database, fo_database_stream(database, fo_str_z(&sql), &stream, err),
                                      err);
+    if (rc == FINOPS_OK && !done)
+        rc = query_nothing(&stream, &done, err);
     if (rc != FINOPS_OK || done)
         return rc;
     return o->output ? query_to_file(cli, &stream, o->output, err) : query_to_stdout(cli, &stream, err);

@@ -11,9 +11,16 @@
 #include "base/cancel.h"
 #include "config/settings.h"
 #include "database/duckdb/kept.h"
+#include "finops/database.h"
 #include "engine/engine.h"
 
 typedef struct fo_database fo_database;
+
+/*
+ * A registry of the drivers the settings may name: the built-in ones, and the plugins when the backend is
+ * none of those. settings NULL: built-in ones only. The caller frees it.
+ */
+finops_code fo_database_registry(const fo_settings *settings, finops_registry **ret, finops_error **err);
 
 /* settings and cancel are borrowed until the database is closed. */
 
@@ -53,5 +60,8 @@ void fo_database_keep(fo_database *database, const char *const *statements, size
  */
 finops_code fo_database_kept(const fo_settings *settings, fo_kept **ret, bool *ret_exists,
                              finops_error **err);
+
+/* The session behind it. Borrowed. */
+finops_session *fo_database_session(fo_database *database);
 
 #endif

@@ -11,12 +11,38 @@
 #include "database_sql.h"
 
 #define INT_TEXT 24
+#define STATE_LOCK "finops state"
+
+/*
+ * Whether the tables are as this version has them. A server is asked first: ALTER TABLE waits for every
+ * reader of the table, and makes all who come after it wait, too.
+ */
+static finops_code
+state_is_there(fo_database *database, bool *ret, finops_error **err)
+{
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    finops_code rc = fo_database_query(database, fo_sql_state_there, NULL, 0, &rows, err);
+
+    if (rc == FINOPS_OK)
+        *ret = fo_rows_int(rows, 0, 0) == 4;
+    return rc;
+}
 
 finops_code
 fo_state_prepare(fo_database *database, finops_error **err)
 {
-    finops_code rc = fo_database_script(database, fo_sql_state_schema, err);
+    bool there = false;
+    finops_code rc = FINOPS_OK;
 
+    if (fo_database_can(database, FINOPS_DATABASE_SERVER))
+        rc = state_is_there(database, &there, err);
+    if (rc != FINOPS_OK || there)
+        return rc;
+    rc = fo_database_lock(database, STATE_LOCK, err);
+    if (rc == FINOPS_OK) {
+        rc = fo_database_script(database, fo_sql_state_schema, err);
+        fo_database_unlock(database, STATE_LOCK);
+    }
     return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "prepare the state tables");
 }
 

@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "database/session.h"
 
 finops_code
 fo_database_exec(fo_database *database, const char *sql, const fo_param *params, size_t n,
                  int64_t *ret_changed, finops_error **err)
 {
-    return fo_conn_bind_exec(fo_database_conn(database), sql, params, n, ret_changed, err);
+    return fo_session_exec(fo_database_session(database), sql, params, n, ret_changed, err);
 }
 
 finops_code
@@ -33,167 +34,121 @@ finops_code
 fo_database_query(fo_database *database, const char *sql, const fo_param *params, size_t n, fo_rows **ret,
                   finops_error **err)
 {
-    return fo_conn_rows(fo_database_conn(database), sql, params, n, ret, err);
+    return fo_session_rows(fo_database_session(database), sql, params, n, ret, err);
+}
+
+finops_code
+fo_database_rows(fo_database *database, const char *sql, fo_rows **ret, finops_error **err)
+{
+    return fo_database_query(database, sql, NULL, 0, ret, err);
+}
+
+finops_code
+fo_database_stream(fo_database *database, const char *sql, struct ArrowArrayStream *ret, finops_error **err)
+{
+    return fo_session_stream(fo_database_session(database), sql, NULL, 0, ret, err);
 }
 
 finops_code
 fo_database_begin(fo_database *database, finops_error **err)
 {
-    return fo_database_exec(database, "BEGIN", NULL, 0, NULL, err);
+    return finops_session_begin(fo_database_session(database), err);
 }
 
 finops_code
 fo_database_commit(fo_database *database, finops_error **err)
 {
-    return fo_database_exec(database, "COMMIT", NULL, 0, NULL, err);
+    const fo_cancel *cancel = fo_database_cancel(database);
+
+    fo_session_set_cancel(fo_database_session(database), NULL);
+    finops_code rc = finops_session_commit(fo_database_session(database), err);
+    fo_session_set_cancel(fo_database_session(database), cancel);
+    return rc;
 }
 
 void
 fo_database_rollback(fo_database *database)
 {
-    const fo_cancel *cancel = fo_database_cancel(database);
-
-    fo_database_set_cancel(database, NULL);
-    fo_database_exec(database, "ROLLBACK", NULL, 0, NULL, NULL);
-    fo_database_set_cancel(database, cancel);
+    (void)finops_session_rollback(fo_database_session(database), NULL);
 }
 
 void
 fo_database_capabilities(fo_database *database, finops_capabilities *ret)
 {
-    (void)database;
-    *ret =
-        (finops_capabilities){ .features = FINOPS_DATABASE_TRANSACTIONS | FINOPS_DATABASE_DDL_IN_TRANSACTION |
-                                           FINOPS_DATABASE_READS_FILES | FINOPS_DATABASE_NESTED |
-                                           FINOPS_DATABASE_SCHEMAS | FINOPS_DATABASE_EXACT_DECIMALS,
-                               .dialect = FINOPS_DIALECT_DUCKDB,
-                               .max_precision = 38,
-                               .quote = '"' };
+    *ret = *fo_session_capabilities(fo_database_session(database));
 }
 
 bool
 fo_database_can(fo_database *database, uint64_t features)
 {
-    finops_capabilities can;
-
-    fo_database_capabilities(database, &can);
-    return (can.features & features) == features;
+    return (fo_session_capabilities(fo_database_session(database))->features & features) == features;
 }
 
 finops_dialect
 fo_database_dialect(fo_database *database)
 {
-    finops_capabilities can;
+    return fo_session_capabilities(fo_database_session(database))->dialect;
+}
 
-    fo_database_capabilities(database, &can);
-    return can.dialect;
+typedef struct listing {
+    fo_strv *names;
+    fo_strv *types; /* may be NULL */
+    bool failed;
+} listing;
+
+static bool
+listing_add(const finops_column *column, void *arg)
+{
+    listing *l = arg;
+
+    l->failed = !fo_strv_add(l->names, column->name) || (l->types && !fo_strv_add(l->types, column->native));
+    return !l->failed;
 }
 
 finops_code
 fo_database_columns(fo_database *database, const char *schema, const char *table, fo_strv *ret_names,
                     fo_strv *ret_types, finops_error **err)
 {
-    const fo_param params[] = { schema, table };
-    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
-    finops_code rc = fo_database_query(
-        database,
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
-        "AND schema_name = $1 AND table_name = $2 ORDER BY column_index",
-        params, FO_COUNT(params), &rows, err);
+    listing l = { .names = ret_names, .types = ret_types };
+    finops_code rc =
+        finops_session_columns(fo_database_session(database), schema, table, listing_add, &l, err);
 
-    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++)
-        if (!fo_strv_add(ret_names, fo_rows_text(rows, i, 0)) ||
-            (ret_types && !fo_strv_add(ret_types, fo_rows_text(rows, i, 1))))
-            rc = fo_error_oom(err);
-    return rc;
+    return rc == FINOPS_OK && l.failed ? fo_error_oom(err) : rc;
 }
 
-static void
-table_name(const finops_partition *p, fo_str *sql)
+finops_code
+fo_database_has(fo_database *database, const char *schema, const char *name, bool *ret, finops_error **err)
 {
-    fo_sql_ident(sql, p->schema);
-    fo_str_addc(sql, '.');
-    fo_sql_ident(sql, p->table);
-}
+    FO_AUTO(fo_strv_done) fo_strv columns = FO_STRV_INIT;
+    finops_code rc = fo_database_columns(database, schema, name, &columns, NULL, err);
 
-static finops_code
-table_run(fo_database *database, const char *before, const finops_partition *p, const char *after,
-          finops_error **err)
-{
-    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-
-    fo_str_add(&sql, before);
-    table_name(p, &sql);
-    fo_str_add(&sql, after);
-    finops_code rc = fo_str_check(&sql, err);
-    return rc == FINOPS_OK ? fo_database_exec(database, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
-}
-
-/* Columns the one table lacks are added; it keeps those a month has not. */
-static finops_code
-table_widen(fo_database *database, const finops_partition *p, const fo_strv *have, const char *rows_sql,
-            finops_error **err)
-{
-    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    FO_AUTO(fo_rows_freep) fo_rows *want = NULL;
-
-    fo_str_addf(&sql, "SELECT column_name, column_type FROM (DESCRIBE %s)", rows_sql);
-    finops_code rc = fo_str_check(&sql, err);
     if (rc == FINOPS_OK)
-        rc = fo_database_query(database, fo_str_z(&sql), NULL, 0, &want, err);
-    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(want); i++) {
-        if (fo_strv_has(have, fo_rows_text(want, i, 0)))
-            continue;
-        fo_str_clear(&sql);
-        fo_str_add(&sql, " ADD COLUMN ");
-        fo_sql_ident(&sql, fo_rows_text(want, i, 0));
-        fo_str_addf(&sql, " %s", fo_rows_text(want, i, 1));
-        rc = fo_str_check(&sql, err);
-        if (rc == FINOPS_OK)
-            rc = table_run(database, "ALTER TABLE ", p, fo_str_z(&sql), err);
-    }
+        *ret = columns.n > 0;
     return rc;
 }
 
 finops_code
-fo_database_replace(fo_database *database, const finops_partition *p, const finops_source *source,
+fo_database_replace(fo_database *database, const finops_partition *partition, const finops_source *source,
                     finops_write_result *ret, finops_error **err)
 {
-    FO_AUTO(fo_strv_done) fo_strv have = FO_STRV_INIT;
-    FO_AUTO(fo_str_done) fo_str rest = FO_STR_INIT;
-    finops_code rc = FINOPS_OK;
+    return finops_session_replace_partition(fo_database_session(database), partition, source, ret, err);
+}
 
-    (void)ret;
-    assert(source->sql);
-    if (p->column)
-        rc = fo_database_columns(database, p->schema, p->table, &have, NULL, err);
-    if (rc == FINOPS_OK && have.n > 0)
-        rc = table_widen(database, p, &have, source->sql, err);
-    if (have.n > 0) {
-        fo_str_addf(&rest, " WHERE %s = ", p->column);
-        fo_sql_literal(&rest, p->value);
-    }
-    if (rc == FINOPS_OK && have.n > 0)
-        rc = table_run(database, "DELETE FROM ", p, fo_str_z(&rest), err);
-    fo_str_clear(&rest);
-    fo_str_add(&rest, have.n ? " BY NAME " : " AS ");
-    fo_str_add(&rest, source->sql);
-    if (rc == FINOPS_OK)
-        rc = fo_str_check(&rest, err);
-    return rc == FINOPS_OK ? table_run(database, have.n ? "INSERT INTO " : "CREATE OR REPLACE TABLE ", p,
-                                       fo_str_z(&rest), err)
-                           : rc;
+static bool
+has_locks(fo_database *database)
+{
+    return fo_session_driver(fo_database_session(database))->lock != NULL;
+}
+
+finops_code
+fo_database_lock(fo_database *database, const char *name, finops_error **err)
+{
+    return has_locks(database) ? fo_session_lock(fo_database_session(database), name, NULL, err) : FINOPS_OK;
 }
 
 void
-fo_database_set_cancel(fo_database *database, const fo_cancel *cancel)
+fo_database_unlock(fo_database *database, const char *name)
 {
-    fo_conn_set_cancel(fo_database_conn(database), cancel);
-}
-
-const fo_cancel *
-fo_database_cancel(const fo_database *database)
-{
-    (void)database;
-    return NULL;
+    if (has_locks(database))
+        (void)fo_session_unlock(fo_database_session(database), name, NULL);
 }

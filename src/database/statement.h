@@ -21,6 +21,8 @@ finops_code fo_database_query(fo_database *database, const char *sql, const fo_p
                               fo_rows **ret, finops_error **err);
 
 finops_code fo_database_begin(fo_database *database, finops_error **err);
+/* Not stopped by a cancel: a commit that is stopped while it tidies up would be told as a failure although
+ * others see its rows. */
 finops_code fo_database_commit(fo_database *database, finops_error **err);
 /* Runs also when the user asked to stop. */
 void fo_database_rollback(fo_database *database);
@@ -39,5 +41,10 @@ finops_code fo_database_columns(fo_database *database, const char *schema, const
                                 fo_strv *ret_names, fo_strv *ret_types, finops_error **err);
 finops_code fo_database_replace(fo_database *database, const finops_partition *partition,
                                 const finops_source *source, finops_write_result *ret, finops_error **err);
+
+/* A lock of the database between importers, by name; where the database has none, nothing happens: one
+ * process writes. */
+finops_code fo_database_lock(fo_database *database, const char *name, finops_error **err);
+void fo_database_unlock(fo_database *database, const char *name);
 
 #endif
