@@ -16,6 +16,7 @@
     row(query) \
     row(report) \
     row(sample) \
+    row(backends_test) \
     row(doctor) \
     row(config_show) \
     row(config_check) \

@@ -4,7 +4,14 @@
 /* clang-format off */
 #define AREAS(row) \
     row(types) \
-    row(transactions)
+    row(names) \
+    row(rows) \
+    row(write) \
+    row(transactions) \
+    row(partition) \
+    row(params) \
+    row(errors) \
+    row(control)
 /* clang-format on */
 
 #define DECLARE(name) extern const fo_case_area fo_cases_##name;

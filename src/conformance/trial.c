@@ -100,6 +100,12 @@ fo_trial_fails_either(fo_trial *t, finops_code rc, finops_code want, finops_code
     return ok;
 }
 
+bool
+fo_trial_refused(fo_trial *t, finops_code rc, finops_error **err, const char *what)
+{
+    return fo_trial_fails(t, rc, rc == FINOPS_OK ? FINOPS_E_DATABASE : rc, err, what);
+}
+
 /* ---- names and statements ---- */
 
 static const char *
@@ -207,15 +213,33 @@ fo_trial_exec(fo_trial *t, finops_session *s, const char *sql)
     return fo_trial_ok(t, rc, &err, statement.sql);
 }
 
+static finops_code
+exec_text(fo_trial *t, finops_session *s, const char *sql, finops_error **err)
+{
+    FO_AUTO(fo_result_done) fo_result rows = { 0 };
+    const finops_statement statement = { .sql = sql, .as_text = true };
+
+    return fo_trial_run(t, s, &statement, &rows, err);
+}
+
 bool
 fo_trial_exec_fails(fo_trial *t, finops_session *s, const char *sql, finops_code want)
 {
-    FO_AUTO(fo_result_done) fo_result rows = { 0 };
     finops_error *err = NULL;
-    const finops_statement statement = { .sql = fo_trial_sql(t, sql), .as_text = true };
-    finops_code rc = fo_trial_run(t, s, &statement, &rows, &err);
+    const char *all = fo_trial_sql(t, sql);
+    finops_code rc = exec_text(t, s, all, &err);
 
-    return fo_trial_fails(t, rc, want, &err, statement.sql);
+    return fo_trial_fails(t, rc, want, &err, all);
+}
+
+bool
+fo_trial_exec_refused(fo_trial *t, finops_session *s, const char *sql)
+{
+    finops_error *err = NULL;
+    const char *all = fo_trial_sql(t, sql);
+    finops_code rc = exec_text(t, s, all, &err);
+
+    return fo_trial_refused(t, rc, &err, all);
 }
 
 static void
@@ -314,12 +338,21 @@ fo_trial_closep(finops_session **s)
 
 /* ---- rows ---- */
 
+/* A stream belongs to whom it is given, also on failure: released once, and here if it was not at all. */
+static void
+released_once(fo_trial *t, const char *what, unsigned released, struct ArrowArrayStream *stream)
+{
+    if (released != 1)
+        fo_trial_fail(t, "%s released the stream %u times, not once", what, released);
+    if (released == 0 && stream->release)
+        stream->release(stream);
+}
+
 finops_code
-fo_trial_write_raw(fo_trial *t, finops_session *s, const char *table, finops_write_mode mode,
-                   const fo_batch_spec *spec, finops_write_result *ret, finops_error **err)
+fo_trial_write_at(fo_trial *t, finops_session *s, const finops_write *write, const fo_batch_spec *spec,
+                  finops_write_result *ret, finops_error **err)
 {
     struct ArrowArrayStream stream;
-    const finops_write write = { .schema = t->schema, .table = fo_trial_name(t, table), .mode = mode };
     const finops_source source = { .stream = &stream };
     fo_batch_spec counted = *spec;
     unsigned released = 0;
@@ -328,12 +361,51 @@ fo_trial_write_raw(fo_trial *t, finops_session *s, const char *table, finops_wri
     counted.released = &released;
     if (!fo_batch_stream(&counted, &stream))
         return fo_error_oom(err);
-    rc = finops_session_write(session_of(t, s), &write, &source, ret, err);
-    if (released != 1)
-        fo_trial_fail(t, "write released the stream %u times, not once", released);
-    if (released == 0 && stream.release)
-        stream.release(&stream);
+    rc = finops_session_write(session_of(t, s), write, &source, ret, err);
+    released_once(t, "write", released, &stream);
     return rc;
+}
+
+finops_code
+fo_trial_write_raw(fo_trial *t, finops_session *s, const char *table, finops_write_mode mode,
+                   const fo_batch_spec *spec, finops_write_result *ret, finops_error **err)
+{
+    const finops_write write = { .schema = t->schema, .table = fo_trial_name(t, table), .mode = mode };
+
+    return fo_trial_write_at(t, s, &write, spec, ret, err);
+}
+
+finops_code
+fo_trial_replace_at(fo_trial *t, finops_session *s, const finops_partition *partition,
+                    const fo_batch_spec *spec, finops_write_result *ret, finops_error **err)
+{
+    struct ArrowArrayStream stream;
+    const finops_source source = { .stream = &stream };
+    finops_partition own = *partition;
+    fo_batch_spec counted = *spec;
+    unsigned released = 0;
+    finops_code rc;
+
+    counted.released = &released;
+    own.schema = own.schema ? own.schema : t->schema;
+    own.table = own.table ? own.table : fo_trial_name(t, "a");
+    if (!fo_batch_stream(&counted, &stream))
+        return fo_error_oom(err);
+    rc = finops_session_replace_partition(session_of(t, s), &own, &source, ret, err);
+    released_once(t, "replace_partition", released, &stream);
+    return rc;
+}
+
+bool
+fo_trial_replace(fo_trial *t, finops_session *s, const finops_partition *partition, const fo_batch_spec *spec)
+{
+    finops_error *err = NULL;
+    finops_write_result result = { .rows = -1 };
+    finops_code rc = fo_trial_replace_at(t, s, partition, spec, &result, &err);
+
+    return fo_trial_ok(t, rc, &err, "replace_partition") && t->why.len == 0 &&
+           fo_trial_true(t, result.rows == spec->rows, "replacing with %" PRId64 " rows says %" PRId64,
+                         spec->rows, result.rows);
 }
 
 bool

@@ -62,6 +62,8 @@ bool fo_trial_fails(fo_trial *t, finops_code rc, finops_code want, finops_error 
 /* ... or with one of two. */
 bool fo_trial_fails_either(fo_trial *t, finops_code rc, finops_code want, finops_code other,
                            finops_error **err, const char *what);
+/* ... or with any, as long as it says why. */
+bool fo_trial_refused(fo_trial *t, finops_code rc, finops_error **err, const char *what);
 
 /* ---- names and statements; texts live as long as the trial ---- */
 
@@ -82,6 +84,7 @@ finops_code fo_trial_run(fo_trial *t, finops_session *s, const finops_statement 
 /* Both take {x}. */
 bool fo_trial_exec(fo_trial *t, finops_session *s, const char *sql);
 bool fo_trial_exec_fails(fo_trial *t, finops_session *s, const char *sql, finops_code want);
+bool fo_trial_exec_refused(fo_trial *t, finops_session *s, const char *sql);
 /* That the result, read as text, is "cell|cell;cell|cell", NULL as "NULL". */
 bool fo_trial_expect(fo_trial *t, finops_session *s, const char *sql, const char *want);
 /* The same after parameters. */
@@ -96,6 +99,9 @@ void fo_trial_closep(finops_session **s);
 
 /* ---- rows ---- */
 
+/* Any write; schema and table of `write` stand as they are. Checks that the stream is released once. */
+finops_code fo_trial_write_at(fo_trial *t, finops_session *s, const finops_write *write,
+                              const fo_batch_spec *spec, finops_write_result *ret, finops_error **err);
 /* The raw outcome of writing a spec into a table of this case. */
 finops_code fo_trial_write_raw(fo_trial *t, finops_session *s, const char *table, finops_write_mode mode,
                                const fo_batch_spec *spec, finops_write_result *ret, finops_error **err);
@@ -109,6 +115,12 @@ bool fo_trial_numbers(fo_trial *t, finops_session *s, const char *table, finops_
                       int64_t n);
 /* Adds those numbers to a table that is there. */
 bool fo_trial_add(fo_trial *t, finops_session *s, const char *table, int64_t first, int64_t n);
+
+/* Replaces a partition; schema and table of `partition` may be NULL: this run's schema, table "a". */
+finops_code fo_trial_replace_at(fo_trial *t, finops_session *s, const finops_partition *partition,
+                                const fo_batch_spec *spec, finops_write_result *ret, finops_error **err);
+bool fo_trial_replace(fo_trial *t, finops_session *s, const finops_partition *partition,
+                      const fo_batch_spec *spec);
 
 /* ---- columns ---- */
 
