@@ -171,7 +171,10 @@ fo_stream_error(struct ArrowArrayStream *stream, int errnum, finops_error **err)
 {
     const char *text = stream->get_last_error ? stream->get_last_error(stream) : NULL;
 
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+
     if (text && *text)
         return fo_error_set(err, finops_stream_code(errnum), "%s", text);
-    return fo_error_errno(err, errnum, "read rows");
+    (void)fo_error_errno(&why, errnum, "read rows");
+    return fo_error_set(err, finops_stream_code(errnum), "%s", finops_error_text(why));
 }

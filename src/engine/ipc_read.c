@@ -14,6 +14,8 @@
 typedef struct reader {
     struct ArrowArrayStream inner; /* nanoarrow's, over `fd` */
     int fd;
+    fo_ipc_wait wait; /* NULL: for as long as it takes */
+    void *arg;
     bool ended;
     int errnum;       /* of the failed read */
     const char *what; /* says what failed, when it is not nanoarrow that does */
@@ -52,8 +54,8 @@ input_read(struct ArrowIpcInputStream *self, uint8_t *buf, int64_t n, int64_t *r
             r->errnum = EBADMSG;
             r->what = "read rows: they end in the middle";
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            r->errnum = wait_readable(r->fd);
-            r->what = "read rows: none came in time";
+            r->errnum = r->wait ? r->wait(r->arg, r->fd) : wait_readable(r->fd);
+            r->what = r->errnum == ECANCELED ? "stopped" : "read rows: none came in time";
         } else if (errno != EINTR) {
             r->errnum = errno;
             r->what = "read rows: the connection failed";
@@ -114,7 +116,7 @@ reader_release(struct ArrowArrayStream *self)
 }
 
 finops_code
-fo_ipc_read(int fd, struct ArrowArrayStream *ret, finops_error **err)
+fo_ipc_read_waiting(int fd, fo_ipc_wait wait, void *arg, struct ArrowArrayStream *ret, finops_error **err)
 {
     reader *r = fo_zalloc(sizeof(*r));
     struct ArrowIpcInputStream input = { .read = input_read, .release = input_release, .private_data = r };
@@ -128,6 +130,14 @@ fo_ipc_read(int fd, struct ArrowArrayStream *ret, finops_error **err)
         return fo_error_oom(err);
     }
     r->fd = fd;
+    r->wait = wait;
+    r->arg = arg;
     *ret = (struct ArrowArrayStream){ reader_schema, reader_next, reader_last_error, reader_release, r };
     return FINOPS_OK;
+}
+
+finops_code
+fo_ipc_read(int fd, struct ArrowArrayStream *ret, finops_error **err)
+{
+    return fo_ipc_read_waiting(fd, NULL, NULL, ret, err);
 }

@@ -27,7 +27,7 @@ pthread_mutex_t fo_instances_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t instances_changed = PTHREAD_COND_INITIALIZER;
 static fo_instance *instances; /* those of files */
 
-/* The file a link that points to nothing yet would make. NULL: no memory, or too many links. */
+/* The file a link that points to nothing yet would make. NULL: no memory, or too many links, by errno. */
 static char *
 path_target(const char *path)
 {
@@ -39,12 +39,15 @@ path_target(const char *path)
         FO_AUTO(fo_freep) char *last = at;
         int folder = (int)(fo_path_base(last) - last);
 
-        target[n] = '\0';
-        errno = ELOOP;
         at = NULL;
-        if (i < LINKS_MAX)
-            at = *target == '/' ? fo_strdup(target) : fo_format("%.*s%s", folder, last, target);
+        if (i == LINKS_MAX) {
+            errno = ELOOP;
+            return NULL;
+        }
+        target[n] = '\0';
+        at = *target == '/' ? fo_strdup(target) : fo_format("%.*s%s", folder, last, target);
     }
+    errno = at ? 0 : ENOMEM;
     return FO_TAKE(at);
 }
 
@@ -61,9 +64,11 @@ path_of_missing(const char *path)
         return NULL;
     base = fo_path_base(file);
     folder = base > file ? fo_strndup(file, (size_t)(base - file)) : fo_strdup(".");
+    bool found = folder && realpath(folder, real);
+    errno = ENOMEM; /* unless the current folder cannot be told */
     if (!folder)
         return NULL;
-    return realpath(folder, real) ? fo_path_join(real, base) : fo_path_absolute(file);
+    return found ? fo_path_join(real, base) : fo_path_absolute(file);
 }
 
 finops_code
@@ -73,9 +78,10 @@ fo_instance_path(const char *database_path, char **ret, finops_error **err)
     char real[PATH_MAX];
 
     assert(database_path && ret);
+    errno = ENOMEM;
     path = realpath(database_path, real) ? fo_strdup(real) : path_of_missing(database_path);
     if (!path)
-        return fo_error_errno(err, errno ? errno : ENOMEM, "find %s from the current folder", database_path);
+        return fo_error_errno(err, errno, "find %s from the current folder", database_path);
     if (strchr(path, '?')) /* the engine takes it for the start of options and puts its log elsewhere */
         return fo_error_set(err, FINOPS_E_CONFIG, "the path of a database cannot hold a '?': %s", path);
     *ret = FO_TAKE(path);
@@ -369,7 +375,7 @@ attempt_wait(const attempt *a, finops_error **err)
     int64_t now = fo_clock_monotonic();
     struct timespec until;
 
-    if (fo_cancelled(a->link->cancel) || (call && call->cancelled && call->cancelled(call->arg)))
+    if (fo_cancelled(a->link->cancel) || fo_cancelled(&a->link->stop) || (call && call->cancelled && call->cancelled(call->arg)))
         return fo_error_set(err, FINOPS_E_CANCELLED, "stopped while waiting for %s", a->link->path);
     if (call && call->deadline_us && now >= call->deadline_us)
         return fo_error_set(err, FINOPS_E_TIMEOUT, "the deadline passed while waiting for %s", a->link->path);

@@ -38,7 +38,7 @@ struct fo_link {
     fo_conn *conn;           /* of the instance; only its thread's while depth is not 0 */
     const fo_cancel *cancel; /* borrowed */
     bool transaction;        /* a reader's statement runs in a transaction of its own */
-    int remote;              /* the socket rows come from, guarded by the lock; -1 */
+    fo_cancel stop;          /* of what runs without a connection: waiting, and rows of another process */
     fo_link *next;           /* in the instance's list of readers */
 };
 

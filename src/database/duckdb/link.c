@@ -111,6 +111,8 @@ fo_link_begin(fo_link *link, const finops_call *call, fo_conn **ret, finops_erro
 
     (void)pthread_mutex_lock(&fo_instances_lock);
     attached = link->instance != NULL;
+    if (link->depth == 0)
+        atomic_store(&link->stop.requested, 0);
     if (link->depth++ == 0 && attached && link->read_only)
         link->instance->busy++;
     (void)pthread_mutex_unlock(&fo_instances_lock);
@@ -146,6 +148,8 @@ fo_link_cancel(fo_link *link)
     (void)pthread_mutex_lock(&fo_instances_lock);
     if (link->depth > 0 && link->conn)
         fo_conn_cancel(link->conn);
+    else if (link->depth > 0)
+        fo_cancel_request(&link->stop);
     (void)pthread_mutex_unlock(&fo_instances_lock);
 }
 
@@ -315,9 +319,9 @@ rows_there(rows *r, const finops_statement *statement, fo_conn **ret_conn, finop
 
     if (rc != FINOPS_OK)
         return rc;
-    if (statement->n_params > 0)
-        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "parameters for the process that writes %s", link->path);
-    rc = fo_remote_stream(link->path, fo_str_z(&sql), &r->inner, &why);
+    fo_remote_query query = { fo_str_z(&sql),   statement->params, statement->n_params,
+                              statement->call, link->cancel,      &link->stop };
+    rc = fo_remote_run(link->path, &query, &r->inner, &why);
     if (rc == FINOPS_E_TRANSIENT || (rc == FINOPS_E_NOT_FOUND && !fo_remote_reachable(link->path))) {
         rc = fo_link_attach(link, statement->call, err);
         *ret_conn = link->conn;

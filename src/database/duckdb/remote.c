@@ -1,19 +1,52 @@
 /* The reader's side of the socket. */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "database/duckdb/serve.h"
 #include "database/duckdb/socket.h"
 #include "engine/ipc.h"
 
+#define WAIT_MS 50
+
 /* Rows from the process that writes, which may end before they are all taken. */
 typedef struct remote_rows {
     struct ArrowArrayStream inner;
-    char *path; /* of the database */
-    bool left;  /* it has ended */
+    char *path;       /* of the database */
+    finops_call call; /* all zero: none */
+    const fo_cancel *cancel, *stop;
+    bool left; /* it has ended */
 } remote_rows;
+
+static int
+remote_stopped(const remote_rows *r)
+{
+    if (fo_cancelled(r->cancel) || fo_cancelled(r->stop) ||
+        (r->call.cancelled && r->call.cancelled(r->call.arg)))
+        return ECANCELED;
+    return r->call.deadline_us && fo_clock_monotonic() >= r->call.deadline_us ? ETIMEDOUT : 0;
+}
+
+/* Until there is something to read; the errno of what ends the wait. */
+static int
+remote_wait(void *arg, int fd)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    int n, errnum;
+
+    do {
+        errnum = remote_stopped(arg);
+        n = errnum ? 0 : poll(&p, 1, WAIT_MS);
+        if (n < 0 && errno != EINTR)
+            errnum = errno;
+    } while (!errnum && n <= 0);
+    return errnum;
+}
 
 static int
 remote_schema(struct ArrowArrayStream *self, struct ArrowSchema *out)
@@ -44,56 +77,88 @@ remote_last_error(struct ArrowArrayStream *self)
 }
 
 static void
-remote_release(struct ArrowArrayStream *self)
+remote_free(remote_rows *r)
 {
-    remote_rows *r = self->private_data;
-
-    r->inner.release(&r->inner);
+    if (!r)
+        return;
+    if (r->inner.release)
+        r->inner.release(&r->inner);
     fo_free(r->path);
     fo_free(r);
+}
+
+static void
+remote_freep(remote_rows **r)
+{
+    remote_free(*r);
+}
+
+static void
+remote_release(struct ArrowArrayStream *self)
+{
+    remote_free(self->private_data);
     memset(self, 0, sizeof(*self));
 }
 
 static finops_code
-remote_read(const char *database_path, int fd, struct ArrowArrayStream *ret, finops_error **err)
+remote_ended(int errnum, finops_error **err)
 {
-    remote_rows *r = fo_zalloc(sizeof(*r));
-    char *path = fo_strdup(database_path);
-    finops_code rc = FINOPS_OK;
+    if (errnum == ECANCELED)
+        return fo_error_set(err, FINOPS_E_CANCELLED, "stopped");
+    if (errnum == ETIMEDOUT)
+        return fo_error_set(err, FINOPS_E_TIMEOUT, "the deadline passed");
+    return fo_error_errno(err, errnum, "wait for the process that writes the database");
+}
 
-    if (r && path) {
-        rc = fo_ipc_read(fd, &r->inner, err);
-    } else {
-        close(fd);
-        rc = fo_error_oom(err);
+/* Sends the request and takes the first byte of the answer. */
+static finops_code
+remote_ask(remote_rows *r, int fd, const fo_remote_query *query, finops_error **err)
+{
+    int errnum;
+
+    if (!fo_socket_send_request(fd, query->sql, query->params, query->n_params))
+        return fo_error_set(err, FINOPS_E_TRANSIENT, "the process that writes the database took no request");
+    errnum = remote_wait(r, fd);
+    return errnum ? remote_ended(errnum, err) : fo_socket_receive_answer(fd, err);
+}
+
+finops_code
+fo_remote_run(const char *database_path, const fo_remote_query *query, struct ArrowArrayStream *ret,
+              finops_error **err)
+{
+    FO_AUTO(remote_freep) remote_rows *r = fo_zalloc(sizeof(*r));
+    FO_AUTO(fo_fd_closep) int fd = -1;
+    finops_code rc;
+
+    if (r)
+        r->path = fo_strdup(database_path);
+    if (!r || !r->path)
+        return fo_error_oom(err);
+    if (query->call)
+        r->call = *query->call;
+    r->cancel = query->cancel;
+    r->stop = query->stop;
+    rc = fo_socket_connect(database_path, &fd, err);
+    if (rc == FINOPS_OK)
+        rc = remote_ask(r, fd, query, err);
+    if (rc == FINOPS_OK && fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+        rc = fo_error_errno(err, errno, "set up the socket");
+    if (rc == FINOPS_OK) {
+        rc = fo_ipc_read_waiting(fd, remote_wait, r, &r->inner, err);
+        fd = -1; /* taken */
     }
-    if (rc != FINOPS_OK) {
-        fo_free(path);
-        fo_free(r);
-        return rc;
-    }
-    r->path = path;
-    *ret = (struct ArrowArrayStream){ remote_schema, remote_next, remote_last_error, remote_release, r };
-    return FINOPS_OK;
+    if (rc == FINOPS_OK)
+        *ret = (struct ArrowArrayStream){ remote_schema, remote_next, remote_last_error, remote_release,
+                                          FO_TAKE(r) };
+    return rc;
 }
 
 finops_code
 fo_remote_stream(const char *database_path, const char *sql, struct ArrowArrayStream *ret, finops_error **err)
 {
-    int fd;
-    finops_code rc = fo_socket_connect(database_path, &fd, err);
+    fo_remote_query query = { .sql = sql };
 
-    if (rc != FINOPS_OK)
-        return rc;
-    if (!fo_socket_send_request(fd, sql))
-        rc = fo_error_set(err, FINOPS_E_TRANSIENT, "the process that writes the database took no request");
-    else
-        rc = fo_socket_receive_answer(fd, err);
-    if (rc != FINOPS_OK) {
-        close(fd);
-        return rc;
-    }
-    return remote_read(database_path, fd, ret, err);
+    return fo_remote_run(database_path, &query, ret, err);
 }
 
 bool

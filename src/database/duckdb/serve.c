@@ -114,8 +114,9 @@ serve_answer(fo_server *server, int fd, finops_error **err)
 {
     FO_AUTO(fo_conn_closep) fo_conn *conn = NULL;
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_MAX(FO_SOCKET_REQUEST_MAX);
+    FO_AUTO(fo_strv_done) fo_strv params = FO_STRV_INIT;
     struct ArrowArrayStream stream = { 0 };
-    finops_code rc = fo_socket_receive_request(fd, &sql, err);
+    finops_code rc = fo_socket_receive_request(fd, &sql, &params, err);
 
     if (rc == FINOPS_OK)
         rc = fo_conn_open(server->engine, &conn, err);
@@ -127,7 +128,7 @@ serve_answer(fo_server *server, int fd, finops_error **err)
     if (rc == FINOPS_OK)
         rc = fo_read_only_check(conn, fo_str_z(&sql), err);
     if (rc == FINOPS_OK)
-        rc = fo_conn_stream(conn, fo_str_z(&sql), NULL, 0, &stream, err);
+        rc = fo_conn_stream(conn, fo_str_z(&sql), (const fo_param *)params.items, params.n, &stream, err);
     if (rc != FINOPS_OK)
         return rc;
     if (fo_socket_send(fd, "R", 1))

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 
 #define REQUEST_MAGIC "FOQ1"
+#define REQUEST_WITH_PARAMS "FOQ2"
 #define DATABASE_NAME_MAX                                                                                    \
     75 /* with "/proc/self/fd/<number>/" and ".sock" around it, it fits a socket's address */
 #define REFUSAL_TEXT_MAX ((uint32_t)1 << 20)
@@ -194,36 +195,112 @@ socket_get_u32(const unsigned char *p)
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-bool
-fo_socket_send_request(int fd, const char *sql)
+/* A text with its length before it; NULL is the longest length. */
+static bool
+socket_send_text(int fd, const char *text)
 {
-    unsigned char head[8];
-    size_t n = strlen(sql);
+    unsigned char head[4];
+    size_t n = text ? strlen(text) : 0;
 
     if (n > FO_SOCKET_REQUEST_MAX)
         return false;
-    memcpy(head, REQUEST_MAGIC, 4);
-    socket_put_u32(head + 4, (uint32_t)n);
-    return fo_socket_send(fd, head, sizeof(head)) && fo_socket_send(fd, sql, n);
+    socket_put_u32(head, text ? (uint32_t)n : UINT32_MAX);
+    return fo_socket_send(fd, head, sizeof(head)) && fo_socket_send(fd, text, n);
+}
+
+bool
+fo_socket_send_request(int fd, const char *sql, const char *const *params, size_t n)
+{
+    unsigned char head[4];
+    bool ok;
+
+    if (n > FO_SOCKET_PARAMS_MAX)
+        return false;
+    ok = fo_socket_send(fd, n ? REQUEST_WITH_PARAMS : REQUEST_MAGIC, 4) && socket_send_text(fd, sql);
+    if (!ok || n == 0)
+        return ok;
+    socket_put_u32(head, (uint32_t)n);
+    ok = fo_socket_send(fd, head, sizeof(head));
+    for (size_t i = 0; ok && i < n; i++)
+        ok = socket_send_text(fd, params[i]);
+    return ok;
+}
+
+static finops_code
+socket_receive_u32(int fd, uint32_t *ret, finops_error **err)
+{
+    unsigned char head[4];
+
+    if (!fo_socket_receive(fd, head, sizeof(head)))
+        return fo_error_set(err, FINOPS_E_DATA, "the request ends early");
+    *ret = socket_get_u32(head);
+    return FINOPS_OK;
+}
+
+/* *ret is NULL for the text that is none. *io_left: bytes that the request may still have. */
+static finops_code
+socket_receive_part(int fd, size_t *io_left, char **ret, finops_error **err)
+{
+    FO_AUTO(fo_freep) char *text = NULL;
+    uint32_t n = 0;
+    finops_code rc = socket_receive_u32(fd, &n, err);
+
+    *ret = NULL;
+    if (rc != FINOPS_OK || n == UINT32_MAX)
+        return rc;
+    if (n > *io_left)
+        return fo_error_set(err, FINOPS_E_DATA, "the statement has %u bytes, more than %zu", n,
+                            FO_SOCKET_REQUEST_MAX);
+    *io_left -= n;
+    text = fo_zalloc((size_t)n + 1);
+    if (!text)
+        return fo_error_oom(err);
+    if (!fo_socket_receive(fd, text, n))
+        return fo_error_set(err, FINOPS_E_DATA, "the request ends early");
+    *ret = FO_TAKE(text);
+    return FINOPS_OK;
+}
+
+static finops_code
+socket_receive_params(int fd, size_t left, fo_strv *ret, finops_error **err)
+{
+    uint32_t n = 0;
+    finops_code rc = socket_receive_u32(fd, &n, err);
+
+    if (rc == FINOPS_OK && n > FO_SOCKET_PARAMS_MAX)
+        rc = fo_error_set(err, FINOPS_E_DATA, "the statement has %u parameters", n);
+    if (rc == FINOPS_OK && !fo_grow((void **)&ret->items, &ret->cap, n, sizeof(*ret->items)))
+        rc = fo_error_oom(err);
+    for (uint32_t i = 0; rc == FINOPS_OK && i < n; i++) {
+        rc = socket_receive_part(fd, &left, &ret->items[i], err);
+        if (rc == FINOPS_OK)
+            ret->n++;
+    }
+    return rc;
 }
 
 finops_code
-fo_socket_receive_request(int fd, fo_str *ret_sql, finops_error **err)
+fo_socket_receive_request(int fd, fo_str *ret_sql, fo_strv *ret_params, finops_error **err)
 {
-    unsigned char head[8];
+    FO_AUTO(fo_freep) char *sql = NULL;
+    size_t left = FO_SOCKET_REQUEST_MAX;
+    char magic[4];
+    bool params;
+    finops_code rc;
 
-    if (!fo_socket_receive(fd, head, sizeof(head)) || memcmp(head, REQUEST_MAGIC, 4) != 0)
+    if (!fo_socket_receive(fd, magic, sizeof(magic)))
         return fo_error_set(err, FINOPS_E_DATA, "the request is none of ours");
-    uint32_t n = socket_get_u32(head + 4);
-    if (n > FO_SOCKET_REQUEST_MAX)
-        return fo_error_set(err, FINOPS_E_DATA, "the statement has %u bytes, more than %zu", n,
-                            FO_SOCKET_REQUEST_MAX);
-    FO_AUTO(fo_freep) char *sql = fo_alloc((size_t)n + 1);
-    if (!sql)
-        return fo_error_oom(err);
-    if (!fo_socket_receive(fd, sql, n))
-        return fo_error_set(err, FINOPS_E_DATA, "the request ends early");
-    fo_str_addn(ret_sql, sql, n);
+    params = memcmp(magic, REQUEST_WITH_PARAMS, sizeof(magic)) == 0;
+    if (!params && memcmp(magic, REQUEST_MAGIC, sizeof(magic)) != 0)
+        return fo_error_set(err, FINOPS_E_DATA, "the request is none of ours");
+    rc = socket_receive_part(fd, &left, &sql, err);
+    if (rc == FINOPS_OK && !sql)
+        rc = fo_error_set(err, FINOPS_E_DATA, "the request has no statement");
+    if (rc == FINOPS_OK && params)
+        rc = socket_receive_params(fd, left, ret_params, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_str_add(ret_sql, sql);
     return fo_str_check(ret_sql, err);
 }
 

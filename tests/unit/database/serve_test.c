@@ -136,7 +136,9 @@ requests_that_are_none_of_ours_do_no_harm(void **state)
                      { "GET / HTTP/1.1\r\n\r\n", 18 },
                      { "FOQ1", 4 },
                      { "FOQ1\xff\xff\xff\xff", 8 },
-                     { "FOQ1\x10\0\0\0abc", 11 } };
+                     { "FOQ1\x10\0\0\0abc", 11 },
+                     { "FOQ2\1\0\0\0x\xff\xff\xff\xff", 13 },
+                     { "FOQ2\1\0\0\0x\1\0\0\0\xfe\xff\xff\xff", 17 } };
 
     for (size_t i = 0; i < FO_COUNT(requests); i++) {
         int fd = -1;
@@ -180,7 +182,7 @@ a_reader_that_takes_no_rows_does_not_hold_the_writer(void **state)
     int fd = -1;
 
     assert_int_equal(fo_socket_connect(f->path, &fd, NULL), FINOPS_OK);
-    assert_true(fo_socket_send_request(fd, "SELECT * FROM range(100000000)"));
+    assert_true(fo_socket_send_request(fd, "SELECT * FROM range(100000000)", NULL, 0));
     assert_int_equal(fo_socket_receive_answer(fd, NULL), FINOPS_OK);
     fo_database_close(db); /* waits some seconds for the reader, then goes */
     close(fd);
