@@ -375,7 +375,7 @@ attempt_wait(const attempt *a, finops_error **err)
     int64_t now = fo_clock_monotonic();
     struct timespec until;
 
-    if (fo_cancelled(a->link->cancel) || fo_cancelled(&a->link->stop) || (call && call->cancelled && call->cancelled(call->arg)))
+    if (fo_cancelled(&a->link->stop) || (call && call->cancelled && call->cancelled(call->arg)))
         return fo_error_set(err, FINOPS_E_CANCELLED, "stopped while waiting for %s", a->link->path);
     if (call && call->deadline_us && now >= call->deadline_us)
         return fo_error_set(err, FINOPS_E_TIMEOUT, "the deadline passed while waiting for %s", a->link->path);
@@ -563,10 +563,8 @@ fo_link_attach(fo_link *link, const finops_call *call, finops_error **err)
     if (rc != FINOPS_OK || !link->instance)
         return rc;
     rc = fo_conn_open(link->instance->engine, &link->conn, err);
-    if (rc == FINOPS_OK) {
-        fo_conn_set_cancel(link->conn, link->cancel);
+    if (rc == FINOPS_OK)
         return rc;
-    }
     (void)pthread_mutex_lock(&fo_instances_lock);
     fo_link_detach(link);
     (void)pthread_mutex_unlock(&fo_instances_lock);

@@ -53,8 +53,6 @@ void fo_link_closep(fo_link **link);
 /* A writer's engine and connection; NULL for a reader. Borrowed. */
 fo_engine *fo_link_engine(const fo_link *link);
 fo_conn *fo_link_conn(const fo_link *link);
-/* What ends waiting and statements besides their call; borrowed until set to NULL again. */
-void fo_link_set_cancel(fo_link *link, const fo_cancel *cancel);
 
 /*
  * Brackets what is done with the connection, which obeys the call (may be NULL) meanwhile; *ret is NULL when
@@ -74,9 +72,6 @@ finops_code fo_link_transaction(fo_link *link, const char *sql, finops_error **e
  */
 finops_code fo_link_stream(fo_link *link, const finops_statement *statement, struct ArrowArrayStream *ret,
                            finops_error **err);
-/* The same of a statement that only reads, also for a writer. */
-finops_code fo_link_query(fo_link *link, const finops_statement *statement, struct ArrowArrayStream *ret,
-                          finops_error **err);
 /* fo_link_stream for small results, every cell as text. */
 finops_code fo_link_rows(fo_link *link, const char *sql, fo_rows **ret, finops_error **err);
 

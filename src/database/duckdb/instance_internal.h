@@ -36,7 +36,6 @@ struct fo_link {
     unsigned depth;          /* brackets that are open */
     fo_instance *instance;   /* NULL: detached, or rows come from another process */
     fo_conn *conn;           /* of the instance; only its thread's while depth is not 0 */
-    const fo_cancel *cancel; /* borrowed */
     bool transaction;        /* a reader's statement runs in a transaction of its own */
     fo_cancel stop;          /* of what runs without a connection: waiting, and rows of another process */
     fo_link *next;           /* in the instance's list of readers */

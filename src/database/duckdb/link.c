@@ -93,16 +93,6 @@ fo_link_conn(const fo_link *link)
     return link->read_only ? NULL : link->conn;
 }
 
-void
-fo_link_set_cancel(fo_link *link, const fo_cancel *cancel)
-{
-    (void)pthread_mutex_lock(&fo_instances_lock);
-    link->cancel = cancel;
-    if (link->conn)
-        fo_conn_set_cancel(link->conn, cancel);
-    (void)pthread_mutex_unlock(&fo_instances_lock);
-}
-
 finops_code
 fo_link_begin(fo_link *link, const finops_call *call, fo_conn **ret, finops_error **err)
 {
@@ -203,7 +193,6 @@ fo_link_transaction(fo_link *link, const char *sql, finops_error **err)
 typedef struct rows {
     struct ArrowArrayStream inner;
     fo_link *link;
-    bool only_reads; /* the statement has to */
     bool transaction;
 } rows;
 
@@ -282,10 +271,10 @@ rows_guard(rows *r, fo_conn *conn, const char *sql, finops_error **err)
     fo_link *link = r->link;
     finops_code rc;
 
-    if (!r->only_reads)
+    if (!link->read_only)
         return FINOPS_OK;
     rc = fo_read_only_check(conn, sql, err);
-    if (rc == FINOPS_OK && link->read_only && !link->instance->read_only && !link->transaction) {
+    if (rc == FINOPS_OK && !link->instance->read_only && !link->transaction) {
         rc = fo_conn_exec(conn, "BEGIN TRANSACTION READ ONLY", err);
         r->transaction = rc == FINOPS_OK;
     }
@@ -319,8 +308,8 @@ rows_there(rows *r, const finops_statement *statement, fo_conn **ret_conn, finop
 
     if (rc != FINOPS_OK)
         return rc;
-    fo_remote_query query = { fo_str_z(&sql),   statement->params, statement->n_params,
-                              statement->call, link->cancel,      &link->stop };
+    fo_remote_query query = { fo_str_z(&sql), statement->params, statement->n_params, statement->call,
+                              &link->stop };
     rc = fo_remote_run(link->path, &query, &r->inner, &why);
     if (rc == FINOPS_E_TRANSIENT || (rc == FINOPS_E_NOT_FOUND && !fo_remote_reachable(link->path))) {
         rc = fo_link_attach(link, statement->call, err);
@@ -348,9 +337,9 @@ rows_open(rows *r, fo_conn *conn, const finops_statement *statement, finops_erro
     return rc == FINOPS_OK ? rows_here(r, conn, statement, err) : rc;
 }
 
-static finops_code
-link_rows(fo_link *link, const finops_statement *statement, bool only_reads, struct ArrowArrayStream *ret,
-          finops_error **err)
+finops_code
+fo_link_stream(fo_link *link, const finops_statement *statement, struct ArrowArrayStream *ret,
+               finops_error **err)
 {
     rows *r = fo_zalloc(sizeof(*r));
     fo_conn *conn;
@@ -364,7 +353,6 @@ link_rows(fo_link *link, const finops_statement *statement, bool only_reads, str
         return rc;
     }
     r->link = link;
-    r->only_reads = only_reads;
     rc = rows_open(r, conn, statement, err);
     if (rc != FINOPS_OK) {
         rows_done(r);
@@ -372,20 +360,6 @@ link_rows(fo_link *link, const finops_statement *statement, bool only_reads, str
     }
     *ret = (struct ArrowArrayStream){ rows_schema, rows_next, rows_last_error, rows_release, r };
     return FINOPS_OK;
-}
-
-finops_code
-fo_link_stream(fo_link *link, const finops_statement *statement, struct ArrowArrayStream *ret,
-               finops_error **err)
-{
-    return link_rows(link, statement, link->read_only, ret, err);
-}
-
-finops_code
-fo_link_query(fo_link *link, const finops_statement *statement, struct ArrowArrayStream *ret,
-              finops_error **err)
-{
-    return link_rows(link, statement, true, ret, err);
 }
 
 finops_code

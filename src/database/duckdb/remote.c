@@ -19,15 +19,14 @@ typedef struct remote_rows {
     struct ArrowArrayStream inner;
     char *path;       /* of the database */
     finops_call call; /* all zero: none */
-    const fo_cancel *cancel, *stop;
+    const fo_cancel *stop;
     bool left; /* it has ended */
 } remote_rows;
 
 static int
 remote_stopped(const remote_rows *r)
 {
-    if (fo_cancelled(r->cancel) || fo_cancelled(r->stop) ||
-        (r->call.cancelled && r->call.cancelled(r->call.arg)))
+    if (fo_cancelled(r->stop) || (r->call.cancelled && r->call.cancelled(r->call.arg)))
         return ECANCELED;
     return r->call.deadline_us && fo_clock_monotonic() >= r->call.deadline_us ? ETIMEDOUT : 0;
 }
@@ -136,7 +135,6 @@ fo_remote_run(const char *database_path, const fo_remote_query *query, struct Ar
         return fo_error_oom(err);
     if (query->call)
         r->call = *query->call;
-    r->cancel = query->cancel;
     r->stop = query->stop;
     rc = fo_socket_connect(database_path, &fd, err);
     if (rc == FINOPS_OK)

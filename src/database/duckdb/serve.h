@@ -23,14 +23,13 @@ finops_code fo_server_start(fo_engine *engine, const char *database_path, fo_ser
  * fine. */
 void fo_server_stop(fo_server *server, int patience_ms);
 
-/* A statement for another process. All but sql may be NULL; `call`, `cancel` and `stop` end it, and have to live
- * until its stream is released. */
+/* A statement for another process. All but sql may be NULL; `call` and `stop` end it, and what they point to has
+ * to live until its stream is released. */
 typedef struct fo_remote_query {
     const char *sql;
     const char *const *params;
     size_t n_params;
     const finops_call *call; /* copied, what it points to is not */
-    const fo_cancel *cancel;
     const fo_cancel *stop;
 } fo_remote_query;
 

@@ -26,6 +26,7 @@ typedef struct fixture {
 static int
 setup(void **state)
 {
+    static char backend[] = "duckdb";
     fixture *f = fo_zalloc(sizeof(*f));
 
     assert_non_null(f);
@@ -35,6 +36,7 @@ setup(void **state)
     assert_non_null(f->path);
     f->settings.duckdb =
         (fo_duckdb_settings){ .database_path = f->path, .memory_limit = 200 << 20, .threads = 2 };
+    f->settings.database.backend = backend;
     *state = f;
     return 0;
 }
