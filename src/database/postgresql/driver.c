@@ -45,6 +45,7 @@ const finops_database_driver fo_postgresql_driver = {
     .rollback = pg_rollback,
     .is_alive = pg_is_alive,
     .cancel = pg_cancel,
+    .replace_partition = pg_replace_partition,
     .health = pg_health,
     .lock = pg_lock,
     .unlock = pg_unlock,

@@ -45,6 +45,24 @@ pg_table_create(pg_conn *c, const pg_encoder *e, const pg_new_table *what, finop
     return rc == FINOPS_OK ? pg_run(c, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
 }
 
+/* The lock ends with the transaction. Two that make the same table at once would both fail otherwise. */
+finops_code
+pg_table_find(pg_conn *c, const char *schema, const char *table, pg_columns_list *ret, finops_error **err)
+{
+    FO_AUTO(fo_freep) char *name = fo_format("finops table:%s.%s", schema ? schema : "", table);
+    const char *const params[] = { name };
+    finops_code rc;
+
+    assert(pg_in_transaction(c));
+    if (!name)
+        return fo_error_oom(err);
+    rc = pg_table_columns(c, schema, table, ret, err);
+    if (rc != FINOPS_OK || ret->exists)
+        return rc;
+    rc = pg_run(c, "SELECT pg_advisory_xact_lock(hashtext($1))", params, 1, NULL, err);
+    return rc == FINOPS_OK ? pg_table_columns(c, schema, table, ret, err) : rc;
+}
+
 static bool
 has_column(const pg_columns_list *columns, const char *name)
 {
@@ -56,7 +74,7 @@ has_column(const pg_columns_list *columns, const char *name)
 
 finops_code
 pg_table_widen(pg_conn *c, const pg_encoder *e, const pg_columns_list *columns, const char *schema,
-               const char *table, bool *ret_changed, finops_error **err)
+               const char *table, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     finops_code rc;
@@ -76,7 +94,6 @@ pg_table_widen(pg_conn *c, const pg_encoder *e, const pg_columns_list *columns, 
         if (rc == FINOPS_OK)
             rc = pg_source_type(source, &sql, err);
     }
-    *ret_changed = any;
     if (rc == FINOPS_OK && any)
         rc = fo_str_check(&sql, err);
     return rc == FINOPS_OK && any ? pg_run(c, fo_str_z(&sql), NULL, 0, NULL, err) : rc;

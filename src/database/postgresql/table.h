@@ -15,7 +15,11 @@ typedef struct pg_new_table {
 finops_code pg_table_create(pg_conn *c, const pg_encoder *e, const pg_new_table *what, finops_error **err);
 /* Adds the columns of the stream that `columns` has not. */
 finops_code pg_table_widen(pg_conn *c, const pg_encoder *e, const pg_columns_list *columns, const char *schema,
-                           const char *table, bool *ret_changed, finops_error **err);
+                           const char *table, finops_error **err);
+/* The columns of a table that is made when it does not exist: then nobody else makes it before the transaction
+ * ends. */
+finops_code pg_table_find(pg_conn *c, const char *schema, const char *table, pg_columns_list *ret,
+                          finops_error **err);
 
 /* write.c */
 

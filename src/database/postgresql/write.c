@@ -217,19 +217,18 @@ prepare_table(pg_copy *copy, const finops_write *write, finops_error **err)
 {
     FO_AUTO(pg_columns_done) pg_columns_list columns = { 0 };
     const pg_new_table table = { .schema = write->schema, .table = write->table, .unlogged = write->unlogged };
-    bool changed;
     finops_code rc;
 
     if (write->mode == FINOPS_WRITE_APPEND)
         return FINOPS_OK;
     if (write->mode == FINOPS_WRITE_CREATE)
         return pg_table_create(copy->conn, &copy->encoder, &table, err);
-    rc = pg_table_columns(copy->conn, write->schema, write->table, &columns, err);
+    rc = pg_table_find(copy->conn, write->schema, write->table, &columns, err);
     if (rc != FINOPS_OK)
         return rc;
     if (!columns.exists)
         return pg_table_create(copy->conn, &copy->encoder, &table, err);
-    return pg_table_widen(copy->conn, &copy->encoder, &columns, write->schema, write->table, &changed, err);
+    return pg_table_widen(copy->conn, &copy->encoder, &columns, write->schema, write->table, err);
 }
 
 static finops_code
