@@ -3,10 +3,12 @@
 
 #include <stddef.h>
 
+#include "database/adbc/driver.h"
 #include "database/duckdb/driver.h"
 #include "database/postgresql/driver.h"
 
 const finops_database_driver *const fo_database_builtin[] = {
+    &fo_adbc_driver,
     &fo_duckdb_driver,
     &fo_postgresql_driver,
     NULL,

@@ -91,6 +91,24 @@ const finops_option fo_postgresql_options[] = {
     { 0 },
 };
 
+const finops_option fo_adbc_options[] = {
+    { "driver", FINOPS_OPT_STRING, offsetof(fo_adbc_settings, driver), .flags = FINOPS_OPT_NO_FLAG, .arg = "FILE",
+      .help = "Shared library of the ADBC driver: a path, or a name such as postgresql that the loader finds." },
+    { "entrypoint", FINOPS_OPT_STRING, offsetof(fo_adbc_settings, entrypoint), .flags = FINOPS_OPT_NO_FLAG,
+      .arg = "NAME", .help = "Function that starts the driver; unset, AdbcDriverInit or the one its name suggests." },
+    { "options", FINOPS_OPT_LIST, offsetof(fo_adbc_settings, options),
+      .flags = FINOPS_OPT_SECRET | FINOPS_OPT_NO_FLAG, .arg = "KEY=VALUE",
+      .help = "What the driver is told, each as key=value, such as uri=postgresql://host/database." },
+    { "dialect", FINOPS_OPT_ENUM, offsetof(fo_adbc_settings, dialect), .flags = FINOPS_OPT_NO_FLAG,
+      .allow = "generic duckdb postgresql",
+      .help = "Flavour of the database's SQL; unset, it is guessed from the driver's name." },
+    { "ingest_schema", FINOPS_OPT_STRING, offsetof(fo_adbc_settings, ingest_schema), .flags = FINOPS_OPT_NO_FLAG,
+      .arg = "OPTION",
+      .help = "The driver's option that names the schema of a table to be filled; unset, adbc.ingest.target_db_schema, "
+              "and none with the generic dialect, where schemas become part of the table's name." },
+    { 0 },
+};
+
 /* [aws] and each [[aws.exports]]. */
 static const finops_option aws_options[] = {
     { "bucket", FINOPS_OPT_STRING, offsetof(fo_aws_settings, bucket),
@@ -156,6 +174,39 @@ static const finops_option network_options[] = {
     { 0 },
 };
 
+static const finops_option connection_options[] = {
+    { "max", FINOPS_OPT_INT, offsetof(fo_connection_settings, max), .value = "8", .min = 1, .max = 1000,
+      .help = "Connections to one database at most, at the same time." },
+    { "max_idle", FINOPS_OPT_INT, offsetof(fo_connection_settings, max_idle), .value = "0", .min = 0,
+      .max = 1000, .help = "Connections kept open between two uses; 0 keeps as many as there may be." },
+    { "max_lifetime", FINOPS_OPT_INT, offsetof(fo_connection_settings, max_lifetime), .value = "0", .min = 0,
+      .max = 604800, .arg = "SECONDS",
+      .help = "Seconds after which a connection is closed when it is given back; 0 is no limit." },
+    { "acquire_timeout", FINOPS_OPT_INT, offsetof(fo_connection_settings, acquire_timeout), .value = "30",
+      .min = 1, .max = 86400, .arg = "SECONDS",
+      .help = "Seconds to wait for a connection when all are in use or the server is away." },
+    { "health_interval", FINOPS_OPT_INT, offsetof(fo_connection_settings, health_interval), .value = "30",
+      .min = 1, .max = 86400, .arg = "SECONDS",
+      .help = "Seconds between two looks at the health of a database that is watched." },
+    { "health_interval_error", FINOPS_OPT_INT, offsetof(fo_connection_settings, health_interval_error),
+      .value = "60", .min = 1, .max = 86400, .arg = "SECONDS",
+      .help = "Seconds until the next look after one that found the database unwell." },
+    { "breaker_failures", FINOPS_OPT_INT, offsetof(fo_connection_settings, breaker_failures), .value = "5",
+      .min = 1, .max = 1000,
+      .help = "Failed connections in a row after which a database is left alone for a while." },
+    { "breaker_pause", FINOPS_OPT_INT, offsetof(fo_connection_settings, breaker_pause), .value = "5",
+      .min = 1, .max = 3600, .arg = "SECONDS",
+      .help = "Seconds it is left alone, twice as long after each further failure, up to a minute." },
+    { 0 },
+};
+
+static const finops_option audit_options[] = {
+    { "file", FINOPS_OPT_STRING, offsetof(fo_audit_settings, file), .arg = "FILE",
+      .help = "File that gets a line for everything that changed something in a database; unset, nothing is "
+              "recorded." },
+    { 0 },
+};
+
 static const finops_option log_options[] = {
     { "level", FINOPS_OPT_ENUM, offsetof(fo_log_settings, level), .value = "info",
       .allow = "debug info warn error off", .help = "Least important messages that are still shown." },
@@ -170,10 +221,15 @@ const fo_config_section fo_config_sections[] = {
     { "database.duckdb", fo_duckdb_options, offsetof(fo_settings, duckdb), false, "The DuckDB database file." },
     { "database.postgresql", fo_postgresql_options, offsetof(fo_settings, postgresql), false,
       "The PostgreSQL server." },
+    { "database.adbc", fo_adbc_options, offsetof(fo_settings, adbc), false,
+      "A database with an ADBC driver." },
     { "aws", aws_options, offsetof(fo_settings, aws), false, "Where AWS delivers its cost reports." },
     { "aws.exports", aws_options, offsetof(fo_settings, exports), true,
       "Several payers or exports, an entry each; what an entry does not say is taken from aws." },
     { "network", network_options, offsetof(fo_settings, network), false, "How remote services are reached." },
+    { "connections", connection_options, offsetof(fo_settings, connections), false,
+      "Connections to databases, and what happens when one is away." },
+    { "audit", audit_options, offsetof(fo_settings, audit), false, "Who changed what, and when." },
     { "log", log_options, offsetof(fo_settings, log), false, "Messages on standard error." },
     { 0 },
 };

@@ -48,6 +48,16 @@ typedef struct fo_postgresql_settings {
 /* Of [database.postgresql]; the driver shows them as its own. */
 extern const finops_option fo_postgresql_options[];
 
+typedef struct fo_adbc_settings {
+    char *driver;        /* path or name of a shared library */
+    char *entrypoint;    /* NULL: AdbcDriverInit, or the one of the library's name */
+    char **options;      /* "key=value" (secret) */
+    char *dialect;       /* NULL (of the driver's name), "generic", "duckdb", "postgresql" */
+    char *ingest_schema; /* NULL (of the dialect), "" for a database without schemas */
+} fo_adbc_settings;
+
+extern const struct finops_option fo_adbc_options[];
+
 /*
  * One bill source; [aws] itself and each [[aws.exports]], which takes from [aws] what it does not say. The
  * credentials go together: an export that names a profile or a key takes none of them from [aws]. The
@@ -87,15 +97,34 @@ typedef struct fo_log_settings {
     char *format; /* human json; default human */
 } fo_log_settings;
 
+/* Of every backend: how many connections, how long each, and what happens when there are none. */
+typedef struct fo_connection_settings {
+    int64_t max;                   /* at once; default 8 */
+    int64_t max_idle;              /* kept open between uses; 0: max */
+    int64_t max_lifetime;          /* seconds; 0: no limit */
+    int64_t acquire_timeout;       /* seconds to wait for one; default 30 */
+    int64_t health_interval;       /* seconds between two checks of a watcher; default 30 */
+    int64_t health_interval_error; /* after one that was not fine; default 60 */
+    int64_t breaker_failures;      /* failed connections in a row after which it is left alone; default 5 */
+    int64_t breaker_pause;         /* seconds, doubled each time up to a minute; default 5 */
+} fo_connection_settings;
+
+typedef struct fo_audit_settings {
+    char *file; /* NULL: no audit log */
+} fo_audit_settings;
+
 typedef struct fo_settings {
     fo_project_settings project;
     fo_database_settings database;
     fo_duckdb_settings duckdb;
     fo_postgresql_settings postgresql;
+    fo_adbc_settings adbc;
     fo_aws_settings aws;
     fo_aws_settings *exports; /* [[aws.exports]], already completed from [aws] */
     size_t n_exports;
     fo_network_settings network;
+    fo_connection_settings connections;
+    fo_audit_settings audit;
     fo_log_settings log;
     const struct fo_raw_backends *backends; /* of plugins, for fo_config_backend(); may be NULL */
 } fo_settings;
