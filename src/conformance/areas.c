@@ -11,7 +11,12 @@
     row(partition) \
     row(params) \
     row(errors) \
-    row(control)
+    row(control) \
+    row(sessions) \
+    row(catalog) \
+    row(readonly) \
+    row(health) \
+    row(lock)
 /* clang-format on */
 
 #define DECLARE(name) extern const fo_case_area fo_cases_##name;

@@ -381,7 +381,8 @@ slice(struct ArrowArray *array, unsigned flags)
         for (int64_t i = 0; i < array->n_children; i++) {
             array->children[i]->offset += SKIPPED;
             array->children[i]->length -= SKIPPED;
-            array->children[i]->null_count = -1;
+            if (array->children[i]->null_count) /* -1 is allowed with a bitmap alone */
+                array->children[i]->null_count = -1;
         }
     }
 }

@@ -365,7 +365,7 @@ a_longer_name_is_never_cut(fo_trial *t)
     rc = fo_trial_write_at(t, NULL, &write, &three, &result, &err);
     if (rc == FINOPS_OK)
         return is_listed(t, t->schema, name);
-    return fo_trial_fails_either(t, rc, FINOPS_E_UNSUPPORTED, FINOPS_E_ARGUMENT, &err, "a table of too long a name");
+    return fo_trial_refused(t, rc, &err, "a table of too long a name");
 }
 
 static bool
@@ -383,7 +383,7 @@ a_longer_column_name_is_never_cut(fo_trial *t)
                             &(fo_batch_spec){ .columns = &column, .n_columns = 1, .rows = 1 }, &result, &err);
     if (rc == FINOPS_OK)
         return has_columns(t, t->schema, fo_trial_name(t, "a"), name, 0);
-    return fo_trial_fails_either(t, rc, FINOPS_E_UNSUPPORTED, FINOPS_E_ARGUMENT, &err, "a column of too long a name");
+    return fo_trial_refused(t, rc, &err, "a column of too long a name");
 }
 
 /* ---- what has no name, or two ---- */
