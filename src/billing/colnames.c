@@ -17,6 +17,7 @@ typedef struct colname {
 struct fo_colnames {
     char *vendor;
     char *export_name;
+    size_t max; /* bytes of a name in the database; 0: no limit */
     colname *items;
     size_t n, cap;
 };
@@ -82,7 +83,14 @@ fo_colnames_load(fo_database *database, const char *vendor, const char *export_n
                                        "WHERE vendor = $1 AND export_name = $2 ORDER BY header",
                                        params, FO_COUNT(params), &rows, err);
 
-    return rc == FINOPS_OK ? fo_colnames_from_rows(rows, vendor, export_name, ret, err) : rc;
+    finops_capabilities can;
+
+    fo_database_capabilities(database, &can);
+    if (rc == FINOPS_OK)
+        rc = fo_colnames_from_rows(rows, vendor, export_name, ret, err);
+    if (rc == FINOPS_OK)
+        (*ret)->max = can.max_identifier;
+    return rc;
 }
 
 static colname *
@@ -112,9 +120,9 @@ colnames_foreign(const fo_colnames *names, const char *header, const char *colum
     return owned;
 }
 
-/* The name by the folding rule and the dictionary's spelling. */
+/* The name by the folding rule and the dictionary's spelling, as long as the database keeps it. */
 static finops_code
-colnames_fold(const char *header, fo_str *ret, finops_error **err)
+colnames_fold(const fo_colnames *names, const char *header, fo_str *ret, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str name = FO_STR_INIT;
     finops_code rc = fo_bill_column_name(header, &name, err);
@@ -122,22 +130,28 @@ colnames_fold(const char *header, fo_str *ret, finops_error **err)
     if (rc != FINOPS_OK)
         return rc;
     const fo_column_entry *entry = fo_column_find(fo_str_z(&name));
-    fo_str_add(ret, entry ? entry->name : fo_str_z(&name));
-    return fo_str_check(ret, err);
+    return fo_bill_cut(entry ? entry->name : fo_str_z(&name), names->max, ret, err);
 }
 
 /* Adds suffixes until no column of this file has the name. */
 static finops_code
-colnames_suffix(const char *folded, const char *header, const fo_strv *taken, fo_str *ret, finops_error **err)
+colnames_suffix(const fo_colnames *names, const char *folded, const char *header, const fo_strv *taken,
+                fo_str *ret, finops_error **err)
 {
-    finops_code rc = fo_bill_suffixed(folded, header, ret, err);
+    FO_AUTO(fo_str_done) fo_str whole = FO_STR_INIT;
+    finops_code rc = fo_bill_suffixed(folded, header, &whole, err);
 
+    if (rc == FINOPS_OK)
+        rc = fo_bill_cut(fo_str_z(&whole), names->max, ret, err);
     for (unsigned copy = 2; rc == FINOPS_OK && fo_strv_has(taken, fo_str_z(ret)); copy++) {
         fo_str_clear(ret); /* the very same header again: nothing but a number tells them apart */
-        rc = fo_bill_suffixed(folded, header, ret, err);
-        fo_str_addf(ret, "_%u", copy);
+        fo_str_clear(&whole);
+        rc = fo_bill_suffixed(folded, header, &whole, err);
+        fo_str_addf(&whole, "_%u", copy);
         if (rc == FINOPS_OK)
-            rc = fo_str_check(ret, err);
+            rc = fo_str_check(&whole, err);
+        if (rc == FINOPS_OK)
+            rc = fo_bill_cut(fo_str_z(&whole), names->max, ret, err);
     }
     return rc;
 }
@@ -163,11 +177,11 @@ colnames_assign_one(fo_colnames *names, const char *header, fo_strv *taken, fo_s
 
     if (known && !fo_strv_has(taken, known->column))
         return fo_strv_add(taken, known->column) ? FINOPS_OK : fo_error_oom(err);
-    rc = colnames_fold(header, &folded, err);
+    rc = colnames_fold(names, header, &folded, err);
     if (rc != FINOPS_OK)
         return rc;
     if (fo_strv_has(taken, fo_str_z(&folded)) || colnames_foreign(names, header, fo_str_z(&folded))) {
-        rc = colnames_suffix(fo_str_z(&folded), header, taken, &column, err);
+        rc = colnames_suffix(names, fo_str_z(&folded), header, taken, &column, err);
         if (rc == FINOPS_OK)
             rc = colnames_warn(warnings, header, fo_str_z(&folded), fo_str_z(&column), err);
     } else {

@@ -127,10 +127,27 @@ columns_compare(const void *key, const void *row)
     }
 }
 
+/* A name of ours that was cut for a database of short identifiers (names.h): its beginning is the entry's. */
+static const fo_column_entry *
+columns_find_cut(const char *name)
+{
+    size_t n = strlen(name);
+
+    if (n < 32 || name[n - 7] != '_' || strspn(name + n - 6, "0123456789abcdef") != 6)
+        return NULL;
+    for (size_t i = 0; i < FO_COUNT(dictionary); i++)
+        if (strlen(dictionary[i].name) > n && strncmp(dictionary[i].name, name, n - 7) == 0)
+            return &dictionary[i];
+    return NULL;
+}
+
 const fo_column_entry *
 fo_column_find(const char *name)
 {
-    return bsearch(name, dictionary, FO_COUNT(dictionary), sizeof(dictionary[0]), columns_compare);
+    const fo_column_entry *found =
+        bsearch(name, dictionary, FO_COUNT(dictionary), sizeof(dictionary[0]), columns_compare);
+
+    return found ? found : columns_find_cut(name);
 }
 
 const char *

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
+#define SUFFIX_BYTES 7 /* "_" and six digits */
 #define TABLE_BASE_MAX 50
 
 static bool
@@ -85,4 +86,19 @@ fo_bill_suffixed(const char *name, const char *text, fo_str *ret, finops_error *
         return rc;
     fo_str_addf(ret, "%s_%.6s", name, hex);
     return fo_str_check(ret, err);
+}
+
+finops_code
+fo_bill_cut(const char *name, size_t max, fo_str *ret, finops_error **err)
+{
+    size_t keep = max > SUFFIX_BYTES ? max - SUFFIX_BYTES : 0;
+
+    if (!max || strlen(name) <= max) {
+        fo_str_add(ret, name);
+        return fo_str_check(ret, err);
+    }
+    while (keep > 0 && ((unsigned char)name[keep] & 0xc0) == 0x80)
+        keep--;
+    FO_AUTO(fo_freep) char *head = fo_strndup(name, keep);
+    return head ? fo_bill_suffixed(head, name, ret, err) : fo_error_oom(err);
 }

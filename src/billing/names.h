@@ -25,4 +25,10 @@ finops_code fo_bill_column_name(const char *header, fo_str *ret, finops_error **
 /* "<name>_<first 6 hex digits of the SHA-256 of text>". */
 finops_code fo_bill_suffixed(const char *name, const char *text, fo_str *ret, finops_error **err);
 
+/*
+ * The name as a database of short identifiers keeps it: itself within `max` bytes (0: no limit), else its
+ * beginning with the first 6 hex digits of its own SHA-256 behind, never cut within a character.
+ */
+finops_code fo_bill_cut(const char *name, size_t max, fo_str *ret, finops_error **err);
+
 #endif

@@ -83,7 +83,7 @@ read_state(fo_database *db, bool *ret_has, fo_rows **ret, finops_error **err)
         return rc;
     return fo_database_rows(
         db,
-        "SELECT count(*) FILTER (current_version), count(*) FILTER (NOT load_completed AND "
+        "SELECT count(*) FILTER (WHERE current_version), count(*) FILTER (WHERE NOT load_completed AND "
         "error_message IS NOT NULL), (SELECT count(*) FROM information_schema.columns WHERE "
         "table_schema = 'billing_state' AND table_name = 'load_state' AND column_name = "
         "'table_name') FROM billing_state.load_state",
