@@ -17,6 +17,7 @@
     row(report) \
     row(sample) \
     row(backends_test) \
+    row(audit_verify) \
     row(doctor) \
     row(config_show) \
     row(config_check) \

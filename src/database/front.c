@@ -10,6 +10,8 @@
 #include "config/config_internal.h"
 #include "database/front_internal.h"
 
+#define MICROS 1000000LL
+
 void
 finops_database_closep(finops_database **database)
 {
@@ -25,6 +27,7 @@ database_free(finops_database *database)
     fo_pool_free(database->pool);
     fo_breaker_done(&database->breaker);
     (void)pthread_mutex_destroy(&database->health_lock);
+    fo_audit_close(database->audit);
     database->driver->close(database->self);
     fo_registry_release_driver(database->token);
     fo_free(database);
@@ -32,8 +35,9 @@ database_free(finops_database *database)
 
 finops_code
 fo_front_open(const finops_database_driver *driver, fo_driver_token *token, const void *config,
-              const finops_pool_options *pool, finops_database **ret, finops_error **err)
+              const fo_front_options *options, finops_database **ret, finops_error **err)
 {
+    const fo_front_options o = options ? *options : (fo_front_options){ 0 };
     finops_database *database = fo_zalloc(sizeof(*database));
     finops_code rc;
 
@@ -46,12 +50,14 @@ fo_front_open(const finops_database_driver *driver, fo_driver_token *token, cons
     database->driver = driver;
     database->token = token;
     atomic_init(&database->refs, 1);
-    fo_breaker_init(&database->breaker, NULL);
+    fo_breaker_init(&database->breaker, &o.breaker);
     fo_retry_budget_init(&database->budget);
     (void)pthread_mutex_init(&database->health_lock, NULL);
     rc = driver->open(config, &database->self, err);
     if (rc == FINOPS_OK)
-        rc = fo_pool_new(database, pool, &database->pool, err);
+        rc = fo_pool_new(database, &o.pool, &database->pool, err);
+    if (rc == FINOPS_OK && o.audit_file)
+        rc = fo_audit_open(o.audit_file, &database->audit, err);
     if (rc != FINOPS_OK) {
         database_free(database);
         return rc;
@@ -140,6 +146,7 @@ finops_database_open(finops_registry *registry, const char *backend, const finop
 {
     const finops_database_driver *driver;
     fo_driver_token *token;
+    fo_front_options options = { 0 };
     void *config;
     finops_code rc;
 
@@ -148,10 +155,12 @@ finops_database_open(finops_registry *registry, const char *backend, const finop
     rc = fo_registry_acquire_driver(registry, backend, &driver, &token, err);
     if (rc != FINOPS_OK)
         return rc;
+    if (pool)
+        options.pool = *pool;
     config = fo_zalloc(driver->config_size ? driver->config_size : 1);
     rc = config ? config_fill(driver, settings, n_settings, config, err) : fo_error_oom(err);
     if (rc == FINOPS_OK)
-        rc = fo_front_open(driver, FO_TAKE(token), config, pool, ret, err);
+        rc = fo_front_open(driver, FO_TAKE(token), config, &options, ret, err);
     if (config && driver->options)
         fo_option_clear(driver->options, config);
     fo_free(config);
@@ -159,12 +168,30 @@ finops_database_open(finops_registry *registry, const char *backend, const finop
     return rc;
 }
 
+/* Settings that were not filled from their tables are zero: the defaults. */
+static fo_front_options
+options_of(const fo_settings *settings)
+{
+    const fo_connection_settings *c = &settings->connections;
+
+    return (fo_front_options){
+        .pool = { .max = (unsigned)c->max,
+                  .max_idle = (unsigned)c->max_idle,
+                  .max_lifetime_us = c->max_lifetime * MICROS,
+                  .acquire_us = c->acquire_timeout * MICROS },
+        .breaker = { .failures = (unsigned)c->breaker_failures, .pause_us = c->breaker_pause * MICROS },
+        .audit_file = settings->audit.file,
+    };
+}
+
 finops_code
 fo_database_open_settings(finops_registry *registry, const fo_settings *settings, const char *backend,
                           finops_database **ret, finops_error **err)
 {
+    const fo_front_options options = options_of(settings);
     const finops_database_driver *driver;
     fo_driver_token *token;
+    void *config = NULL;
     finops_code rc;
 
     assert(registry && settings && ret);
@@ -174,11 +201,14 @@ fo_database_open_settings(finops_registry *registry, const fo_settings *settings
     rc = fo_registry_acquire_driver(registry, backend, &driver, &token, err);
     if (rc != FINOPS_OK)
         return rc;
-    if (!fo_streq(backend, "duckdb")) {
+    rc = fo_config_backend(settings, backend, driver->options, driver->config_size, &config, err);
+    if (rc != FINOPS_OK) {
         fo_registry_release_driver(token);
-        return fo_error_set(err, FINOPS_E_CONFIG, "%s cannot be configured yet", backend);
+        return rc;
     }
-    return fo_front_open(driver, token, &settings->duckdb, NULL, ret, err);
+    rc = fo_front_open(driver, token, config, &options, ret, err);
+    fo_config_backend_free(driver->options, config);
+    return rc;
 }
 
 void

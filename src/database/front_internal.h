@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/str.h"
+#include "database/audit.h"
 #include "database/session.h"
 #include "finops/database.h"
 #include "registry/registry.h"
@@ -27,6 +28,7 @@ struct finops_database {
     finops_health health;        /* of the last check */
     int64_t health_us;           /* when that was; 0: never */
     fo_monitor *monitor;
+    fo_audit *audit; /* NULL: nothing is recorded */
     atomic_uint refs; /* its opener and each session that is out */
 };
 
@@ -39,6 +41,7 @@ struct finops_session {
     bool suspect;             /* a call failed: look before it is used again */
     bool spent;               /* not to be used again */
     bool commit_unknown;      /* of the last commit */
+    bool recording;           /* a call is under way that is recorded as one */
     unsigned locks;           /* taken and not given back */
     const fo_cancel *cancel;  /* of `call` */
     finops_call call;         /* of what names none */
@@ -46,9 +49,16 @@ struct finops_session {
     finops_session *next;     /* in the pool */
 };
 
-/* Takes over the token (also on failure) and opens the driver with a filled config. */
+/* Zero stands for the default. */
+typedef struct fo_front_options {
+    finops_pool_options pool;
+    fo_breaker_options breaker;
+    const char *audit_file; /* NULL: nothing is recorded */
+} fo_front_options;
+
+/* Takes over the token (also on failure) and opens the driver with a filled config. options may be NULL. */
 finops_code fo_front_open(const finops_database_driver *driver, fo_driver_token *token, const void *config,
-                          const finops_pool_options *pool, finops_database **ret, finops_error **err);
+                          const fo_front_options *options, finops_database **ret, finops_error **err);
 void fo_front_ref(finops_database *database);
 void fo_front_unref(finops_database *database);
 /* Ends the monitor's thread. */
@@ -73,6 +83,23 @@ void fo_front_source_release(const finops_source *source);
 finops_code fo_front_replace(finops_session *session, const finops_partition *partition,
                              const finops_source *source, finops_write_result *ret, finops_error **err);
 finops_code fo_front_unsupported(const finops_database *database, const char *what, finops_error **err);
+
+/* One call on its way into the audit log. What it calls itself is not recorded on top. */
+typedef struct fo_record {
+    bool on, refused;
+    int64_t start_us;
+    char operation[FO_AUDIT_NAME], object[FO_AUDIT_NAME];
+} fo_record;
+
+/* Nothing may be changed while changes cannot be recorded: a failure is the call's. In any case
+ * fo_record_end() follows, which returns rc. */
+finops_code fo_record_begin(finops_session *session, fo_record *record, const char *operation,
+                            finops_error **err);
+/* The same of a statement, unless it only reads. */
+finops_code fo_record_statement(finops_session *session, fo_record *record, const char *sql,
+                                finops_error **err);
+void fo_record_object(fo_record *record, const char *schema, const char *table, const char *part);
+finops_code fo_record_end(finops_session *session, fo_record *record, finops_code rc, int64_t rows);
 
 finops_code fo_pool_new(finops_database *database, const finops_pool_options *options, fo_pool **ret,
                         finops_error **err);

@@ -76,6 +76,21 @@ execute(finops_session *session, const finops_statement *statement, struct Arrow
     return rc;
 }
 
+static finops_code
+execute_recorded(finops_session *session, const finops_statement *statement,
+                 struct ArrowArrayStream *ret_stream, int64_t *ret_changed, finops_error **err)
+{
+    fo_record record;
+    int64_t changed = -1;
+    finops_code rc = fo_record_statement(session, &record, statement->sql, err);
+
+    if (rc == FINOPS_OK)
+        rc = note(session, execute(session, statement, ret_stream, &changed, err));
+    if (rc == FINOPS_OK && ret_changed)
+        *ret_changed = changed;
+    return fo_record_end(session, &record, rc, ret_stream ? -1 : changed);
+}
+
 finops_code
 finops_session_execute(finops_session *session, const finops_statement *statement,
                        struct ArrowArrayStream *ret_stream, int64_t *ret_changed, finops_error **err)
@@ -87,6 +102,8 @@ finops_session_execute(finops_session *session, const finops_statement *statemen
     own = *statement;
     if (!own.call)
         own.call = fo_session_call(session);
+    if (session->database->audit)
+        return execute_recorded(session, &own, ret_stream, ret_changed, err);
     return note(session, execute(session, &own, ret_stream, ret_changed, err));
 }
 
@@ -117,6 +134,7 @@ finops_session_write(finops_session *session, const finops_write *write, const f
                      finops_write_result *ret, finops_error **err)
 {
     finops_write_result result = { 0 };
+    fo_record record;
     finops_write own;
     finops_code rc;
 
@@ -130,17 +148,40 @@ finops_session_write(finops_session *session, const finops_write *write, const f
     own = *write;
     if (!own.call)
         own.call = fo_session_call(session);
-    rc = note(session, session->database->driver->write(session->conn, &own, source, &result, err));
+    rc = fo_record_begin(session, &record, "write", err);
+    fo_record_object(&record, own.schema, own.table, NULL);
+    if (rc == FINOPS_OK)
+        rc = note(session, session->database->driver->write(session->conn, &own, source, &result, err));
+    else
+        fo_front_source_release(source);
     if (rc == FINOPS_OK && ret)
         *ret = result;
-    return rc;
+    return fo_record_end(session, &record, rc, result.rows);
+}
+
+/* The driver's way, or the general one. The source is consumed. */
+static finops_code
+replace(finops_session *session, const finops_partition *p, const finops_source *source,
+        finops_write_result *ret, finops_error **err)
+{
+    const finops_database_driver *driver = session->database->driver;
+    fo_record record;
+    finops_code rc = fo_record_begin(session, &record, "replace", err);
+
+    fo_record_object(&record, p->schema, p->table, p->column ? p->value : NULL);
+    if (rc != FINOPS_OK)
+        fo_front_source_release(source);
+    else if (driver->replace_partition)
+        rc = note(session, driver->replace_partition(session->conn, p, source, ret, err));
+    else
+        rc = fo_front_replace(session, p, source, ret, err);
+    return fo_record_end(session, &record, rc, ret->rows);
 }
 
 finops_code
 finops_session_replace_partition(finops_session *session, const finops_partition *partition,
                                  const finops_source *source, finops_write_result *ret, finops_error **err)
 {
-    const finops_database_driver *driver;
     finops_write_result result = { 0 };
     finops_partition own;
     finops_code rc;
@@ -156,10 +197,7 @@ finops_session_replace_partition(finops_session *session, const finops_partition
     own = *partition;
     if (!own.call)
         own.call = fo_session_call(session);
-    driver = session->database->driver;
-    rc = driver->replace_partition
-             ? note(session, driver->replace_partition(session->conn, &own, source, &result, err))
-             : fo_front_replace(session, &own, source, &result, err);
+    rc = replace(session, &own, source, &result, err);
     if (rc == FINOPS_OK && ret)
         *ret = result;
     return rc;
@@ -201,18 +239,13 @@ finops_session_begin(finops_session *session, finops_error **err)
 }
 
 /* A transaction ends with its commit, whatever comes of it. */
-finops_code
-finops_session_commit(finops_session *session, finops_error **err)
+static finops_code
+commit(finops_session *session, finops_error **err)
 {
-    const finops_database_driver *driver;
+    const finops_database_driver *driver = session->database->driver;
     bool unknown = false;
     finops_code rc;
 
-    if (!session)
-        return no_session(err);
-    if (!session->in_transaction)
-        return fo_error_set(err, FINOPS_E_ARGUMENT, "no transaction is open");
-    driver = session->database->driver;
     rc = note(session, driver->commit(session->conn, &unknown, err));
     session->in_transaction = false;
     session->commit_unknown = rc != FINOPS_OK && unknown;
@@ -229,10 +262,27 @@ finops_session_commit(finops_session *session, finops_error **err)
     return rc;
 }
 
+finops_code
+finops_session_commit(finops_session *session, finops_error **err)
+{
+    fo_record record;
+    finops_code rc;
+
+    if (!session)
+        return no_session(err);
+    if (!session->in_transaction)
+        return fo_error_set(err, FINOPS_E_ARGUMENT, "no transaction is open");
+    rc = fo_record_begin(session, &record, "commit", err);
+    if (rc == FINOPS_OK)
+        rc = commit(session, err);
+    return fo_record_end(session, &record, rc, -1);
+}
+
 /* Without a transaction there is nothing to take back, which is what the caller wants. */
 finops_code
 finops_session_rollback(finops_session *session, finops_error **err)
 {
+    fo_record record;
     finops_code rc;
 
     if (!session)
@@ -240,10 +290,12 @@ finops_session_rollback(finops_session *session, finops_error **err)
     if (!session->in_transaction)
         return FINOPS_OK;
     session->in_transaction = false;
+    (void)fo_record_begin(session, &record, "rollback", NULL);
+    record.refused = false; /* what is taken back needs no leave */
     rc = note(session, session->database->driver->rollback(session->conn, err));
     if (rc != FINOPS_OK)
         session->spent = true;
-    return rc;
+    return fo_record_end(session, &record, rc, -1);
 }
 
 finops_code

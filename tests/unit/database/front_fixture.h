@@ -22,6 +22,7 @@
 typedef struct fixture {
     fake_world world;
     finops_database *database;
+    const char *audit_file; /* NULL: none */
 } fixture;
 
 /* A driver without its optional slots, or with. */
@@ -29,11 +30,14 @@ static inline void
 fixture_open(fixture *f, const finops_database_driver *driver, const finops_pool_options *pool)
 {
     fake_config config = { .world = &f->world };
+    fo_front_options options = { .audit_file = f->audit_file };
 
-    assert_int_equal(fo_front_open(driver, NULL, &config, pool, &f->database, NULL), FINOPS_OK);
+    if (pool)
+        options.pool = *pool;
+    assert_int_equal(fo_front_open(driver, NULL, &config, &options, &f->database, NULL), FINOPS_OK);
 }
 
-static int
+static inline int
 setup(void **state)
 {
     fixture *f = fo_zalloc(sizeof(*f));
@@ -44,7 +48,7 @@ setup(void **state)
     return 0;
 }
 
-static int
+static inline int
 teardown(void **state)
 {
     fixture *f = *state;

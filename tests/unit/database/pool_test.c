@@ -430,7 +430,7 @@ a_pool_with_negative_times_is_refused(void **state)
     finops_database *none = NULL;
 
     assert_int_equal(
-        fo_front_open(&fake_driver, NULL, &config, &(finops_pool_options){ .acquire_us = -1 }, &none, &err),
+        fo_front_open(&fake_driver, NULL, &config, &(fo_front_options){ .pool.acquire_us = -1 }, &none, &err),
         FINOPS_E_ARGUMENT);
     assert_null(none);
     atomic_store(&f->world.closes, 0);
