@@ -291,6 +291,17 @@ may_be_fine(finops_registry *r, const fo_plugin_file *file)
     return file->state == FO_PLUGIN_CLASH && fo_registry_names_are_free(r, &file->wants);
 }
 
+static void
+try_again(finops_registry *r)
+{
+    for (size_t i = 0; i < r->n_files; i++) {
+        if (!r->files[i].seen || !may_be_fine(r, &r->files[i]))
+            continue;
+        r->files[i].dropped = fo_registry_drop_origin(r, r->files[i].path);
+        r->files[i].state = FO_PLUGIN_NEW;
+    }
+}
+
 static finops_code
 look_around(look *l, finops_error **err)
 {
@@ -303,10 +314,8 @@ look_around(look *l, finops_error **err)
         rc = see_folder(l, l->folders.items[i], err);
     if (rc != FINOPS_OK)
         return rc;
-    for (size_t i = 0; i < r->n_files; i++)
-        if (r->files[i].seen && may_be_fine(r, &r->files[i]))
-            r->files[i].state = FO_PLUGIN_NEW;
     drop_old(l);
+    try_again(r);
     for (size_t i = 0; i < r->n_files && rc == FINOPS_OK; i++)
         if (r->files[i].state == FO_PLUGIN_NEW && r->files[i].seen)
             rc = admit(l, &r->files[i], err);

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -199,9 +200,12 @@ check_drivers(checking *c, const finops_database_driver *const *drivers)
             problem(c, "its list of drivers has no end, or more than %d", FO_PLUGIN_DRIVERS_MAX);
             return;
         }
-        /* The name may be read only where the layout is known: fo_driver_check() says when it is not. */
+        char number[24];
+
+        /* The name may be read only where the layout is known. */
+        (void)snprintf(number, sizeof(number), "%zu", n + 1);
         c->driver = drivers[n]->abi >> 16 == FINOPS_DATABASE_ABI >> 16 && drivers[n]->name ? drivers[n]->name
-                                                                                           : "without a name";
+                                                                                           : number;
         c->problems += fo_driver_check(drivers[n], driver_problem, c);
         for (size_t i = 0; i < n && c->problems == 0; i++)
             if (strcmp(drivers[i]->name, drivers[n]->name) == 0)

@@ -159,7 +159,6 @@ check_option(checking *c, const finops_option *table, size_t row, size_t n, size
 static void
 check_options(checking *c, const finops_option *table, size_t config_size)
 {
-    unsigned before = c->problems;
     size_t n = 0;
 
     if (config_size > FO_DRIVER_CONFIG_MAX)
@@ -170,7 +169,7 @@ check_options(checking *c, const finops_option *table, size_t config_size)
         n++;
     if (n > FO_DRIVER_OPTIONS_MAX)
         problem(c, "its option table has no last row, or more than %d", FO_DRIVER_OPTIONS_MAX);
-    for (size_t row = 0; row < n && c->problems == before; row++) /* those of the first bad row say enough */
+    for (size_t row = 0; row < n && n <= FO_DRIVER_OPTIONS_MAX; row++)
         check_option(c, table, row, n, config_size);
 }
 
@@ -221,7 +220,7 @@ check_abi(checking *c, const finops_database_driver *d)
                 d->abi >> 16, d->abi & 0xffff, FINOPS_DATABASE_ABI >> 16, FINOPS_DATABASE_ABI & 0xffff);
         return false;
     }
-    if (d->size < least) {
+    if (d->size < least || d->size % sizeof(void *) != 0) {
         problem(c, "its struct has %u bytes, of which at least %zu are needed", d->size, least);
         return false;
     }
