@@ -85,7 +85,8 @@ typedef struct finops_statement {
     const char *const
         *params; /* each a text, which the statement casts where it needs another type; NULL: SQL NULL */
     size_t n_params;
-    bool as_text;            /* every column of the result comes as utf8, as the database prints it */
+    bool as_text; /* every column of the result comes as utf8, as the database prints it; a boolean as "true"
+                     or "false" */
     const finops_call *call; /* may be NULL */
 } finops_statement;
 

@@ -81,6 +81,7 @@ pg_cell_schema(const pg_cell *cell, struct ArrowSchema *schema)
     case PG_CELL_BYTES:
         return ArrowSchemaSetType(schema, NANOARROW_TYPE_BINARY);
     case PG_CELL_TEXT:
+    case PG_CELL_BOOL_TEXT:
     case PG_CELL_ANY_DECIMAL:
         break;
     }
@@ -247,8 +248,8 @@ add_timestamp(struct ArrowArray *array, const char *text, size_t n, bool zone)
         return EINVAL;
     if (!zone && p != end)
         return EINVAL;
-    return ArrowArrayAppendInt(array, days * MICROS_A_DAY +
-                                          ((hour * 60 + minute) * 60 + second) * 1000000 + micro);
+    return ArrowArrayAppendInt(array,
+                               days * MICROS_A_DAY + ((hour * 60 + minute) * 60 + second) * 1000000 + micro);
 }
 
 static int
@@ -303,6 +304,8 @@ add(const pg_cell *cell, struct ArrowArray *array, const char *text, size_t n)
         return add_timestamp(array, text, n, cell->zone);
     case PG_CELL_BYTES:
         return add_bytes(array, text, n);
+    case PG_CELL_BOOL_TEXT:
+        return ArrowArrayAppendString(array, ArrowCharView(text[0] == 't' ? "true" : "false"));
     case PG_CELL_TEXT:
     case PG_CELL_ANY_DECIMAL:
         break;

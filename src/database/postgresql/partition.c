@@ -1,6 +1,6 @@
 /*
- * A part of a table, replaced as a whole. Readers see the old rows until the transaction ends; what blocks them
- * is the swap of names at its end, not the copying.
+ * A part of a table, replaced as a whole. Readers see the old rows until the transaction ends; what blocks
+ * them is the swap of names at its end, not the copying.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -21,7 +21,8 @@ typedef struct parent {
 
 /* A name that no other table and no other importer has: "finops_new_" and 16 digits. */
 static finops_code
-name_for(const char *prefix, const char *what, const char *more, char ret[PG_IDENT_MAX + 1], finops_error **err)
+name_for(const char *prefix, const char *what, const char *more, char ret[PG_IDENT_MAX + 1],
+         finops_error **err)
 {
     FO_AUTO(fo_freep) char *text = fo_format("%s\n%s", what, more);
     char hex[FO_SHA256_HEX];
@@ -100,7 +101,8 @@ copy_rights(pg_conn *c, const finops_partition *p, const char *to, finops_error 
         "CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, "
         "CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) "
         "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a "
-        "WHERE c.relname = $2 AND CASE WHEN $1 IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $1 END "
+        "WHERE c.relname = $2 AND CASE WHEN $1 IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $1 "
+        "END "
         "AND a.grantee <> c.relowner";
     const char *const params[] = { p->schema, p->table, to };
     FO_AUTO(pg_clearp) PGresult *result = NULL;
@@ -156,6 +158,25 @@ before_swap(pg_conn *c, const finops_partition *p, finops_error **err)
     return rc;
 }
 
+/* The new table takes the name of the old one, which goes when nothing hangs on it any more. */
+static finops_code
+swap_all(pg_conn *c, const finops_partition *p, const char *name, finops_error **err)
+{
+    char old[PG_IDENT_MAX + 1];
+    finops_code rc = name_for("finops_old", p->table, name, old, err);
+
+    if (rc == FINOPS_OK)
+        rc = RUN(c, err, { TEXT, "ALTER TABLE IF EXISTS ", NULL }, { TABLE, p->schema, p->table },
+                 { TEXT, " RENAME TO ", NULL }, { NAME, old, NULL });
+    if (rc == FINOPS_OK)
+        rc = RUN(c, err, { TEXT, "ALTER TABLE ", NULL }, { TABLE, p->schema, name },
+                 { TEXT, " RENAME TO ", NULL }, { NAME, p->table, NULL });
+    if (rc == FINOPS_OK)
+        rc = before_swap(c, p, err);
+    return rc == FINOPS_OK ? RUN(c, err, { TEXT, "DROP TABLE IF EXISTS ", NULL }, { TABLE, p->schema, old })
+                           : rc;
+}
+
 /* The table anew, under a name of its own until it is complete. */
 static finops_code
 replace_all(pg_copy *copy, const finops_partition *p, finops_error **err)
@@ -173,14 +194,7 @@ replace_all(pg_copy *copy, const finops_partition *p, finops_error **err)
         rc = add_index(copy, p->schema, name, err);
     if (rc == FINOPS_OK)
         rc = copy_rights(c, p, name, err);
-    if (rc == FINOPS_OK)
-        rc = before_swap(copy->conn, p, err);
-    if (rc == FINOPS_OK)
-        rc = RUN(c, err, { TEXT, "DROP TABLE IF EXISTS ", NULL }, { TABLE, p->schema, p->table });
-    if (rc == FINOPS_OK)
-        rc = RUN(c, err, { TEXT, "ALTER TABLE ", NULL }, { TABLE, p->schema, name }, { TEXT, " RENAME TO ", NULL },
-                 { NAME, p->table, NULL });
-    return rc;
+    return rc == FINOPS_OK ? swap_all(c, p, name, err) : rc;
 }
 
 static finops_code
@@ -192,7 +206,8 @@ parent_read(pg_conn *c, const finops_partition *p, parent *ret, finops_error **e
         "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = $3 AND NOT a.attisdropped "
         "LEFT JOIN pg_partitioned_table t ON t.partrelid = c.oid "
-        "WHERE c.relname = $2 AND CASE WHEN $1 IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $1 END "
+        "WHERE c.relname = $2 AND CASE WHEN $1 IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $1 "
+        "END "
         "AND c.relkind IN ('r', 'p')";
     const char *const params[] = { p->schema, p->table, p->column };
     FO_AUTO(pg_clearp) PGresult *result = NULL;
@@ -211,9 +226,9 @@ parent_read(pg_conn *c, const finops_partition *p, parent *ret, finops_error **e
 static finops_code
 delete_rows(pg_conn *c, const finops_partition *p, const parent *table, finops_error **err)
 {
-    return RUN(c, err, { TEXT, "DELETE FROM ", NULL }, { TABLE, p->schema, p->table }, { TEXT, " WHERE ", NULL },
-               { NAME, p->column, NULL }, { TEXT, " = ", NULL }, { LITERAL, p->value, NULL },
-               { TEXT, "::", NULL }, { TEXT, table->type, NULL });
+    return RUN(c, err, { TEXT, "DELETE FROM ", NULL }, { TABLE, p->schema, p->table },
+               { TEXT, " WHERE ", NULL }, { NAME, p->column, NULL }, { TEXT, " = ", NULL },
+               { LITERAL, p->value, NULL }, { TEXT, "::", NULL }, { TEXT, table->type, NULL });
 }
 
 /* Any table: the rows go and the new ones come, seen by others at once. */
@@ -301,7 +316,8 @@ definition(pg_conn *c, const finops_partition *p, PGresult **ret, finops_error *
         "coalesce((SELECT string_agg(format(', CONSTRAINT %I %s', conname, pg_get_constraintdef(k.oid)), '') "
         "FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c'), '') "
         "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE c.relname = $2 AND CASE WHEN $1 IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $1 END";
+        "WHERE c.relname = $2 AND CASE WHEN $1 IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $1 "
+        "END";
     const char *const params[] = { p->schema, p->table };
     finops_code rc = pg_run(c, sql, params, FO_COUNT(params), ret, err);
 
@@ -311,7 +327,8 @@ definition(pg_conn *c, const finops_partition *p, PGresult **ret, finops_error *
 }
 
 static finops_code
-standalone(pg_copy *copy, const finops_partition *p, const parent *table, const char *name, finops_error **err)
+standalone(pg_copy *copy, const finops_partition *p, const parent *table, const char *name,
+           finops_error **err)
 {
     FO_AUTO(pg_clearp) PGresult *like = NULL;
     pg_conn *c = copy->conn;
@@ -366,8 +383,9 @@ create_partitioned(pg_copy *copy, const finops_partition *p, finops_error **err)
     if (rc == FINOPS_OK)
         rc = pg_table_create(copy->conn, &copy->encoder, &table, err);
     if (rc == FINOPS_OK)
-        rc = RUN(copy->conn, err, { TEXT, "CREATE TABLE ", NULL }, { TABLE, p->schema, name },
-                 { TEXT, " PARTITION OF ", NULL }, { TABLE, p->schema, p->table }, { TEXT, " DEFAULT", NULL });
+        rc =
+            RUN(copy->conn, err, { TEXT, "CREATE TABLE ", NULL }, { TABLE, p->schema, name },
+                { TEXT, " PARTITION OF ", NULL }, { TABLE, p->schema, p->table }, { TEXT, " DEFAULT", NULL });
     return rc;
 }
 
@@ -380,9 +398,8 @@ replace_part(pg_copy *copy, const finops_partition *p, finops_error **err)
     finops_code rc = pg_table_find(copy->conn, p->schema, p->table, &columns, err);
 
     if (rc == FINOPS_OK)
-        rc = columns.exists
-                 ? pg_table_widen(copy->conn, &copy->encoder, &columns, p->schema, p->table, err)
-                 : create_partitioned(copy, p, err);
+        rc = columns.exists ? pg_table_widen(copy->conn, &copy->encoder, &columns, p->schema, p->table, err)
+                            : create_partitioned(copy, p, err);
     if (rc == FINOPS_OK)
         rc = parent_read(copy->conn, p, &now, err);
     if (rc != FINOPS_OK)

@@ -235,8 +235,9 @@ schema_of(pg_stream *s, const PGresult *result, bool as_text, finops_error **err
     if (!s->cells || ArrowSchemaSetTypeStruct(&s->schema, s->n) != NANOARROW_OK)
         return fo_error_oom(err);
     for (int i = 0; i < s->n; i++) {
-        s->cells[i] = as_text ? (pg_cell){ .kind = PG_CELL_TEXT }
-                              : pg_cell_of(PQftype(result, i), PQfmod(result, i));
+        s->cells[i] = pg_cell_of(PQftype(result, i), PQfmod(result, i));
+        if (as_text)
+            s->cells[i].kind = s->cells[i].kind == PG_CELL_BOOL ? PG_CELL_BOOL_TEXT : PG_CELL_TEXT;
         if (pg_cell_schema(&s->cells[i], s->schema.children[i]) != 0 ||
             ArrowSchemaSetName(s->schema.children[i], PQfname(result, i)) != NANOARROW_OK)
             return fo_error_oom(err);
@@ -382,7 +383,8 @@ pg_execute(void *conn, const finops_statement *statement, struct ArrowArrayStrea
                         : execute_only(c, statement, &changed, err);
     if (rc == FINOPS_OK && c->read_only && !c->streaming && !in_transaction && pg_in_transaction(c)) {
         (void)pg_run(c, "ROLLBACK", NULL, 0, NULL, NULL);
-        rc = fo_error_set(err, FINOPS_E_USAGE, "a connection that only reads begins no transaction by statement");
+        rc = fo_error_set(err, FINOPS_E_USAGE,
+                          "a connection that only reads begins no transaction by statement");
     }
     if (rc != FINOPS_OK)
         return fo_error_wrap(err, rc, "postgresql execute");

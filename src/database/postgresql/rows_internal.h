@@ -8,6 +8,7 @@
 
 typedef enum pg_cell_kind {
     PG_CELL_TEXT = 0,
+    PG_CELL_BOOL_TEXT, /* "true" and "false" */
     PG_CELL_BOOL,
     PG_CELL_INT,
     PG_CELL_DOUBLE,
