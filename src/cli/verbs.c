@@ -16,7 +16,12 @@
     row(query) \
     row(report) \
     row(sample) \
+    row(backends_list) \
+    row(backends_describe) \
+    row(backends_health) \
     row(backends_test) \
+    row(backends_check) \
+    row(backends_watch) \
     row(audit_verify) \
     row(doctor) \
     row(config_show) \

@@ -1,0 +1,278 @@
+/* finops backends health: how the configured databases do. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cli/backends.h"
+#include "cli/cli_internal.h"
+#include "database/session.h"
+
+#define MICROS INT64_C(1000000)
+#define TIMEOUT_US (10 * MICROS)
+
+typedef struct health_options {
+    bool watch;
+    int64_t interval;
+} health_options;
+
+static const finops_option options[] = {
+    { "watch", FINOPS_OPT_BOOL, offsetof(health_options, watch), .value = "false",
+      .help = "Go on until Ctrl-C, a line a check" },
+    { "interval", FINOPS_OPT_INT, offsetof(health_options, interval), .value = "30", .min = 1, .max = 86400,
+      .arg = "SECONDS", .help = "Seconds between two checks of --watch; twice as long after one that failed" },
+    { 0 },
+};
+
+static const char *const config_keys[] = { "database.backend", "database.plugin_path", "database.duckdb.database_path",
+                                           NULL };
+
+static const fo_table_column columns[] = {
+    { "backend", NULL, false }, { "state", NULL, false }, { "latency_ms", NULL, true },
+    { "version", NULL, false }, { "open", NULL, true },   { "idle", NULL, true },
+    { "waiting", NULL, true },  { "detail", NULL, false },
+};
+
+/* One backend that is looked at, with its pool from check to check. */
+typedef struct watched {
+    char *name;
+    finops_database *database;
+    char problem[256]; /* why it could not even be opened */
+    finops_health health;
+    int64_t next_us; /* monotonic */
+} watched;
+
+typedef struct ward {
+    fo_cli *cli;
+    watched *items;
+    size_t n, cap;
+    unsigned down;
+} ward;
+
+static void
+ward_done(ward *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        finops_database_close(w->items[i].database);
+        fo_free(w->items[i].name);
+    }
+    fo_free(w->items);
+}
+
+/* The one that holds the bills, and all whose section sets something. */
+static bool
+is_configured(const fo_cli *cli, const char *name)
+{
+    const fo_config_row *rows = NULL;
+    size_t n = 0, len = strlen(name);
+
+    if (fo_streq(name, cli->settings->database.backend))
+        return true;
+    if (fo_config_rows(cli->config, &rows, &n, NULL) != FINOPS_OK)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (fo_starts(rows[i].key, "database.") && strncmp(rows[i].key + 9, name, len) == 0 &&
+            rows[i].key[9 + len] == '.' && strcmp(rows[i].origin, "default") != 0)
+            return true;
+    return false;
+}
+
+static bool
+is_asked_for(const fo_cli *cli, const char *name)
+{
+    for (size_t i = 0; i < cli->n_args; i++)
+        if (fo_streq(cli->args[i], name))
+            return true;
+    return cli->n_args == 0 && is_configured(cli, name);
+}
+
+static finops_code
+ward_add(ward *w, finops_registry *registry, const char *name, finops_error **err)
+{
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+    watched *item;
+
+    if (!fo_grow((void **)&w->items, &w->cap, w->n + 1, sizeof(*w->items)))
+        return fo_error_oom(err);
+    item = &w->items[w->n++];
+    *item = (watched){ .name = fo_strdup(name) };
+    if (!item->name)
+        return fo_error_oom(err);
+    if (fo_database_open_settings(registry, w->cli->settings, name, &item->database, &why) != FINOPS_OK)
+        (void)snprintf(item->problem, sizeof(item->problem), "%s", finops_error_text(why));
+    return FINOPS_OK;
+}
+
+static finops_code
+ward_fill(ward *w, finops_registry *registry, finops_error **err)
+{
+    FO_AUTO(fo_backends_list_done) fo_backends_list list = { 0 };
+    finops_code rc = fo_backends_list_all(registry, &list, err);
+
+    for (size_t i = 0; rc == FINOPS_OK && i < list.n; i++)
+        if (is_asked_for(w->cli, list.items[i].name))
+            rc = ward_add(w, registry, list.items[i].name, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < w->cli->n_args; i++) {
+        bool known = false;
+
+        for (size_t k = 0; k < list.n; k++)
+            known = known || fo_streq(list.items[k].name, w->cli->args[i]);
+        if (!known) {
+            rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "there is no backend %s", w->cli->args[i]);
+            fo_error_hint(err, "finops backends list shows those there are");
+        }
+    }
+    return rc;
+}
+
+static bool
+is_cancelled(void *arg)
+{
+    return fo_cancelled(((fo_cli *)arg)->cancel);
+}
+
+static void
+look(fo_cli *cli, watched *item)
+{
+    const finops_call call = {
+        .deadline_us = fo_clock_monotonic() + TIMEOUT_US, .cancelled = is_cancelled, .arg = cli
+    };
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+
+    memset(&item->health, 0, sizeof(item->health));
+    if (!item->database) {
+        item->health.state = FINOPS_HEALTH_DOWN;
+        (void)snprintf(item->health.detail, sizeof(item->health.detail), "%s", item->problem);
+    } else if (finops_database_health(item->database, &call, &item->health, &why) != FINOPS_OK) {
+        item->health.state = FINOPS_HEALTH_DOWN;
+        (void)snprintf(item->health.detail, sizeof(item->health.detail), "%s", finops_error_text(why));
+    }
+}
+
+static const char *
+state_name(finops_health_state state)
+{
+    static const char *const names[] = { "up", "degraded", "down" };
+
+    return (size_t)state < FO_COUNT(names) ? names[state] : "unknown";
+}
+
+static bool
+row_add(const watched *item, fo_table *table)
+{
+    finops_pool_figures pool = { 0 };
+    char latency[32], open[16], idle[16], waiting[16];
+
+    if (item->database)
+        finops_database_pool(item->database, &pool);
+    (void)snprintf(latency, sizeof(latency), "%.2f", item->health.latency_ms);
+    (void)snprintf(open, sizeof(open), "%u", pool.open);
+    (void)snprintf(idle, sizeof(idle), "%u", pool.idle);
+    (void)snprintf(waiting, sizeof(waiting), "%u", pool.waiting);
+    const char *const cells[] = { item->name,
+                                  state_name(item->health.state),
+                                  item->health.state == FINOPS_HEALTH_DOWN ? NULL : latency,
+                                  item->health.version[0] ? item->health.version : NULL,
+                                  open,
+                                  idle,
+                                  waiting,
+                                  item->health.detail[0] ? item->health.detail : NULL };
+    return fo_table_add(table, cells);
+}
+
+/* For people, and one after another: a line with the time in front. */
+static void
+line_print(fo_cli *cli, const watched *item)
+{
+    char now[FO_TIME_TEXT];
+    const finops_health *h = &item->health;
+
+    (void)fo_time_format(fo_clock_now() / MICROS * MICROS, now);
+    if (h->state == FINOPS_HEALTH_DOWN)
+        (void)fprintf(cli->out, "%s %s down: %s\n", now, item->name, h->detail);
+    else
+        (void)fprintf(cli->out, "%s %s %s, %.2f ms, %s%s%s\n", now, item->name, state_name(h->state), h->latency_ms,
+                      h->version, h->detail[0] ? ": " : "", h->detail);
+    (void)fflush(cli->out);
+}
+
+static finops_code
+once(ward *w, finops_error **err)
+{
+    FO_AUTO(fo_table_freep) fo_table *table = fo_table_new(columns, FO_COUNT(columns));
+
+    if (!table)
+        return fo_error_oom(err);
+    w->down = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        look(w->cli, &w->items[i]);
+        w->down += w->items[i].health.state == FINOPS_HEALTH_DOWN;
+        if (!row_add(&w->items[i], table))
+            return fo_error_oom(err);
+    }
+    return fo_table_print(w->cli, table, err);
+}
+
+/* Each backend at its own pace: one that is down is asked less often. */
+static finops_code
+watch(ward *w, int64_t interval_us)
+{
+    while (!fo_cancelled(w->cli->cancel) && !fo_out_closed()) {
+        const struct timespec pause = { .tv_nsec = 100000000 };
+
+        for (size_t i = 0; i < w->n && !fo_cancelled(w->cli->cancel); i++) {
+            watched *item = &w->items[i];
+
+            if (fo_clock_monotonic() < item->next_us)
+                continue;
+            look(w->cli, item);
+            item->next_us = fo_clock_monotonic() + interval_us * (item->health.state == FINOPS_HEALTH_UP ? 1 : 2);
+            if (!fo_cancelled(w->cli->cancel))
+                line_print(w->cli, item);
+        }
+        if (ferror(w->cli->out))
+            break;
+        (void)nanosleep(&pause, NULL);
+    }
+    return FINOPS_OK;
+}
+
+static finops_code
+run(fo_cli *cli, finops_error **err)
+{
+    const health_options *o = cli->options;
+    FO_AUTO(finops_registry_freep) finops_registry *registry = NULL;
+    FO_AUTO(ward_done) ward w = { .cli = cli };
+    finops_code rc = fo_backends_registry(cli, &registry, err);
+
+    if (rc == FINOPS_OK)
+        rc = ward_fill(&w, registry, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    if (o->watch)
+        return watch(&w, o->interval * MICROS);
+    rc = once(&w, err);
+    if (rc == FINOPS_OK && w.down)
+        rc = fo_error_set(err, w.down == w.n ? FINOPS_E_TRANSIENT : FINOPS_E_PARTIAL, "%u of %zu backends %s down",
+                          w.down, w.n, w.down == 1 ? "is" : "are");
+    return rc;
+}
+
+const fo_verb fo_verb_backends_health = {
+    .name = "backends health",
+    .args = "[NAME...]",
+    .summary = "Show how the configured databases do: state, latency, version, connections",
+    .help = "Asks each configured database now: the one that holds the bills, and every other whose section "
+            "[database.NAME] sets something. A database that is down stops none of the others.\n\n"
+            "Exit status: 0 all are up, 1 all are down, 3 some are.",
+    .examples = "finops backends health\n  # all that are configured\n"
+                "finops backends health postgresql --watch --interval 5\n  # until Ctrl-C\n",
+    .config_keys = config_keys,
+    .options = options,
+    .options_size = sizeof(health_options),
+    .max_args = 64,
+    .flags = FO_VERB_ROWS,
+    .run = run,
+};
