@@ -95,6 +95,10 @@ finops_code fo_option_list_add(const finops_option *option, void *base, const ch
 finops_code fo_option_defaults(const finops_option *table, void *base, finops_error **err);
 /* Frees what the table's rows own in base. */
 void fo_option_clear(const finops_option *table, void *base);
+/* The row's number in a table, or -1. */
+int fo_option_index(const finops_option *table, const char *name);
+/* Numbers and booleans always are; texts and lists when they are not empty. */
+bool fo_option_is_set(const finops_option *option, const void *base);
 /* "OPEN_FINOPS_AWS_BUCKET" for ("aws", "bucket"), appended. */
 finops_code fo_option_env_name(const char *section, const char *name, fo_str *ret, finops_error **err);
 

@@ -98,8 +98,6 @@ finops_code fo_config_load_text(const fo_config_source *source, const fo_config_
 /* Layers with their defaults, `n_exports` empty entries after the plain sections. */
 finops_code fo_config_layers_init(fo_config *config, size_t n_exports, finops_error **err);
 fo_layer *fo_config_layer(fo_config *config, const char *section);
-/* The row's number in a table, or -1. */
-int fo_option_index(const finops_option *table, const char *name);
 const fo_config_section *fo_config_section_find(const char *path);
 /* Sets one value with its origin; a value that is wrong becomes a problem and changes nothing. */
 typedef struct fo_value {
@@ -155,7 +153,6 @@ void fo_option_found(const finops_option *option, const char *text, fo_str *ret)
 /* The value as fo_option_set would read it; lists with commas, unset as "". */
 void fo_option_text(const finops_option *option, const void *base, fo_str *ret);
 finops_code fo_option_copy(const finops_option *option, void *to, const void *from, finops_error **err);
-bool fo_option_is_set(const finops_option *option, const void *base);
 /* Appends the text with the password of a URL replaced: http://user:<redacted>@host. */
 void fo_redact(const char *text, fo_str *ret);
 /* Whether fo_redact would change it. */

@@ -7,7 +7,6 @@
 
 #include "base/mem.h"
 #include "config/config.h"
-#include "config/config_internal.h"
 #include "database/front_internal.h"
 
 #define MICROS 1000000LL

@@ -3,6 +3,7 @@
 STYLE.md has the reasons. `python tests/e2e/test_include_rules.py` prints the sizes.
 """
 
+import functools
 import pathlib
 import re
 import shutil
@@ -38,6 +39,8 @@ ALLOWED = {
     "web": PRODUCT,
     "cli": PRODUCT | {"server"},
 }
+# builtins.c names every driver; the list of them is for who makes a registry.
+MAKES_REGISTRIES = {"registry", "database", "cli", "server"}
 BANNED = re.compile(
     r"(?<![\w.>])(strcpy|strcat|sprintf|vsprintf|gets|strtok|strtol|atoi|atol|atof|"
     r"localtime|system|alloca|setjmp|longjmp)\s*\("
@@ -84,6 +87,20 @@ def test_a_file_includes_only_what_its_module_may(path):
         elif len(place) > 2 and parts[0] in ALLOWED:
             allowed = ALLOWED[place[1]] | {place[1]}
             assert parts[0] in allowed, "%s may not include %s" % (place[1], target)
+        elif target == "builtins.h" and len(place) > 2:
+            assert place[1] in MAKES_REGISTRIES, "%s may not include %s" % (place[1], target)
+
+
+@named(sources(".c", ".h"))
+def test_a_driver_includes_no_other_driver(path):
+    place = path.relative_to(ROOT).parts
+    drivers = {p.name for p in (SRC / "database").iterdir() if (p / "driver.h").exists()}
+    if place[:2] != ("src", "database") or len(place) < 4 or place[2] not in drivers:
+        return
+    for target in INCLUDE_LINE.findall(path.read_text()):
+        parts = pathlib.PurePosixPath(target).parts
+        if parts[0] == "database" and len(parts) > 2:
+            assert parts[1] not in drivers - {place[2]}, "%s may not include %s" % (place[2], target)
 
 
 @named(sources(".c", ".cc", ".cpp", ".h"))
@@ -125,11 +142,19 @@ def test_a_public_header_compiles_alone(path, compiler, language, standard):
     assert run.returncode == 0, run.stderr
 
 
+@functools.cache
+def outside():
+    """Where the headers of others are."""
+    libpq = subprocess.run(["pkg-config", "--cflags-only-I", "libpq"], capture_output=True, text=True).stdout
+    folders = ["third_party/adbc", "deps/duckdb/include", "third_party", "build/third_party",
+               "deps/nanoarrow/subprojects/arrow-nanoarrow/src"]
+    return [word for folder in folders for word in ("-isystem", str(ROOT / folder))] + libpq.split()
+
+
 @named(sorted(SRC.rglob("*.h")))
 def test_an_internal_header_compiles_alone(path):
     command = ["cc", "-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Werror",
-               "-fsyntax-only", "-I", str(INCLUDE), "-I", str(SRC), "-isystem", str(ROOT / "deps/duckdb/include"),
-               "-isystem", str(ROOT / "third_party"), "-include", str(path), "-x", "c", "/dev/null"]
+               "-fsyntax-only", "-I", str(INCLUDE), "-I", str(SRC), *outside(), "-include", str(path), "-x", "c", "/dev/null"]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
 
