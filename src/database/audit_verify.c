@@ -23,12 +23,13 @@ reader_done(reader *r)
     free(r->line); /* of getline() */
 }
 
+/* The last line before it is covered by no line after it that could be believed. */
 static finops_code
 wrong(const reader *r, uint64_t line, const char *what, finops_error **err)
 {
     (void)fo_error_set(err, FINOPS_E_CORRUPT, "%s: line %llu %s", r->path, (unsigned long long)line, what);
-    fo_error_hint(err, "the log up to line %llu is as it was written",
-                  (unsigned long long)(line ? line - 1 : 0));
+    if (line > 2)
+        fo_error_hint(err, "lines 1 to %llu are as they were written", (unsigned long long)line - 2);
     return FINOPS_E_CORRUPT;
 }
 

@@ -64,7 +64,7 @@ fake_cut(fake_world *w)
 void
 fake_fail(fake_fault *fault, unsigned times, finops_code code)
 {
-    fault->code = code;
+    atomic_store(&fault->code, (int)code);
     atomic_store(&fault->times, times);
 }
 
@@ -110,7 +110,7 @@ fault_take(fake_fault *fault, fake_conn *c, finops_error **err)
             continue;
         if (fault->kills && c)
             atomic_store(&c->dead, true);
-        return fo_error_set(err, fault->code, "fake fault");
+        return fo_error_set(err, (finops_code)atomic_load(&fault->code), "fake fault");
     }
     return c && conn_dead(c) ? lost(err) : FINOPS_OK;
 }

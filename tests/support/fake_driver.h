@@ -15,7 +15,7 @@
 /* Fails the next `times` calls with `code`; with `kills` the connection is lost, too. */
 typedef struct fake_fault {
     atomic_uint times;
-    finops_code code;
+    atomic_int code; /* finops_code */
     bool kills;
 } fake_fault;
 
