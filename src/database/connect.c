@@ -93,9 +93,9 @@ fo_front_reconnect(finops_session *session, const finops_call *call)
 {
     finops_database *database = session->database;
     void *conn;
+    bool bare = (session->flags & FINOPS_CONNECT_READ_ONLY) || !session->used;
 
-    if (!(session->flags & FINOPS_CONNECT_READ_ONLY) || session->in_transaction || session->locks ||
-        fo_front_alive(database, session->conn))
+    if (!bare || session->in_transaction || session->locks || fo_front_alive(database, session->conn))
         return false;
     if (fo_front_connect(database, session->flags, call, &conn, NULL) != FINOPS_OK)
         return false;

@@ -38,6 +38,7 @@ struct finops_session {
     void *conn;
     unsigned flags;           /* FINOPS_CONNECT_* */
     bool in_transaction;      /* begun by finops_session_begin() */
+    bool used;                /* something was done with it since it was acquired */
     bool suspect;             /* a call failed: look before it is used again */
     bool spent;               /* not to be used again */
     bool commit_unknown;      /* of the last commit */
@@ -67,8 +68,9 @@ void fo_monitor_stop(finops_database *database);
 finops_code fo_front_connect(finops_database *database, unsigned flags, const finops_call *call,
                              void **ret_conn, finops_error **err);
 /*
- * Puts a new connection in the place of one that was lost. Only for sessions that read: they have nothing to
- * lose with it, no transaction, no lock, no table of their own. False: it was not lost, or there is no other.
+ * Puts a new connection in the place of one that was lost. Only where nothing is lost with it, no transaction,
+ * no lock, no table of its own: in a session that reads, or one that was not used yet. False: it was not lost,
+ * it may not be, or there is no other.
  */
 bool fo_front_reconnect(finops_session *session, const finops_call *call);
 /* Whether a connection still answers. */

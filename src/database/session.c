@@ -25,6 +25,7 @@ no_session(finops_error **err)
 static finops_code
 note(finops_session *session, finops_code rc)
 {
+    session->used = true;
     if (rc != FINOPS_OK)
         session->suspect = true;
     return rc;
@@ -63,8 +64,10 @@ execute(finops_session *session, const finops_statement *statement, struct Arrow
 {
     const finops_database_driver *driver = session->database->driver;
     finops_error *why = NULL;
-    finops_code rc = driver->execute(session->conn, statement, ret_stream, ret_changed, &why);
+    finops_code rc;
 
+    session->used = true; /* it may have run though its connection was lost */
+    rc = driver->execute(session->conn, statement, ret_stream, ret_changed, &why);
     if (rc == FINOPS_E_TRANSIENT && fo_front_reconnect(session, statement->call)) {
         finops_error_free(FO_TAKE(why));
         rc = driver->execute(session->conn, statement, ret_stream, ret_changed, &why);
@@ -221,6 +224,25 @@ finops_session_tables(finops_session *session, const char *schema, finops_each_n
     return note(session, session->database->driver->tables(session->conn, schema, each, arg, err));
 }
 
+/* Beginning changes nothing: a connection that was lost in the pool is replaced. */
+static finops_code
+begin(finops_session *session, finops_error **err)
+{
+    const finops_database_driver *driver = session->database->driver;
+    finops_error *why = NULL;
+    finops_code rc = driver->begin(session->conn, &why);
+
+    if (rc == FINOPS_E_TRANSIENT && fo_front_reconnect(session, fo_session_call(session))) {
+        finops_error_free(FO_TAKE(why));
+        rc = driver->begin(session->conn, &why);
+    }
+    if (err)
+        *err = why;
+    else
+        finops_error_free(why);
+    return rc;
+}
+
 finops_code
 finops_session_begin(finops_session *session, finops_error **err)
 {
@@ -232,7 +254,7 @@ finops_session_begin(finops_session *session, finops_error **err)
         return fo_error_set(err, FINOPS_E_ARGUMENT, "a transaction is open already");
     if (!session->database->driver->begin)
         return fo_front_unsupported(session->database, "transactions are", err);
-    rc = note(session, session->database->driver->begin(session->conn, err));
+    rc = note(session, begin(session, err));
     session->in_transaction = rc == FINOPS_OK;
     session->commit_unknown = false;
     return rc;

@@ -68,8 +68,8 @@ typedef struct finops_capabilities {
 } finops_capabilities;
 
 /*
- * What every call that may take long is told. A driver polls `cancelled` at least each 100 ms while it waits
- * or streams, or lets `cancel` of another thread end the wait; past the deadline the call ends with
+ * What every call that may take long is told. A driver polls `cancelled` and looks at the deadline at least
+ * each 100 ms while it waits or streams; nobody does it for the driver. Past the deadline the call ends with
  * FINOPS_E_TIMEOUT, when cancelled with FINOPS_E_CANCELLED. Either way nothing of it remains.
  */
 typedef struct finops_call {

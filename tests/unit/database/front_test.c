@@ -192,6 +192,25 @@ a_statement_that_may_write_is_not_repeated(void **state)
 }
 
 static void
+a_transaction_begins_on_a_new_connection_when_the_pools_was_lost(void **state)
+{
+    fixture *f = *state;
+    finops_session *s;
+
+    fixture_open(f, &fake_driver, NULL);
+    finops_session_release(take(f, 0));
+    fake_cut(&f->world);
+    s = take(f, 0); /* used a moment ago, so nobody looked */
+    assert_int_equal(finops_session_begin(s, NULL), FINOPS_OK);
+    assert_int_equal(finops_session_commit(s, NULL), FINOPS_OK);
+    fake_cut(&f->world);
+    assert_int_equal(finops_session_begin(s, NULL),
+                     FINOPS_E_TRANSIENT); /* it may have had tables of its own */
+    finops_session_release(s);
+    assert_int_equal(atomic_load(&f->world.connects), 2);
+}
+
+static void
 a_read_inside_a_transaction_is_not_repeated(void **state)
 {
     fixture *f = *state;
@@ -388,6 +407,7 @@ main(void)
         TEST(a_commit_that_failed_for_certain_leaves_nothing_open),
         TEST(a_read_whose_connection_was_lost_is_repeated_once),
         TEST(a_statement_that_may_write_is_not_repeated),
+        TEST(a_transaction_begins_on_a_new_connection_when_the_pools_was_lost),
         TEST(a_read_inside_a_transaction_is_not_repeated),
         TEST(a_transient_failure_on_a_good_connection_is_not_repeated),
         TEST(a_connection_with_a_lock_is_closed_on_release),
