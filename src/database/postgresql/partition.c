@@ -158,6 +158,29 @@ before_swap(pg_conn *c, const finops_partition *p, finops_error **err)
     return rc;
 }
 
+/*
+ * Locks the views that read the table, and with them what they read, in the order in which readers do: the
+ * view first. Taken the other way round, a reader between the two and this swap would wait for one another.
+ */
+static finops_code
+lock_views(pg_conn *c, const finops_partition *p, finops_error **err)
+{
+    static const char sql[] =
+        "SELECT DISTINCT format('LOCK TABLE %I.%I IN ACCESS EXCLUSIVE MODE', vn.nspname, v.relname) "
+        "FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class "
+        "JOIN pg_namespace vn ON vn.oid = v.relnamespace JOIN pg_class t ON t.oid = d.refobjid "
+        "JOIN pg_namespace n ON n.oid = t.relnamespace WHERE d.classid = 'pg_rewrite'::regclass "
+        "AND d.refclassid = 'pg_class'::regclass AND t.relname = $2 AND v.relkind = 'v' AND v.oid <> t.oid "
+        "AND CASE WHEN $1 IS NULL THEN pg_table_is_visible(t.oid) ELSE n.nspname = $1 END ORDER BY 1";
+    const char *const params[] = { p->schema, p->table };
+    FO_AUTO(pg_clearp) PGresult *result = NULL;
+    finops_code rc = pg_run(c, sql, params, FO_COUNT(params), &result, err);
+
+    for (int i = 0; rc == FINOPS_OK && i < PQntuples(result); i++)
+        rc = pg_run(c, PQgetvalue(result, i, 0), NULL, 0, NULL, err);
+    return rc;
+}
+
 /* The new table takes the name of the old one, which goes when nothing hangs on it any more. */
 static finops_code
 swap_all(pg_conn *c, const finops_partition *p, const char *name, finops_error **err)
@@ -165,6 +188,8 @@ swap_all(pg_conn *c, const finops_partition *p, const char *name, finops_error *
     char old[PG_IDENT_MAX + 1];
     finops_code rc = name_for("finops_old", p->table, name, old, err);
 
+    if (rc == FINOPS_OK)
+        rc = lock_views(c, p, err);
     if (rc == FINOPS_OK)
         rc = RUN(c, err, { TEXT, "ALTER TABLE IF EXISTS ", NULL }, { TABLE, p->schema, p->table },
                  { TEXT, " RENAME TO ", NULL }, { NAME, old, NULL });

@@ -1,0 +1,190 @@
+"""Every command on PostgreSQL gives what it gives on DuckDB; psql reads the tables back."""
+import json
+import shutil
+import signal
+import subprocess
+import time
+from decimal import Decimal
+
+import pytest
+
+IMPORT = ("aws", "import-cur", "--bucket")
+READS = [
+    ("report", "--by", "service"),
+    ("report", "--by", "account", "--compare"),
+    ("report", "--by", "region", "--cost", "amortized", "--period", "2026-06", "--compare"),
+    ("report", "--by", "day", "--period", "2026-07", "--compare"),
+    ("report", "--by", "month", "--period", "2026-05..2026-07", "--compare"),
+    ("report", "--by", "usage_type", "--top", "5", "--cost", "net", "--exclude", "tax,credit"),
+    ("report", "--by", "tag:team", "--period", "2026-05..2026-07"),
+    ("query", "SELECT billing_period, count(*) AS n, sum(line_item_unblended_cost) AS cost, "
+              "min(line_item_usage_start_date) AS first FROM aws_billing.sample_cur_unified GROUP BY 1 ORDER BY 1"),
+]
+
+
+class Both:
+    """The same commands on DuckDB and on PostgreSQL, each in a folder of its own."""
+
+    def __init__(self, new_finops, server):
+        self.duck, self.post, self.server = new_finops(), new_finops(), server
+        self.post.env.update(server.env())
+
+    def run(self, *args, status=0):
+        return [f.run(*args, status=status) for f in (self.duck, self.post)]
+
+    def same(self, *args, drop=()):
+        rows = [f.rows(*args) for f in (self.duck, self.post)]
+        for row in (row for side in rows for row in side if isinstance(row, dict)):
+            for name in drop:
+                row.pop(name, None)
+        assert rows[0] == rows[1], args
+        return rows[1]
+
+
+@pytest.fixture
+def both(new_finops, postgresql):
+    return Both(new_finops, postgresql.new_database())
+
+
+@pytest.fixture
+def bucket(sample, tmp_path):
+    shutil.copytree(sample / "sample-billing", tmp_path / "bills")
+    return tmp_path / "bills"
+
+
+def restate(bucket, period, version):
+    """The month comes again under another version, as the provider delivers it."""
+    manifest = next(p for p in bucket.rglob("*-Manifest.json") if period in str(p) or period.replace("-", "") + "01" in str(p))
+    body = json.loads(manifest.read_text())
+    body["executionId" if "executionId" in body else "assemblyId"] = version
+    manifest.write_text(json.dumps(body))
+
+
+def test_every_command_gives_the_same(both, bucket):
+    both.same(*IMPORT, bucket, drop=("seconds",))
+    for args in READS:
+        both.same(*args)
+    both.same("aws", "reconcile", "--bucket", bucket)
+    both.same("aws", "show-state", drop=("load_timestamp",))
+    assert {r["action"] for r in both.same(*IMPORT, bucket, drop=("seconds",))} == {"current"}
+    assert {r["action"] for r in both.same(*IMPORT, bucket, "--force", drop=("seconds",))} == {"reload"}
+    restate(bucket, "2026-06", "another")
+    assert {r["action"] for r in both.same(*IMPORT, bucket, drop=("seconds",))} == {"current", "replace"}
+    both.same("aws", "diff", "--period", "2026-06")
+    both.same("aws", "show-state", "--history", drop=("load_timestamp",))
+    both.run("aws", "prune", "--before", "2026-06", "--yes")
+    for args in READS:
+        both.same(*args)
+    assert {r["action"] for r in both.same(*IMPORT, bucket, drop=("seconds",))} == {"current", "pruned"}
+    both.same(*IMPORT, bucket, "--force", "--table-strategy", "single", drop=("seconds",))
+    for args in READS:
+        both.same(*args)
+    both.same(*IMPORT, bucket, "--reset", "--yes", drop=("seconds",))
+    for args in READS:
+        both.same(*args)
+
+
+def test_psql_reads_typed_tables(both, bucket):
+    both.post.run(*IMPORT, bucket)
+    types = dict(both.server.sql("SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attnum > 0 AND "
+                                 "attrelid = 'aws_billing.sample_cur_2026_05'::regclass"))
+    assert types["line_item_unblended_cost"] == "numeric(38,18)"
+    assert types["line_item_usage_start_date"] == "timestamp with time zone"
+    assert types["resource_tags"] == "jsonb" and types["line_item_usage_account_id"] == "text"
+    duck = both.duck
+    duck.run(*IMPORT, bucket)
+    sums = duck.rows("query", "SELECT billing_period AS p, count(*) AS n, sum(line_item_unblended_cost) AS c FROM "
+                              "aws_billing.sample_cur_unified GROUP BY 1 ORDER BY 1")
+    rows = both.server.sql("SELECT billing_period, count(*), sum(line_item_unblended_cost) FROM "
+                           "aws_billing.sample_cur_unified GROUP BY 1 ORDER BY 1")
+    assert [(r["p"], int(r["n"]), Decimal(r["c"])) for r in sums] == [(p, int(n), Decimal(c)) for p, n, c in rows]
+
+
+
+@pytest.mark.parametrize("name,files", [("aws-cur-v1", "acme-billing"), ("aws-cur-v2", "acme-exports")])
+def test_the_example_bills_have_the_same_sums(both, shared, name, files):
+    if not (shared / name / files).is_dir():
+        pytest.skip(f"{name}/{files} is not among the example bills")
+    both.same(*IMPORT, shared / name / files, drop=("seconds",))
+    both.same("report", "--by", "service")
+
+
+def test_views_of_others_stay_and_follow(both, bucket):
+    both.post.run(*IMPORT, bucket)
+    both.server.sql("CREATE VIEW public.monthly AS SELECT billing_period, count(*) AS n FROM aws_billing.sample_cur_unified "
+                    "GROUP BY 1")
+    restate(bucket, "2026-06", "another")
+    both.post.run(*IMPORT, bucket)
+    assert both.server.value("SELECT count(*) FROM public.monthly") == "3"
+    assert both.server.value("SELECT sum(n) FROM public.monthly") == both.server.value(
+        "SELECT sum(row_count) FROM billing_state.load_state WHERE current_version")
+
+
+def test_readers_are_not_kept_waiting_by_a_load(both, bucket):
+    both.post.run(*IMPORT, bucket)
+    reader = "SELECT count(*) FROM aws_billing.sample_cur_unified"
+    loading = both.post.start(*IMPORT, bucket, "--force", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    counts, slowest = set(), 0
+    while loading.poll() is None:
+        start = time.monotonic()
+        counts.add(both.server.value(reader))
+        slowest = max(slowest, time.monotonic() - start)
+    assert loading.wait() == 0 and counts == {"4500"}, loading.stderr.read()
+
+
+def test_two_importers_take_turns(both, bucket):
+    first, second = (both.post.start(*IMPORT, bucket, "--format", "json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                     for _ in range(2))
+    out = [json.loads(p.communicate(timeout=120)[0]) for p in (first, second)]
+    assert first.returncode == 0 and second.returncode == 0
+    loads = [r["billing_period"] for rows in out for r in rows if r["action"] == "load"]
+    assert sorted(loads) == ["2026-05", "2026-06", "2026-07"], "each month is loaded by one of them"
+    assert both.server.value("SELECT count(*) FROM aws_billing.sample_cur_unified") == "4500"
+
+
+@pytest.mark.parametrize("wait", [0.05, 0.15, 0.25, 0.4])
+def test_an_importer_killed_at_any_moment_leaves_whole_months(both, bucket, wait):
+    both.post.run(*IMPORT, bucket)
+    restate(bucket, "2026-06", "another")
+    killed = both.post.start(*IMPORT, bucket, "--force", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(wait)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert both.server.value("SELECT count(*) FROM aws_billing.sample_cur_unified") == "4500"
+    both.post.run(*IMPORT, bucket)
+    assert both.server.value("SELECT count(*) FROM aws_billing.sample_cur_unified") == "4500"
+    tables = both.server.sql("SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                             "WHERE nspname = 'aws_billing' AND relkind = 'r' ORDER BY 1")
+    assert [t for t, in tables] == ["sample_cur_2026_05", "sample_cur_2026_06", "sample_cur_2026_07"]
+
+
+def test_a_connection_cut_in_the_middle_of_a_load_loses_nothing(both, bucket):
+    both.post.run(*IMPORT, bucket)
+    loading = both.post.start(*IMPORT, bucket, "--force", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while loading.poll() is None:
+        both.server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'finops%' "
+                        "AND pid <> pg_backend_pid()")
+    assert loading.returncode in (0, 1, 3)
+    if loading.returncode:
+        assert "postgresql" in loading.stderr.read()
+    assert both.server.value("SELECT count(*) FROM aws_billing.sample_cur_unified") == "4500"
+    both.post.run(*IMPORT, bucket, "--force")
+    assert both.server.value("SELECT count(*) FROM aws_billing.sample_cur_unified") == "4500"
+
+
+def test_a_server_that_is_not_there_is_named(new_finops, postgresql, bucket):
+    finops = new_finops()
+    server = postgresql.new_database()
+    finops.env.update(server.env(host="127.0.0.1", port="9"))
+    said = finops.run("report", status=1).stderr
+    assert "postgresql" in said and "127.0.0.1" in said
+    rows = {r["check"]: r for r in finops.rows("doctor", status=None)}
+    assert rows["database"]["status"] == "failed"
+
+
+def test_a_query_cannot_write_unless_it_may(both, bucket):
+    both.post.run(*IMPORT, bucket)
+    said = both.post.run("query", "DELETE FROM billing_state.load_state", status=None)
+    assert said.returncode != 0 and both.server.value("SELECT count(*) FROM billing_state.load_state") == "3"
+    both.post.run("query", "--write", "DELETE FROM billing_state.load_state WHERE billing_period = '2026-05'")
+    assert both.server.value("SELECT count(*) FROM billing_state.load_state") == "2"
