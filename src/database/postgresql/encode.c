@@ -95,6 +95,16 @@ pg_encoder_trailer(pg_encoder *e, finops_error **err)
     return FINOPS_OK;
 }
 
+/* One look at all texts of the batch, as they lie one behind another, instead of one at each. */
+static bool
+has_nul(const struct ArrowArrayView *view)
+{
+    const int32_t *offsets = view->buffer_views[1].data.as_int32 + view->offset;
+    const size_t n = (size_t)(offsets[view->length] - offsets[0]);
+
+    return n > 0 && memchr(view->buffer_views[2].data.as_char + offsets[0], '\0', n) != NULL;
+}
+
 static void
 bind_field(pg_field *f, const struct ArrowArrayView *view)
 {
@@ -103,6 +113,8 @@ bind_field(pg_field *f, const struct ArrowArrayView *view)
     f->validity = view->null_count == 0 ? NULL : view->buffer_views[0].data.as_uint8;
     f->values = view->buffer_views[1].data.data;
     f->data = view->buffer_views[2].data.as_char;
+    f->has_nul = f->source->type != NANOARROW_TYPE_STRING || f->source->dictionary || view->length == 0 ||
+                 has_nul(view);
     if (f->source->type == NANOARROW_TYPE_NA)
         f->validity = NULL; /* its only buffer is none; every value is NULL */
 }

@@ -162,6 +162,7 @@ struct pg_field {
     const void *values;      /* first buffer behind the validity */
     const char *data;        /* second */
     int64_t offset;
+    bool has_nul; /* somewhere in its texts */
 };
 
 struct pg_encoder {

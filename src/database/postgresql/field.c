@@ -179,6 +179,8 @@ put_text(pg_encoder *e, const pg_field *f, int64_t i, finops_error **err)
 {
     const int32_t *offsets = (const int32_t *)f->values + i + f->offset;
 
+    if (!f->has_nul)
+        return put_bytes(e, f->data + offsets[0], (size_t)(offsets[1] - offsets[0]), err);
     return put_characters(e, f->data + offsets[0], (size_t)(offsets[1] - offsets[0]), err);
 }
 

@@ -5,6 +5,7 @@
  * 10^36 need two divisions of 128 bits; the rest goes through text.
  */
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,13 +257,14 @@ pg_decimal_text(pg_wide v, int scale, char buf[PG_VALUE_TEXT])
 size_t
 pg_double_text(double v, bool single, char buf[PG_VALUE_TEXT])
 {
+    const bool tiny = fabs(v) < (single ? (double)FLT_MIN : DBL_MIN); /* has fewer digits than others */
     int n = 0;
 
     if (isnan(v))
         return (size_t)snprintf(buf, PG_VALUE_TEXT, "NaN");
     if (isinf(v))
         return (size_t)snprintf(buf, PG_VALUE_TEXT, v < 0 ? "-Infinity" : "Infinity");
-    for (int digits = single ? 6 : 15; digits <= (single ? 9 : 17); digits++) {
+    for (int digits = tiny ? 1 : single ? 6 : 15; digits <= (single ? 9 : 17); digits++) {
         n = snprintf(buf, PG_VALUE_TEXT, "%.*g", digits, v);
         if (single ? strtof(buf, NULL) == (float)v : strtod(buf, NULL) == v)
             break;

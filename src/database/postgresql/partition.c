@@ -5,12 +5,16 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "database/postgresql/table.h"
 
+#define LOCK_WAIT_MS "1000"
+#define LOCK_PAUSE_MS 500
+#define LOCK_ATTEMPTS 400 /* ten minutes */
 #define BRIN_PAGES 32 /* of a range: one range holds some thousand rows of a bill */
 
 /* What is known of the table that has the partition. */
@@ -159,6 +163,38 @@ before_swap(pg_conn *c, const finops_partition *p, finops_error **err)
 }
 
 /*
+ * One statement that waits for a lock, a little at a time: while it stands in the queue all who come after it wait,
+ * too, and behind a report of an hour that would be everybody.
+ */
+static finops_code
+lock_patiently(pg_conn *c, const char *sql, finops_error **err)
+{
+    static const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
+
+    for (unsigned attempt = 1;; attempt++) {
+        FO_AUTO(finops_error_freep) finops_error *why = NULL;
+        finops_code rc = pg_run(c, "SAVEPOINT finops_lock", NULL, 0, NULL, err);
+
+        if (rc == FINOPS_OK)
+            rc = pg_run(c, "SET LOCAL lock_timeout = " LOCK_WAIT_MS, NULL, 0, NULL, err);
+        if (rc != FINOPS_OK)
+            return rc;
+        rc = pg_run(c, sql, NULL, 0, NULL, &why);
+        if (rc == FINOPS_OK)
+            return pg_run(c, "SET LOCAL lock_timeout = 0; RELEASE SAVEPOINT finops_lock", NULL, 0, NULL, err);
+        if (rc != FINOPS_E_BUSY || attempt == LOCK_ATTEMPTS) {
+            if (err)
+                *err = FO_TAKE(why);
+            return rc;
+        }
+        rc = pg_run(c, "ROLLBACK TO SAVEPOINT finops_lock", NULL, 0, NULL, err);
+        if (rc != FINOPS_OK)
+            return rc;
+        nanosleep(&pause, NULL);
+    }
+}
+
+/*
  * Locks the views that read the table, and with them what they read, in the order in which readers do: the
  * view first. Taken the other way round, a reader between the two and this swap would wait for one another.
  */
@@ -177,7 +213,7 @@ lock_views(pg_conn *c, const finops_partition *p, finops_error **err)
     finops_code rc = pg_run(c, sql, params, FO_COUNT(params), &result, err);
 
     for (int i = 0; rc == FINOPS_OK && i < PQntuples(result); i++)
-        rc = pg_run(c, PQgetvalue(result, i, 0), NULL, 0, NULL, err);
+        rc = lock_patiently(c, PQgetvalue(result, i, 0), err);
     return rc;
 }
 
