@@ -28,7 +28,7 @@ typedef struct finops_driver_info {
     const char *name;    /* for a broken plugin the file's name without ".so" */
     const char *version; /* "" when unknown */
     const char *summary;
-    const char *origin; /* "built in", or the plugin's path */
+    const char *origin; /* "built in", "the program" that added it, or the plugin's path */
     finops_driver_status status;
     const char *problem;                  /* NULL unless broken or absent */
     unsigned handles;                     /* open databases */
@@ -58,14 +58,19 @@ FINOPS_API void finops_registry_each(finops_registry *registry,
                                      void (*each)(const finops_driver_info *info, void *arg), void *arg);
 
 /*
- * Looks through the folders of `path` (separated by ':') for plugins, registers new ones, replaces those
- * whose file changed (draining the old) and removes those that are gone. A plugin that cannot be used is
- * listed as broken with the reason, and stops nothing. Each is tried in a process of its own first.
+ * Looks through the folders of `path` (separated by ':') for plugins, files whose name ends in ".so": registers
+ * new ones, replaces those whose file changed (draining the old) and removes those that are gone. A plugin that
+ * cannot be used is listed as broken with the reason, and stops nothing. Each is tried in a process of its own
+ * first. A plugin in use should be replaced by a new file, as install and mv do: writing over it changes it in
+ * memory. A folder that does not exist is empty; one that cannot be read is an error after the others are done.
  * *ret_changes (may be NULL): how many drivers came, went or changed.
  */
 FINOPS_API finops_code finops_registry_discover(finops_registry *registry, const char *path,
                                                 unsigned *ret_changes, finops_error **err);
-/* Does so again whenever a folder of `path` changes, in a thread of the registry's own, until it is freed. */
+/*
+ * Does so now and again whenever a folder of `path` changes, in a thread of the registry's own, until it is
+ * freed. A folder that is not there yet is waited for.
+ */
 FINOPS_API finops_code finops_registry_watch(finops_registry *registry, const char *path, finops_error **err);
 
 typedef enum finops_registry_event_kind {
@@ -75,7 +80,10 @@ typedef enum finops_registry_event_kind {
     FINOPS_REGISTRY_BROKEN
 } finops_registry_event_kind;
 
-/* Called from whichever thread changes the registry, after the change; must not call the registry. */
+/*
+ * Called from whichever thread changes the registry, after the change and in the order of the changes; must
+ * not call the registry, nor open or close a database of it.
+ */
 typedef void (*finops_registry_listener)(finops_registry_event_kind kind, const finops_driver_info *info,
                                          void *arg);
 /* *ret_id is for finops_registry_unsubscribe(), after which the listener is not called any more. */
@@ -85,8 +93,9 @@ FINOPS_API finops_code finops_registry_subscribe(finops_registry *registry, fino
 FINOPS_API void finops_registry_unsubscribe(finops_registry *registry, unsigned id);
 
 /*
- * Checks one plugin file as discovery would, without registering it: every problem found is told to `each`,
- * and nothing when it is fine. FINOPS_E_DATA when there was one.
+ * Checks one plugin file as discovery would, in a process of its own and without registering it: every problem
+ * found is told to `each` (may be NULL), and nothing when it is fine. FINOPS_E_DATA when there was one. A file
+ * that others than the user and root may write is not loaded.
  */
 FINOPS_API finops_code finops_plugin_check(const char *file, void (*each)(const char *problem, void *arg),
                                            void *arg, finops_error **err);

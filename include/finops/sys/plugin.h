@@ -44,11 +44,11 @@ FINOPS_API void finops_error_advise(finops_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
- * The errno with which a stream's get_schema or get_next tells a code, and back: an Arrow stream has room for
- * no more. Unknown numbers are FINOPS_E_DATABASE.
+ * The errno with which a stream's get_schema or get_next tells a code: an Arrow stream has room for no more.
  */
 FINOPS_API int finops_stream_errno(finops_code code);
 /* The code that such an errno stands for. */
+/* The code of such an errno; one that stands for none is FINOPS_E_DATABASE. */
 FINOPS_API finops_code finops_stream_code(int errnum);
 
 #ifdef __cplusplus
