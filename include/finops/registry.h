@@ -58,12 +58,12 @@ FINOPS_API void finops_registry_each(finops_registry *registry,
                                      void (*each)(const finops_driver_info *info, void *arg), void *arg);
 
 /*
- * Looks through the folders of `path` (separated by ':') for plugins, files whose name ends in ".so": registers
- * new ones, replaces those whose file changed (draining the old) and removes those that are gone. A plugin that
- * cannot be used is listed as broken with the reason, and stops nothing. Each is tried in a process of its own
- * first. A plugin in use should be replaced by a new file, as install and mv do: writing over it changes it in
- * memory. A folder that does not exist is empty; one that cannot be read is an error after the others are done.
- * *ret_changes (may be NULL): how many drivers came, went or changed.
+ * Looks through the folders of `path` (separated by ':') for plugins, files whose name ends in ".so":
+ * registers new ones, replaces those whose file changed (draining the old) and removes those that are gone. A
+ * plugin that cannot be used is listed as broken with the reason, and stops nothing. Each is tried in a
+ * process of its own first. A plugin in use should be replaced by a new file, as install and mv do: writing
+ * over it changes it in memory. A folder that does not exist is empty; one that cannot be read is an error
+ * after the others are done. *ret_changes (may be NULL): how many drivers came, went or changed.
  */
 FINOPS_API finops_code finops_registry_discover(finops_registry *registry, const char *path,
                                                 unsigned *ret_changes, finops_error **err);
@@ -93,9 +93,9 @@ FINOPS_API finops_code finops_registry_subscribe(finops_registry *registry, fino
 FINOPS_API void finops_registry_unsubscribe(finops_registry *registry, unsigned id);
 
 /*
- * Checks one plugin file as discovery would, in a process of its own and without registering it: every problem
- * found is told to `each` (may be NULL), and nothing when it is fine. FINOPS_E_DATA when there was one. A file
- * that others than the user and root may write is not loaded.
+ * Checks one plugin file as discovery would, in a process of its own and without registering it: every
+ * problem found is told to `each` (may be NULL), and nothing when it is fine. FINOPS_E_DATA when there was
+ * one. A file that others than the user and root may write is not loaded.
  */
 FINOPS_API finops_code finops_plugin_check(const char *file, void (*each)(const char *problem, void *arg),
                                            void *arg, finops_error **err);
