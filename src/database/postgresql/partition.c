@@ -15,7 +15,7 @@
 #define LOCK_WAIT_MS "1000"
 #define LOCK_PAUSE_MS 500
 #define LOCK_ATTEMPTS 400 /* ten minutes */
-#define BRIN_PAGES 32 /* of a range: one range holds some thousand rows of a bill */
+#define BRIN_PAGES 32     /* of a range: one range holds some thousand rows of a bill */
 
 /* What is known of the table that has the partition. */
 typedef struct parent {
@@ -163,8 +163,8 @@ before_swap(pg_conn *c, const finops_partition *p, finops_error **err)
 }
 
 /*
- * One statement that waits for a lock, a little at a time: while it stands in the queue all who come after it wait,
- * too, and behind a report of an hour that would be everybody.
+ * One statement that waits for a lock, a little at a time: while it stands in the queue all who come after it
+ * wait, too, and behind a report of an hour that would be everybody.
  */
 static finops_code
 lock_patiently(pg_conn *c, const char *sql, finops_error **err)
@@ -181,7 +181,9 @@ lock_patiently(pg_conn *c, const char *sql, finops_error **err)
             return rc;
         rc = pg_run(c, sql, NULL, 0, NULL, &why);
         if (rc == FINOPS_OK)
-            return pg_run(c, "SET LOCAL lock_timeout = 0; RELEASE SAVEPOINT finops_lock", NULL, 0, NULL, err);
+            rc = pg_run(c, "SET LOCAL lock_timeout = 0", NULL, 0, NULL, &why);
+        if (rc == FINOPS_OK)
+            return pg_run(c, "RELEASE SAVEPOINT finops_lock", NULL, 0, NULL, err);
         if (rc != FINOPS_E_BUSY || attempt == LOCK_ATTEMPTS) {
             if (err)
                 *err = FO_TAKE(why);
@@ -199,15 +201,19 @@ lock_patiently(pg_conn *c, const char *sql, finops_error **err)
  * view first. Taken the other way round, a reader between the two and this swap would wait for one another.
  */
 static finops_code
-lock_views(pg_conn *c, const finops_partition *p, finops_error **err)
+lock_for_swap(pg_conn *c, const finops_partition *p, finops_error **err)
 {
     static const char sql[] =
-        "SELECT DISTINCT format('LOCK TABLE %I.%I IN ACCESS EXCLUSIVE MODE', vn.nspname, v.relname) "
-        "FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class "
-        "JOIN pg_namespace vn ON vn.oid = v.relnamespace JOIN pg_class t ON t.oid = d.refobjid "
-        "JOIN pg_namespace n ON n.oid = t.relnamespace WHERE d.classid = 'pg_rewrite'::regclass "
-        "AND d.refclassid = 'pg_class'::regclass AND t.relname = $2 AND v.relkind = 'v' AND v.oid <> t.oid "
-        "AND CASE WHEN $1 IS NULL THEN pg_table_is_visible(t.oid) ELSE n.nspname = $1 END ORDER BY 1";
+        "WITH t AS (SELECT c.oid, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = "
+        "c.relnamespace "
+        "WHERE c.relname = $2 AND c.relkind IN ('r', 'p') "
+        "AND CASE WHEN $1 IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $1 END), "
+        "locked AS (SELECT 1 AS place, n.nspname, v.relname FROM t JOIN pg_depend d ON d.refobjid = t.oid "
+        "AND d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass "
+        "JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class AND v.relkind = 'v' "
+        "JOIN pg_namespace n ON n.oid = v.relnamespace UNION SELECT 2, nspname, relname FROM t) "
+        "SELECT format('LOCK TABLE %I.%I IN ACCESS EXCLUSIVE MODE', nspname, relname) FROM locked "
+        "ORDER BY place, nspname, relname";
     const char *const params[] = { p->schema, p->table };
     FO_AUTO(pg_clearp) PGresult *result = NULL;
     finops_code rc = pg_run(c, sql, params, FO_COUNT(params), &result, err);
@@ -225,7 +231,7 @@ swap_all(pg_conn *c, const finops_partition *p, const char *name, finops_error *
     finops_code rc = name_for("finops_old", p->table, name, old, err);
 
     if (rc == FINOPS_OK)
-        rc = lock_views(c, p, err);
+        rc = lock_for_swap(c, p, err);
     if (rc == FINOPS_OK)
         rc = RUN(c, err, { TEXT, "ALTER TABLE IF EXISTS ", NULL }, { TABLE, p->schema, p->table },
                  { TEXT, " RENAME TO ", NULL }, { NAME, old, NULL });
