@@ -127,4 +127,7 @@ void fo_sql_file(fo_str *sql, const char *address);
 /* Where a statement ends: before the semicolon, blanks and comments that follow it. */
 size_t fo_sql_end(const char *sql);
 
+/* Sets *err to what the engine said in a text and returns the code that fits it, as for its other failures. */
+finops_code fo_engine_error_text(finops_error **err, const char *text);
+
 #endif

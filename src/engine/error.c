@@ -55,6 +55,8 @@ static const failure failures[] = {
     { DUCKDB_ERROR_OUT_OF_RANGE, NULL, FINOPS_E_DATA, NULL },
     { DUCKDB_ERROR_CATALOG, "already exists", FINOPS_E_EXISTS, NULL },
     { DUCKDB_ERROR_CATALOG, "Table with name", FINOPS_E_NOT_FOUND, NULL },
+    { DUCKDB_ERROR_CATALOG, "View with name", FINOPS_E_NOT_FOUND, NULL },
+    { DUCKDB_ERROR_CATALOG, "Schema with name", FINOPS_E_NOT_FOUND, NULL },
     { DUCKDB_ERROR_NOT_IMPLEMENTED, NULL, FINOPS_E_UNSUPPORTED, NULL },
     { DUCKDB_ERROR_MISSING_EXTENSION, NULL, FINOPS_E_UNSUPPORTED, NULL },
     { DUCKDB_ERROR_PERMISSION, NULL, FINOPS_E_DENIED, NULL },
@@ -147,6 +149,12 @@ fo_engine_error(finops_error **err, duckdb_error_type type, const char *text)
     if (code == FINOPS_E_BUSY)
         busy_hint(err, text);
     return code;
+}
+
+finops_code
+fo_engine_error_text(finops_error **err, const char *text)
+{
+    return fo_engine_error(err, DUCKDB_ERROR_INVALID, text);
 }
 
 finops_code

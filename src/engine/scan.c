@@ -40,6 +40,35 @@ source_schema(struct ArrowArrayStream *self, struct ArrowSchema *out)
     return 0;
 }
 
+/* NULLs of a dictionary's column that nobody counted (-1) the engine takes for none. */
+static void
+nulls_count(struct ArrowArray *array)
+{
+    const uint8_t *bitmap = array->n_buffers > 0 ? array->buffers[0] : NULL;
+
+    array->null_count = 0;
+    for (int64_t i = array->offset; bitmap && i < array->offset + array->length; i++)
+        array->null_count += !(bitmap[i / 8] >> (i % 8) & 1);
+}
+
+/* The engine knows no offset of a whole batch: its columns get it. */
+static void
+batch_straighten(struct ArrowArray *batch)
+{
+    for (int64_t i = 0; i < batch->n_children; i++) {
+        struct ArrowArray *column = batch->children[i];
+
+        if (batch->offset || column->length != batch->length) {
+            column->offset += batch->offset;
+            column->length = batch->length;
+            column->null_count = column->null_count ? -1 : 0;
+        }
+        if (column->dictionary && column->null_count < 0)
+            nulls_count(column);
+    }
+    batch->offset = 0;
+}
+
 static int
 source_next(struct ArrowArrayStream *self, struct ArrowArray *out)
 {
@@ -48,6 +77,8 @@ source_next(struct ArrowArrayStream *self, struct ArrowArray *out)
 
     if (errnum && s->rc == FINOPS_OK)
         s->rc = fo_stream_error(&s->inner, errnum, &s->error);
+    if (!errnum && out->release)
+        batch_straighten(out);
     return errnum;
 }
 

@@ -12,6 +12,7 @@ typedef struct stream {
     duckdb_result result;
     duckdb_arrow_options options;
     bool watched;
+    bool ended;          /* asked again, the engine would call it a failure */
     finops_error *error; /* the last failure */
 } stream;
 
@@ -79,6 +80,8 @@ stream_next(struct ArrowArrayStream *self, struct ArrowArray *out)
     finops_code rc = FINOPS_OK;
 
     *out = (struct ArrowArray){ 0 };
+    if (s->ended)
+        return 0;
     /* The engine goes on giving what it has buffered. */
     rc = fo_watch_check(s->conn, err);
     if (rc != FINOPS_OK)
@@ -89,6 +92,7 @@ stream_next(struct ArrowArrayStream *self, struct ArrowArray *out)
     else if (duckdb_result_error(&s->result))
         rc = fo_engine_error_result(err, &s->result);
     rc = fo_watch_outcome(s->conn, rc, err);
+    s->ended = !chunk && rc == FINOPS_OK;
     duckdb_destroy_data_chunk(&chunk);
     return rc == FINOPS_OK ? 0 : finops_stream_errno(rc);
 }

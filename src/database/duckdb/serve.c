@@ -65,7 +65,7 @@ statement_type(fo_conn *conn, const char *sql, duckdb_statement_type *ret, finop
                           (unsigned long long)n);
     } else if (duckdb_prepare_extracted_statement(fo_conn_native(conn), statements, 0, &prepared) ==
                DuckDBError) {
-        rc = fo_error_set(err, FINOPS_E_DATABASE, "%s", duckdb_prepare_error(prepared));
+        rc = fo_engine_error_text(err, duckdb_prepare_error(prepared));
     } else {
         *ret = duckdb_prepared_statement_type(prepared);
     }
