@@ -1,19 +1,26 @@
 /*
  * One plugin: who may have written it, loading it, and whether it is what it says.
  *
- * The dynamic loader knows a library by the name it was opened with and by its inode, and gives the old one
- * for either. A file that took another's place while the old one is in use is therefore opened under a name
- * that nobody used yet: "dir//x.so" is the same file as "dir/x.so" to the system and another to the loader.
+ * A copy in memory is loaded, not the file: cp and editors write into the file that is there, and what the
+ * loader has mapped from it would change, or be cut off, below whoever runs it. Where the copy does not load
+ * (a library beside the plugin that is found by $ORIGIN, a system without such files) the file itself is.
+ *
+ * The loader knows a library by the name it was opened with and by its inode, and gives the old one for
+ * either. A name that is taken is spelled with a further '/', which is the same to the system.
  */
 #include <assert.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "registry/registry_internal.h"
@@ -51,78 +58,6 @@ stage(const checking *c, const char *text)
         c->observer->stage(text, c->observer->arg);
 }
 
-/* A folder that anyone may write to is fine above when only owners may rename there: /tmp. */
-static finops_code
-check_one(const char *path, bool above, finops_error **err)
-{
-    struct stat st;
-
-    if (stat(path, &st) != 0)
-        return fo_error_errno(err, errno, "look at %s", path);
-    if (st.st_uid != 0 && st.st_uid != geteuid())
-        return fo_error_set(err, FINOPS_E_DENIED, "%s belongs to another user (uid %u)", path,
-                            (unsigned)st.st_uid);
-    if ((st.st_mode & (S_IWGRP | S_IWOTH)) && !(above && S_ISDIR(st.st_mode) && (st.st_mode & S_ISVTX))) {
-        (void)fo_error_set(err, FINOPS_E_DENIED, "%s can be written by others (mode %04o)", path,
-                           (unsigned)st.st_mode & 07777);
-        fo_error_hint(err, "chmod go-w %s", path);
-        return FINOPS_E_DENIED;
-    }
-    return FINOPS_OK;
-}
-
-/* The first `strict` of: the path with its links resolved, its folder, the folder above … up to "/". */
-static finops_code
-check_chain(const char *path, unsigned strict, finops_error **err)
-{
-    char *real = realpath(path, NULL); /* the system's memory */
-    finops_code rc;
-
-    if (!real)
-        return fo_error_errno(err, errno, "look at %s", path);
-    for (unsigned depth = 0;; depth++) {
-        char *slash = strrchr(real, '/');
-
-        rc = check_one(real, depth >= strict, err);
-        if (rc != FINOPS_OK || strcmp(real, "/") == 0)
-            break;
-        slash[slash == real] = '\0'; /* "/x" leaves "/" */
-    }
-    free(real);
-    return rc;
-}
-
-/* Whoever may change a link may choose what it leads to: the folder it lies in counts as the file's own does.
- */
-finops_code
-fo_plugin_check_owner(const char *path, finops_error **err)
-{
-    FO_AUTO(fo_freep) char *folder = fo_strndup(path, (size_t)(fo_path_base(path) - path));
-    finops_code rc = folder ? check_chain(path, 2, err) : fo_error_oom(err);
-
-    return rc == FINOPS_OK ? check_chain(folder[0] ? folder : ".", 1, err) : rc;
-}
-
-finops_code
-fo_file_id_of(const char *path, fo_file_id *ret, finops_error **err)
-{
-    struct stat st;
-
-    if (stat(path, &st) != 0)
-        return fo_error_errno(err, errno, "look at %s", path);
-    if (!S_ISREG(st.st_mode))
-        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "%s is no file", path);
-    *ret = (fo_file_id){ st.st_dev, st.st_ino, st.st_size, st.st_mtim };
-    return FINOPS_OK;
-}
-
-bool
-fo_file_id_same(const fo_file_id *a, const fo_file_id *b)
-{
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
-}
-
 /* The path with one '/' more before the file's name for each spelling. */
 static char *
 spelling(const char *path, unsigned n)
@@ -157,27 +92,95 @@ is_taken(const char *name)
     return taken;
 }
 
-/* Fills name and handle; false after telling why. */
-static bool
-open_library(checking *c, const char *path, fo_plugin *plugin)
+/* NULL with *ret_why (of the loader, or constant) when it cannot be loaded. */
+static void *
+open_as(const char *path, fo_plugin *plugin, const char **ret_why)
 {
     for (unsigned n = 0; n <= SPELLINGS_MAX; n++) {
         fo_free(plugin->name);
         plugin->name = spelling(path, n);
         if (!plugin->name) {
-            problem(c, "it cannot be loaded: no memory");
-            return false;
+            *ret_why = "no memory";
+            return NULL;
         }
         if (is_taken(plugin->name))
             continue;
         plugin->handle = dlopen(plugin->name, RTLD_NOW | RTLD_LOCAL);
         if (!plugin->handle)
-            problem(c, "it cannot be loaded: %s", dlerror());
-        return plugin->handle != NULL;
+            *ret_why = dlerror();
+        return plugin->handle;
     }
-    problem(c,
-            "an older version of it is in use and was overwritten; end what uses it, and next time put a new "
-            "file in its place, as install does");
+    *ret_why = "an older version of it is in use and was overwritten";
+    return NULL;
+}
+
+/* All of a file into one that is in memory only; -1 when that cannot be. */
+static int
+copy_file(int from, const char *name, off_t size)
+{
+    FO_AUTO(fo_fd_closep) int to = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    off_t at = 0;
+    int fd;
+
+    while (to >= 0 && at < size) {
+        ssize_t n = sendfile(to, from, &at, (size_t)(size - at));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return -1;
+    }
+    if (to < 0 || fcntl(to, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
+        return -1;
+    fd = to;
+    to = -1; /* the caller's now */
+    return fd;
+}
+
+/* The plugin's copy under its name in /proc. Its descriptor stays open: the name is its own for that long. */
+static void
+open_copy(int from, const char *path, fo_plugin *plugin)
+{
+    const char *why;
+    char name[32];
+
+    plugin->copy = copy_file(from, fo_path_base(path), plugin->id.size);
+    if (plugin->copy < 0)
+        return;
+    (void)snprintf(name, sizeof(name), "/proc/self/fd/%d", plugin->copy);
+    if (open_as(name, plugin, &why))
+        return;
+    (void)close(plugin->copy);
+    plugin->copy = -1;
+}
+
+static bool
+is_unchanged(int from, const fo_plugin *plugin)
+{
+    fo_file_id now;
+
+    return fo_file_id_at(from, &now) && fo_file_id_same(&plugin->id, &now);
+}
+
+/* Fills name and handle; false after telling why. */
+static bool
+open_library(checking *c, const char *path, fo_plugin *plugin)
+{
+    FO_AUTO(fo_fd_closep) int from = open(path, O_RDONLY | O_CLOEXEC);
+    const char *why = NULL;
+
+    if (from < 0) {
+        problem(c, "it cannot be read: %s", strerror(errno));
+        return false;
+    }
+    open_copy(from, path, plugin);
+    if (!is_unchanged(from, plugin)) {
+        problem(c, "it changed while it was loaded");
+        return false;
+    }
+    if (plugin->handle || open_as(path, plugin, &why))
+        return true;
+    problem(c, "it cannot be loaded: %s", why);
     return false;
 }
 
@@ -263,6 +266,7 @@ plugin_free(fo_plugin *plugin)
 {
     if (!plugin)
         return;
+    fo_fd_closep(&plugin->copy);
     fo_free(plugin->name);
     fo_free(plugin);
 }
@@ -297,16 +301,17 @@ load_new(checking *c, const char *path, const fo_file_id *id)
         problem(c, "it cannot be loaded: no memory");
         return NULL;
     }
+    plugin->id = *id;
+    plugin->copy = -1;
     stage(c, "when it is loaded");
-    if (!open_library(c, path, plugin))
-        return NULL;
-    plugin->info = ask(c, plugin->handle);
+    if (open_library(c, path, plugin))
+        plugin->info = ask(c, plugin->handle);
     if (c->problems > 0) {
         stage(c, "when it is unloaded");
-        (void)dlclose(plugin->handle);
+        if (plugin->handle)
+            (void)dlclose(plugin->handle);
         return NULL;
     }
-    plugin->id = *id;
     plugin->refs = 1;
     plugin->next = loaded;
     loaded = plugin;

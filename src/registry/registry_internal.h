@@ -37,12 +37,14 @@ typedef struct fo_file_id {
     struct timespec changed;
 } fo_file_id;
 
+bool fo_file_id_at(int fd, fo_file_id *ret);
 bool fo_file_id_same(const fo_file_id *a, const fo_file_id *b);
 
 /* A loaded shared object, kept in memory by the drivers registered from it. */
 typedef struct fo_plugin {
     char *name; /* the loader knows it by */
     fo_file_id id;
+    int copy; /* descriptor of what was loaded; -1: the file itself */
     void *handle;
     const finops_plugin_info *info;
     unsigned refs;

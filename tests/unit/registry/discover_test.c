@@ -118,6 +118,32 @@ a_new_file_replaces_the_driver_and_drains_the_old(void **state)
 }
 
 static void
+a_file_written_over_while_it_is_in_use_harms_nobody(void **state)
+{
+    fixture *f = *state;
+    const finops_database_driver *old = NULL;
+    FO_AUTO(finops_error_freep) finops_error *err = NULL;
+    fo_driver_token *token = NULL;
+    void *self = NULL;
+
+    t_install(&f->one, "good", "x.so");
+    assert_int_equal(look(f), 1);
+    assert_int_equal(fo_registry_acquire_driver(f->r, "good", &old, &token, NULL), FINOPS_OK);
+    t_write_over(&f->one, "good_2", "x.so");
+    assert_int_equal(truncate(t_path(&f->one, "x.so"), 100), 0);
+    assert_int_equal(old->open(NULL, &self, &err), FINOPS_E_UNSUPPORTED);
+    assert_string_equal(finops_error_text(err), "open : version 1.0 stores nothing");
+    assert_int_equal(look(f), 1);
+    assert_int_equal(t_look(f->r, "x").info.status, FINOPS_DRIVER_BROKEN);
+    t_write_over(&f->one, "good_2", "x.so");
+    assert_int_equal(look(f), 1);
+    assert_int_equal(t_look(f->r, "good").n, 2);
+    assert_string_equal(t_look(f->r, "good").version, "2.0");
+    fo_registry_release_driver(token);
+    assert_int_equal(t_look(f->r, "good").n, 1);
+}
+
+static void
 a_new_file_that_is_broken_takes_the_old_driver_out(void **state)
 {
     fixture *f = *state;
@@ -298,6 +324,7 @@ main(void)
         EACH(a_broken_plugin_is_listed_and_stops_nothing),
         EACH(other_files_are_no_plugins),
         EACH(a_new_file_replaces_the_driver_and_drains_the_old),
+        EACH(a_file_written_over_while_it_is_in_use_harms_nobody),
         EACH(a_new_file_that_is_broken_takes_the_old_driver_out),
         EACH(a_plugin_in_use_that_is_gone_drains),
         EACH(of_two_with_one_name_the_first_wins_until_it_goes),

@@ -193,4 +193,20 @@ t_install(const t_folder *f, const char *plugin, const char *file)
     assert_int_equal(fo_file_write_atomic(t_path(f, file), bytes.data, bytes.len, 0755, NULL), FINOPS_OK);
 }
 
+/* Writes it into the file that is there, as cp does. */
+static inline void
+t_write_over(const t_folder *f, const char *plugin, const char *file)
+{
+    FO_AUTO(fo_str_done) fo_str bytes = FO_STR_INIT;
+    char from[600];
+    FILE *to;
+
+    (void)snprintf(from, sizeof(from), "%s/%s.so", f->built, plugin);
+    assert_int_equal(fo_file_read(from, (size_t)32 << 20, &bytes, NULL), FINOPS_OK);
+    to = fopen(t_path(f, file), "w");
+    assert_non_null(to);
+    assert_int_equal(fwrite(bytes.data, 1, bytes.len, to), bytes.len);
+    assert_int_equal(fclose(to), 0);
+}
+
 #endif
