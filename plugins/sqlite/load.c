@@ -316,7 +316,7 @@ sqlite_write(void *conn, const finops_write *write, const finops_source *source,
     if (!source->stream)
         return finops_error_new(err, FINOPS_E_UNSUPPORTED, "sqlite does not read files itself");
     sqlite_call_begin(l.c, write->call);
-    rc = load_all(&l, err);
+    rc = l.c->read_only ? finops_error_new(err, FINOPS_E_USAGE, "the connection only reads") : load_all(&l, err);
     free(l.column);
     sqlite3_free(l.table);
     if (l.schema.release)

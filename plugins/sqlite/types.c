@@ -218,7 +218,7 @@ print_temporal(sqlite3_str *to, const char *format, const void *values, int64_t 
     }
     print_time(to, second, value - floor_div(value, unit) * unit, digits);
     if (format[1] == 's' && strlen(format) > 4)
-        sqlite3_str_appendall(to, "+00:00");
+        sqlite3_str_appendall(to, "+00"); /* as PostgreSQL and DuckDB print it: one statement for all */
 }
 
 static void
@@ -423,7 +423,8 @@ sqlite_parse_timestamp(const char *text, int64_t *ret_us)
     for (int i = 0; i < 6; i++)
         us = us * 10 + (i < (int)strlen(fraction) ? fraction[i] - '0' : 0);
     used += (int)strspn(text + used, "0123456789"); /* of nanoseconds */
-    if (text[used] != '\0' && strcmp(text + used, "+00:00") != 0 && strcmp(text + used, "Z") != 0)
+    if (text[used] != '\0' && strcmp(text + used, "+00") != 0 && strcmp(text + used, "+00:00") != 0 &&
+        strcmp(text + used, "Z") != 0)
         return false;
     if (!sqlite_parse_date(date, &days))
         return false;

@@ -23,6 +23,7 @@ typedef struct adbc_database {
     char **options; /* "key=value", NULL at the end */
     char *ingest_schema; /* the driver's option for the schema of a table to be filled; NULL: it has none */
     finops_dialect dialect;
+    bool sqlite; /* of the generic dialect, and with types that are but words */
     pthread_mutex_t lock;
     bool loaded, ready;
     struct AdbcDriver driver;
@@ -134,6 +135,7 @@ finops_code fo_adbc_query(adbc_conn *c, const char *sql, const char *const *para
                           adbc_each_row each, void *arg, finops_error **err);
 finops_code fo_adbc_columns(void *conn, const char *schema, const char *table, finops_each_column each,
                             void *arg, finops_error **err);
+finops_code fo_adbc_health(void *self, const finops_call *call, finops_health *ret, finops_error **err);
 finops_code fo_adbc_tables(void *conn, const char *schema, finops_each_name each, void *arg,
                            finops_error **err);
 

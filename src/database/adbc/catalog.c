@@ -3,8 +3,10 @@
  * tell; every other database is asked through AdbcConnectionGetObjects.
  */
 #include <nanoarrow/nanoarrow.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "database/adbc/adbc_internal.h"
 #include "database/adbc/driver.h"
@@ -283,6 +285,44 @@ get_objects(adbc_conn *c, walker *w, finops_error **err)
     rc = each_batch(&stream, walk, w, err);
     stream.release(&stream);
     return rc;
+}
+
+/* ---- health ---- */
+
+static bool
+keep_version(const char *const *cells, void *arg)
+{
+    finops_health *h = arg;
+
+    (void)snprintf(h->version, sizeof(h->version), "%s", cells[0] ? cells[0] : "");
+    return false;
+}
+
+finops_code
+fo_adbc_health(void *self, const finops_call *call, finops_health *ret, finops_error **err)
+{
+    const adbc_database *d = self;
+    finops_health h = { .state = FINOPS_HEALTH_UP };
+    const char *sql = d->dialect == FINOPS_DIALECT_POSTGRESQL
+                          ? "SELECT 'PostgreSQL ' || current_setting('server_version')"
+                      : d->sqlite ? "SELECT 'SQLite ' || sqlite_version()"
+                      : d->dialect == FINOPS_DIALECT_DUCKDB ? "SELECT 'DuckDB ' || version()"
+                                                            : "SELECT 'unknown'";
+    struct timespec began, ended;
+    void *conn = NULL;
+    finops_code rc;
+
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    rc = fo_adbc_driver.connect(self, 0, call, &conn, err);
+    if (rc == FINOPS_OK)
+        rc = fo_adbc_query(conn, sql, NULL, 0, keep_version, &h, err);
+    fo_adbc_driver.disconnect(conn);
+    if (rc != FINOPS_OK)
+        return rc;
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    h.latency_ms = (double)(ended.tv_sec - began.tv_sec) * 1e3 + (double)(ended.tv_nsec - began.tv_nsec) / 1e6;
+    *ret = h;
+    return FINOPS_OK;
 }
 
 /* ---- columns ---- */

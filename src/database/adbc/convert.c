@@ -131,7 +131,7 @@ keep_child(struct ArrowArray *batch, int64_t i, struct ArrowArray *to)
     if (batch->offset || to->length != batch->length) {
         to->offset += batch->offset;
         to->length = batch->length;
-        to->null_count = -1;
+        to->null_count = to->n_buffers > 0 && to->buffers[0] ? -1 : 0; /* of a slice: unknown */
     }
 }
 

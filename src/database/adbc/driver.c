@@ -46,6 +46,15 @@ dialect_of(const fo_adbc_settings *o)
     return strcasestr(word, "duckdb") ? FINOPS_DIALECT_DUCKDB : FINOPS_DIALECT_GENERIC;
 }
 
+/* "SQLite" in the driver's name, and nothing against it in the configuration. */
+static bool
+is_sqlite(const fo_adbc_settings *o)
+{
+    const char *base = strrchr(o->driver, '/');
+
+    return dialect_of(o) == FINOPS_DIALECT_GENERIC && strcasestr(base ? base : o->driver, "sqlite") != NULL;
+}
+
 static finops_code
 copy_options(adbc_database *d, char **options, finops_error **err)
 {
@@ -80,6 +89,7 @@ adbc_open(const void *config, void **ret_self, finops_error **err)
         return fo_error_oom(err);
     pthread_mutex_init(&d->lock, NULL);
     d->dialect = dialect_of(o);
+    d->sqlite = is_sqlite(o);
     schema_option = o->ingest_schema                        ? o->ingest_schema
                     : d->dialect == FINOPS_DIALECT_GENERIC ? ""
                                                            : "adbc.ingest.target_db_schema";
@@ -154,8 +164,9 @@ make_read_only(adbc_conn *c, finops_error **err)
         e.release(&e);
     if (c->database->dialect == FINOPS_DIALECT_POSTGRESQL)
         return fo_adbc_run(c, "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", err);
-    if (status == ADBC_STATUS_OK || (c->database->dialect == FINOPS_DIALECT_GENERIC &&
-                                     fo_adbc_run(c, "PRAGMA query_only = 1", NULL) == FINOPS_OK))
+    if (c->database->sqlite)
+        return fo_adbc_run(c, "PRAGMA query_only = 1", err);
+    if (status == ADBC_STATUS_OK)
         return FINOPS_OK;
     return fo_error_set(err, FINOPS_E_UNSUPPORTED, "the adbc driver has no read-only connections");
 }
@@ -292,4 +303,5 @@ const finops_database_driver fo_adbc_driver = {
     .commit = adbc_commit,
     .rollback = adbc_rollback,
     .cancel = fo_adbc_cancel,
+    .health = fo_adbc_health,
 };

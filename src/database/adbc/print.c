@@ -131,7 +131,7 @@ print_temporal(fo_str *to, const char *format, const void *values, int64_t k)
     if (fraction)
         fo_str_addf(to, ".%0*" PRId64, digits, fraction);
     if (format[1] == 's' && strlen(format) > 4)
-        fo_str_add(to, "+00:00");
+        fo_str_add(to, "+00");
 }
 
 static void

@@ -33,7 +33,31 @@ fo_adbc_add_table(fo_str *to, const adbc_database *d, const char *schema, const 
     fo_adbc_add_ident(to, fo_str_z(&name));
 }
 
-/* Decimals and nested values: what a database without them keeps as text. */
+/*
+ * SQLite has integers, doubles, texts and bytes. With TEXT in the name of a declared type it leaves texts as they
+ * are, and the word before says what they are; plugins/sqlite declares the same.
+ */
+static void
+add_sqlite_type(fo_str *to, const struct ArrowSchema *schema)
+{
+    const char *f = schema->format;
+    int precision, scale;
+
+    if (sscanf(f, "d:%4d,%4d", &precision, &scale) == 2)
+        fo_str_addf(to, "DECIMAL_TEXT(%d,%d)", precision, scale);
+    else if (f[0] == 'L')
+        fo_str_add(to, "DECIMAL_TEXT(20,0)"); /* half of them do not fit into its integers */
+    else if (f[0] == '+')
+        fo_str_add(to, "JSON_TEXT");
+    else if (fo_starts(f, "td"))
+        fo_str_add(to, "DATE_TEXT");
+    else if (fo_starts(f, "ts"))
+        fo_str_add(to, strlen(f) > 4 ? "TIMESTAMPTZ_TEXT" : "TIMESTAMP_TEXT");
+    else
+        fo_str_add(to, f[0] == 'b' ? "BOOLEAN" : fo_starts(f, "tt") ? "TIME_TEXT" : "TEXT");
+}
+
+/* Decimals and nested values. */
 static void
 add_rich_type(fo_str *to, bool generic, const struct ArrowSchema *schema)
 {
@@ -57,18 +81,20 @@ fo_adbc_add_type(fo_str *to, const adbc_database *d, const struct ArrowSchema *s
 
     if (schema->dictionary)
         fo_adbc_add_type(to, d, schema->dictionary);
+    else if (strlen(f) == 1 && strchr("cCsSiIl", f[0]))
+        fo_str_add(to, "BIGINT");
+    else if (f[0] == 'f' || f[0] == 'g')
+        fo_str_add(to, "DOUBLE PRECISION");
+    else if (f[0] == 'z' || f[0] == 'Z' || f[0] == 'w')
+        fo_str_add(to, pg ? "BYTEA" : "BLOB");
+    else if (d->sqlite)
+        add_sqlite_type(to, schema);
     else if (pg && f[0] == '+')
         fo_str_add(to, "JSONB");
     else if (f[0] == '+' || f[0] == 'd' || f[0] == 'L')
         add_rich_type(to, generic, schema);
     else if (f[0] == 'b')
         fo_str_add(to, "BOOLEAN");
-    else if (strchr("cCsSiIl", f[0]))
-        fo_str_add(to, "BIGINT");
-    else if (f[0] == 'f' || f[0] == 'g')
-        fo_str_add(to, "DOUBLE PRECISION");
-    else if (f[0] == 'z' || f[0] == 'Z' || f[0] == 'w')
-        fo_str_add(to, pg ? "BYTEA" : "BLOB");
     else if (fo_starts(f, "td"))
         fo_str_add(to, "DATE");
     else if (fo_starts(f, "ts"))

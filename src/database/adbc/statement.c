@@ -129,6 +129,7 @@ typedef struct result {
     adbc_conn *c;
     struct AdbcStatement statement;
     struct ArrowArrayStream from;
+    bool finished; /* read to its end, or failed */
     char error[512];
 } result;
 
@@ -176,6 +177,7 @@ result_get_next(struct ArrowArrayStream *stream, struct ArrowArray *ret)
     fo_adbc_watch_begin(r->c, &r->statement);
     rc = r->from.get_next(&r->from, ret);
     fo_adbc_watch_end(r->c);
+    r->finished = rc || !ret->release;
     return rc ? result_failed(r, rc) : 0;
 }
 
@@ -187,11 +189,19 @@ result_get_last_error(struct ArrowArrayStream *stream)
     return r->error[0] ? r->error : NULL;
 }
 
+/* A driver may read the rest of a result before it lets go of it. In a transaction that has to be waited for:
+ * to cancel a statement would end that, too. */
 static void
 result_free(result *r)
 {
-    if (r->from.release)
+    if (r->from.release && !r->finished && !r->c->in_transaction) {
+        fo_adbc_watch_begin(r->c, &r->statement);
+        fo_adbc_cancel(r->c);
         r->from.release(&r->from);
+        fo_adbc_watch_end(r->c);
+    } else if (r->from.release) {
+        r->from.release(&r->from);
+    }
     fo_adbc_statement_free(r->c, &r->statement);
     fo_free(r);
 }
@@ -238,6 +248,8 @@ statement_prepare(adbc_conn *c, struct AdbcStatement *statement, const finops_st
     }
     if (c->database->dialect == FINOPS_DIALECT_POSTGRESQL && !is_query(s->sql))
         try_option(c, statement, "adbc.postgresql.use_copy", "false");
+    if (c->database->dialect == FINOPS_DIALECT_POSTGRESQL) /* of a batch of results; it would be 16 MiB */
+        try_option(c, statement, "adbc.postgresql.batch_size_hint_bytes", "1048576");
     status = c->database->driver.StatementSetSqlQuery(statement, sql, &e);
     rc = status == ADBC_STATUS_OK ? bind_params(c, statement, s, err) : fo_adbc_fail(status, &e, "adbc", err);
     if (rc != FINOPS_OK)

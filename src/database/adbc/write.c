@@ -5,6 +5,7 @@
  * of PostgreSQL sends binary values and does not look at what the table has (an int32 for a bigint is
  * refused, or worse), so the stream is given the table's types first.
  */
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -16,6 +17,7 @@
 typedef struct known {
     char *name, *native;
     finops_column_type type;
+    int precision, scale;
 } known;
 
 typedef struct load {
@@ -40,7 +42,8 @@ keep_column(const finops_column *column, void *arg)
         return false;
     }
     k = &l->known[l->n_known++];
-    *k = (known){ fo_strdup(column->name), fo_strdup(column->native ? column->native : ""), column->type };
+    *k = (known){ fo_strdup(column->name), fo_strdup(column->native ? column->native : ""), column->type,
+                  column->precision, column->scale };
     l->failed = !k->name || !k->native;
     return !l->failed;
 }
@@ -178,6 +181,15 @@ integer_target(const char *f, bool dictionary, const char *native, adbc_target *
     return true;
 }
 
+/* The server would round without a word. */
+static bool
+decimal_fits(const known *k, const char *f)
+{
+    int precision, scale;
+
+    return sscanf(f, "d:%4d,%4d", &precision, &scale) == 2 && (k->precision == 0 || scale <= k->scale);
+}
+
 /* For a server that takes values as they are. */
 static bool
 exact_target(const known *k, const struct ArrowSchema *column, adbc_target *ret)
@@ -195,7 +207,7 @@ exact_target(const known *k, const struct ArrowSchema *column, adbc_target *ret)
         return f[0] == 'f' || f[0] == 'g' || is_integer(f);
     case FINOPS_TYPE_DECIMAL:
         *ret = f[0] == 'd' ? ADBC_KEEP : ADBC_DECIMAL;
-        return f[0] == 'd' || is_integer(f);
+        return f[0] == 'd' ? decimal_fits(k, f) : is_integer(f);
     case FINOPS_TYPE_TEXT:
         *ret = is_text(f) ? ADBC_KEEP : ADBC_TEXT;
         return true;
@@ -225,15 +237,15 @@ loose_target(const adbc_database *d, const known *k, const struct ArrowSchema *c
     bool number = is_integer(f) || f[0] == 'f' || f[0] == 'g' || f[0] == 'd' || f[0] == 'b';
 
     *ret = ADBC_KEEP;
-    if (fo_starts(f, "tdm"))
-        *ret = ADBC_DATE;
-    else if (f[0] == '+' || fo_starts(f, "tt") || f[0] == 'n' ||
-             (d->dialect == FINOPS_DIALECT_GENERIC && (f[0] == 'd' || f[0] == 'L')) ||
-             (k->type == FINOPS_TYPE_TEXT && !is_text(f)))
+    if (f[0] == '+' || fo_starts(f, "tt") || f[0] == 'n' || (d->sqlite && f[0] == 't') ||
+        (d->dialect == FINOPS_DIALECT_GENERIC && (f[0] == 'd' || f[0] == 'L')) ||
+        (k->type == FINOPS_TYPE_TEXT && !is_text(f)))
         *ret = ADBC_TEXT;
+    else if (fo_starts(f, "tdm"))
+        *ret = ADBC_DATE;
     else if (column->dictionary && is_integer(f))
         *ret = ADBC_INT64;
-    else if (d->dialect == FINOPS_DIALECT_GENERIC && (f[0] == 'f' || f[0] == 'g'))
+    else if (d->sqlite && (f[0] == 'f' || f[0] == 'g'))
         *ret = ADBC_NUMBERS;
     if (k->type == FINOPS_TYPE_INT || k->type == FINOPS_TYPE_BOOL)
         return is_integer(f) || f[0] == 'b' || f[0] == 'n';
