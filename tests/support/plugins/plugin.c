@@ -167,6 +167,10 @@ at_unload(void)
 extern int nobody_defines_this(void);
 #endif
 
+#ifdef NEEDS_NEIGHBOUR
+extern int neighbour(void);
+#endif
+
 #ifndef MISSING_SYMBOL
 FINOPS_PLUGIN_EXPORT const finops_plugin_info *finops_plugin(uint32_t host_abi);
 
@@ -182,6 +186,10 @@ finops_plugin(uint32_t host_abi)
 #endif
 #ifdef UNRESOLVED
     (void)nobody_defines_this();
+#endif
+#ifdef NEEDS_NEIGHBOUR
+    if (neighbour() != 7)
+        return NULL;
 #endif
 #ifdef HANGS
     for (;;)

@@ -217,6 +217,24 @@ a_plugin_calls_back_into_the_program(void **state)
 }
 
 static void
+a_plugin_finds_the_libraries_that_lie_beside_it(void **state)
+{
+    FO_AUTO(fo_str_done) fo_str said = FO_STR_INIT;
+    t_folder f;
+
+    (void)state;
+    t_folder_init(&f);
+    t_install(&f, "beside", "x.so");
+    assert_int_equal(finops_plugin_check(t_path(&f, "x.so"), add_line, &said, NULL), FINOPS_E_DATA);
+    assert_non_null(strstr(fo_str_z(&said), "libneighbour.so: cannot open shared object file"));
+    t_install(&f, "libneighbour", "libneighbour.so");
+    fo_str_clear(&said);
+    assert_int_equal(finops_plugin_check(t_path(&f, "x.so"), add_line, &said, NULL), FINOPS_OK);
+    assert_string_equal(fo_str_z(&said), "");
+    t_folder_done(&f);
+}
+
+static void
 the_same_file_is_loaded_once(void **state)
 {
     fo_plugin *one = NULL, *two = NULL, *linked = NULL;
@@ -292,6 +310,7 @@ main(void)
         cmocka_unit_test(a_link_counts_as_what_it_leads_to_and_where_it_lies),
         cmocka_unit_test(a_file_of_another_user_is_refused),
         cmocka_unit_test(a_plugin_calls_back_into_the_program),
+        cmocka_unit_test(a_plugin_finds_the_libraries_that_lie_beside_it),
         cmocka_unit_test(the_same_file_is_loaded_once),
         cmocka_unit_test(a_file_put_in_the_place_of_one_in_use_is_loaded_beside_it),
         cmocka_unit_test(a_plugin_that_wants_to_stay_is_the_same_when_it_comes_again),
