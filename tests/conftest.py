@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from bills import new_bill  # noqa: F401
-from postgresql import postgresql  # noqa: F401
+from postgresql import postgresql, postgresql_tls  # noqa: F401
 from servers import minio  # noqa: F401
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]

@@ -112,7 +112,11 @@ add_place(fo_str *say, const PGresult *result)
 {
     const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
 
-    if (!context || !fo_starts(context, "COPY "))
+    while (context && !fo_starts(context, "COPY ")) { /* "JSON data, line 1: {" and such come first */
+        context = strchr(context, '\n');
+        context = context ? context + 1 : NULL;
+    }
+    if (!context)
         return;
     fo_str_add(say, " (");
     add_text(say, context);
