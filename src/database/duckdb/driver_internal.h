@@ -26,6 +26,11 @@ typedef struct fo_duckdb_link {
 /* Brackets a call, see fo_link_begin; refuses a connection that only reads. */
 finops_code fo_duckdb_begin_call(fo_duckdb_link *c, const finops_call *call, fo_conn **ret,
                                  finops_error **err);
+/* fit.c: FINOPS_E_DATA for two columns of one name, however they are spelled. */
+finops_code fo_duckdb_names_differ(const struct ArrowSchema *schema, finops_error **err);
+/* FINOPS_E_DATA when a column of the table that `where` selects in duckdb_columns() would round the rows. */
+finops_code fo_duckdb_fits(fo_conn *conn, const char *where, const struct ArrowSchema *schema,
+                           finops_error **err);
 /* load.c */
 finops_code fo_duckdb_write(void *conn, const finops_write *write, const finops_source *source,
                             finops_write_result *ret, finops_error **err);

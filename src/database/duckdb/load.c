@@ -14,6 +14,7 @@ typedef struct load {
     const char *schema, *name;
     fo_str table;  /* both, quoted */
     fo_scan *scan; /* NULL: the rows come from a SELECT of the caller */
+    struct ArrowSchema rows; /* what the stream has; released: no stream */
     fo_str select; /* what gives the rows */
     bool own;      /* the transaction is ours, not the caller's */
     int64_t begin;
@@ -33,6 +34,25 @@ load_init(load *l, fo_duckdb_link *c, const char *schema, const char *name)
     fo_sql_ident(&l->table, l->name);
 }
 
+/* Takes the stream. */
+static finops_code
+load_scan(load *l, struct ArrowArrayStream *stream, finops_error **err)
+{
+    int errnum = stream->get_schema(stream, &l->rows);
+    finops_code rc = errnum ? fo_stream_error(stream, errnum, err) : fo_duckdb_names_differ(&l->rows, err);
+
+    if (errnum)
+        l->rows.release = NULL;
+    if (rc != FINOPS_OK) {
+        stream->release(stream);
+        return rc;
+    }
+    rc = fo_scan_open(fo_duckdb_engine(l->c), stream, &l->scan, err);
+    if (rc == FINOPS_OK)
+        fo_str_addf(&l->select, "SELECT * FROM %s", fo_scan_relation(l->scan));
+    return rc;
+}
+
 /* Opens what gives the rows, and a transaction unless there is one. Takes the stream. */
 static finops_code
 load_begin(load *l, const finops_source *source, const finops_call *call, finops_error **err)
@@ -44,13 +64,10 @@ load_begin(load *l, const finops_source *source, const finops_call *call, finops
             source->stream->release(source->stream);
         return rc;
     }
-    if (source->stream) {
-        rc = fo_scan_open(fo_duckdb_engine(l->c), source->stream, &l->scan, err);
-        if (rc == FINOPS_OK)
-            fo_str_addf(&l->select, "SELECT * FROM %s", fo_scan_relation(l->scan));
-    } else {
+    if (source->stream)
+        rc = load_scan(l, source->stream, err);
+    else
         fo_str_addn(&l->select, source->sql, fo_sql_end(source->sql));
-    }
     if (rc == FINOPS_OK)
         rc = fo_str_check(&l->select, err);
     if (rc == FINOPS_OK)
@@ -78,6 +95,8 @@ load_end(load *l, finops_code rc, int64_t rows, finops_write_result *ret, finops
         *ret = (finops_write_result){ .rows = rows,
                                       .seconds = (double)(fo_clock_monotonic() - l->begin) / 1e6 };
     fo_scan_close(l->scan);
+    if (l->rows.release)
+        l->rows.release(&l->rows);
     fo_str_done(&l->table);
     fo_str_done(&l->select);
     return rc;
@@ -113,12 +132,6 @@ load_create(load *l, int64_t *ret_rows, finops_error **err)
     return rc == FINOPS_OK ? load_run(l, "CREATE TABLE ", " AS ", true, ret_rows, err) : rc;
 }
 
-static finops_code
-load_append(load *l, int64_t *ret_rows, finops_error **err)
-{
-    return load_run(l, "INSERT INTO ", " BY NAME ", true, ret_rows, err);
-}
-
 /* "schema_name = … AND table_name = …" of the catalog's functions. */
 static void
 add_where(const load *l, fo_str *sql)
@@ -128,6 +141,21 @@ add_where(const load *l, fo_str *sql)
     fo_str_add(sql, ") AND lower(table_name) = lower(");
     fo_sql_literal(sql, l->name);
     fo_str_addc(sql, ')');
+}
+
+static finops_code
+load_append(load *l, int64_t *ret_rows, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str where = FO_STR_INIT;
+    finops_code rc = FINOPS_OK;
+
+    if (l->rows.release) {
+        add_where(l, &where);
+        rc = fo_str_check(&where, err);
+        if (rc == FINOPS_OK)
+            rc = fo_duckdb_fits(l->conn, fo_str_z(&where), &l->rows, err);
+    }
+    return rc == FINOPS_OK ? load_run(l, "INSERT INTO ", " BY NAME ", true, ret_rows, err) : rc;
 }
 
 static finops_code
