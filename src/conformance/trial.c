@@ -24,6 +24,8 @@ write_down(fo_trial *t, const char *fmt, va_list ap)
         return;
     fo_str_addv(&text, fmt, ap);
     n = strnlen(fo_str_z(&text), WHY_MAX);
+    for (size_t i = 0; i < n; i++) /* a line a case */
+        text.data[i] = (unsigned char)text.data[i] < ' ' ? ' ' : text.data[i];
     fo_str_addn(&t->why, n ? fo_str_z(&text) : "failed", n ? n : 6);
 }
 

@@ -287,6 +287,68 @@ a_finer_decimal_is_never_rounded(fo_trial *t)
                          "0.015 became %s in a column of two places", fo_result_cell(&rows, 0, 0));
 }
 
+/* What a column cannot hold is refused before or when the value is met; kept as it is, it is fine, too. */
+static bool
+kept_or_refused(fo_trial *t, const char *column, const char *format, const char *value, finops_column_type kind,
+                const char *want)
+{
+    const char *const one[] = { value };
+    const fo_batch_column held = { .name = "c", .format = column };
+    const fo_batch_column sent = { .name = "c", .format = format, .values = one, .n_values = 1 };
+    FO_AUTO(fo_result_done) fo_result rows = { 0 };
+    finops_error *err = NULL;
+    finops_write_result result;
+    const finops_statement all = { .sql = fo_trial_sql(t, "SELECT c FROM {a}"), .as_text = true };
+    finops_code rc;
+
+    if (!fo_trial_write(t, NULL, "a", FINOPS_WRITE_CREATE, &(fo_batch_spec){ .columns = &held, .n_columns = 1 }))
+        return false;
+    rc = fo_trial_write_raw(t, NULL, "a", FINOPS_WRITE_APPEND,
+                            &(fo_batch_spec){ .columns = &sent, .n_columns = 1, .rows = 1 }, &result, &err);
+    if (rc != FINOPS_OK)
+        return fo_trial_refused(t, rc, &err, "write") && fo_trial_count(t, NULL, "a", 0);
+    return fo_trial_ok(t, fo_trial_run(t, NULL, &all, &rows, &err), &err, all.sql) &&
+           fo_trial_true(t, rows.n_rows == 1 && fo_value_same(kind, false, want, fo_result_cell(&rows, 0, 0)),
+                         "%s became %s", want, fo_result_cell(&rows, 0, 0));
+}
+
+static bool
+a_fraction_is_never_cut(fo_trial *t)
+{
+    return kept_or_refused(t, "l", "g", "1.5", FINOPS_TYPE_DOUBLE, "1.5");
+}
+
+static bool
+a_decimal_is_never_cut_to_a_whole_number(fo_trial *t)
+{
+    return kept_or_refused(t, "l", "d:10,2", "2.75", FINOPS_TYPE_DECIMAL, "2.75");
+}
+
+static bool
+a_time_of_day_is_never_lost(fo_trial *t)
+{
+    return kept_or_refused(t, "tdD", "tsu:", "1709251199123456", FINOPS_TYPE_TIMESTAMP, "2024-02-29T23:59:59.123456");
+}
+
+static bool
+a_large_decimal_never_wraps(fo_trial *t)
+{
+    return kept_or_refused(t, "d:10,2", "d:38,2", "123456789012345678.25", FINOPS_TYPE_DECIMAL,
+                           "123456789012345678.25");
+}
+
+static bool
+a_large_unsigned_number_never_wraps(fo_trial *t)
+{
+    return kept_or_refused(t, "l", "L", "18446744073709551615", FINOPS_TYPE_INT, "18446744073709551615");
+}
+
+static bool
+an_infinity_is_never_a_number(fo_trial *t)
+{
+    return kept_or_refused(t, "l", "g", "inf", FINOPS_TYPE_DOUBLE, "inf");
+}
+
 /* ---- figures and the database's own SQL ---- */
 
 static bool
@@ -386,6 +448,12 @@ static const fo_case cases[] = {
     { "a smaller decimal fits a larger", FINOPS_DATABASE_EXACT_DECIMALS, a_smaller_decimal_fits_a_larger },
     { "a finer decimal is never rounded silently", FINOPS_DATABASE_EXACT_DECIMALS,
       a_finer_decimal_is_never_rounded },
+    { "a fraction is never cut for a whole number", 0, a_fraction_is_never_cut },
+    { "a decimal is never cut for a whole number", 0, a_decimal_is_never_cut_to_a_whole_number },
+    { "a time of day is never lost to a date", 0, a_time_of_day_is_never_lost },
+    { "a decimal too large never wraps", FINOPS_DATABASE_EXACT_DECIMALS, a_large_decimal_never_wraps },
+    { "an unsigned number too large never wraps", 0, a_large_unsigned_number_never_wraps },
+    { "an infinity is never a number", 0, an_infinity_is_never_a_number },
     { "the result of a write need not be asked for", 0, a_result_is_not_wanted },
     { "an unlogged table holds rows", 0, an_unlogged_table_holds_rows },
     { "its own SQL is a source", FINOPS_DATABASE_READS_FILES, its_own_sql_is_a_source },
