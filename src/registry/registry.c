@@ -520,6 +520,16 @@ add_absent(finops_registry *r, const finops_database_driver *driver, finops_erro
 }
 
 finops_code
+fo_registry_add_builtins(finops_registry *r, const finops_database_driver *const *drivers, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+
+    for (size_t i = 0; rc == FINOPS_OK && drivers[i]; i++)
+        rc = drivers[i]->open ? add(r, drivers[i], NULL, err) : add_absent(r, drivers[i], err);
+    return rc;
+}
+
+finops_code
 finops_registry_new(finops_registry **ret, finops_error **err)
 {
     FO_AUTO(finops_registry_freep) finops_registry *r = NULL;
@@ -528,11 +538,8 @@ finops_registry_new(finops_registry **ret, finops_error **err)
     if (!ret)
         return fo_error_set(err, FINOPS_E_ARGUMENT, "make a registry: no place for it");
     rc = fo_registry_new_empty(&r, err);
-    for (size_t i = 0; rc == FINOPS_OK && fo_database_builtin[i]; i++) {
-        const finops_database_driver *driver = fo_database_builtin[i];
-
-        rc = driver->open ? add(r, driver, NULL, err) : add_absent(r, driver, err);
-    }
+    if (rc == FINOPS_OK)
+        rc = fo_registry_add_builtins(r, fo_database_builtin, err);
     if (rc != FINOPS_OK)
         return rc;
     *ret = FO_TAKE(r);

@@ -148,6 +148,9 @@ const char *fo_driver_origin(const fo_driver_entry *entry);
 /* Calls the listeners. `change` is held, `lock` is not. */
 void fo_registry_tell(finops_registry *registry, finops_registry_event_kind kind,
                       const fo_driver_entry *entry);
+/* Drivers of a table that ends with NULL; one without open() is there in name only. */
+finops_code fo_registry_add_builtins(finops_registry *registry, const finops_database_driver *const *drivers,
+                                     finops_error **err) FO_MUST_USE;
 /* Puts all drivers of a plugin into the list or none; each entry takes a reference on it. */
 finops_code fo_registry_add_plugin(finops_registry *registry, fo_plugin *plugin, const char *path,
                                    finops_error **err) FO_MUST_USE;

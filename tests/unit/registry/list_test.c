@@ -43,6 +43,25 @@ the_built_in_drivers_are_all_there_and_sound(void **state)
 }
 
 static void
+a_driver_that_was_compiled_out_is_known_by_name(void **state)
+{
+    const finops_database_driver here = t_driver("alpha"), out = { .name = "beta" };
+    const finops_database_driver *const table[] = { &here, &out, NULL };
+    FO_AUTO(finops_registry_freep) finops_registry *r = t_registry();
+    FO_AUTO(finops_error_freep) finops_error *err = NULL;
+    const finops_database_driver *found = NULL;
+    fo_driver_token *token = NULL;
+
+    (void)state;
+    assert_int_equal(fo_registry_add_builtins(r, table, NULL), FINOPS_OK);
+    assert_string_equal(t_look(r, "alpha").origin, "built in");
+    assert_int_equal(t_look(r, "beta").info.status, FINOPS_DRIVER_ABSENT);
+    assert_int_equal(fo_registry_acquire_driver(r, "beta", &found, &token, &err), FINOPS_E_UNSUPPORTED);
+    assert_string_equal(finops_error_text(err), "this finops was built without beta");
+    assert_int_equal(finops_registry_remove(r, "beta", true, NULL), FINOPS_E_UNSUPPORTED);
+}
+
+static void
 a_wrong_driver_is_refused_with_every_reason(void **state)
 {
     FO_AUTO(finops_registry_freep) finops_registry *r = t_registry();
@@ -313,6 +332,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_driver_is_found_by_its_name),
         cmocka_unit_test(the_built_in_drivers_are_all_there_and_sound),
+        cmocka_unit_test(a_driver_that_was_compiled_out_is_known_by_name),
         cmocka_unit_test(a_wrong_driver_is_refused_with_every_reason),
         cmocka_unit_test(a_name_is_taken_once),
         cmocka_unit_test(a_slip_of_a_name_is_told_which_was_meant),
