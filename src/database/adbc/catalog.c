@@ -1,6 +1,7 @@
 /*
- * What tables there are. PostgreSQL's own catalog knows digits and nullability, which its ADBC driver does not
- * tell; every other database is asked through AdbcConnectionGetObjects.
+ * What tables there are. The catalogs of PostgreSQL and SQLite are read with SQL: the driver of the one does not
+ * tell digits and nullability, that of the other fails when any view is broken. Every other database is asked
+ * through AdbcConnectionGetObjects.
  */
 #include <nanoarrow/nanoarrow.h>
 #include <stdio.h>
@@ -352,6 +353,9 @@ fo_adbc_columns(void *conn, const char *schema, const char *table, finops_each_c
         " JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace"
         " WHERE n.nspname = coalesce(nullif($1, ''), current_schema()) AND r.relname = $2"
         " AND r.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+    static const char sqlite[] =
+        "SELECT name, type, CASE \"notnull\" WHEN 0 THEN 't' ELSE 'f' END FROM pragma_table_info("
+        "CASE $1 WHEN '' THEN $2 ELSE $1 || '__' || $2 END)";
     adbc_conn *c = conn;
     const char *const params[] = { schema ? schema : "", table };
     column_reader reader = { each, arg };
@@ -359,6 +363,8 @@ fo_adbc_columns(void *conn, const char *schema, const char *table, finops_each_c
 
     if (c->database->dialect == FINOPS_DIALECT_POSTGRESQL)
         return fo_adbc_query(c, sql, params, 2, tell_column, &reader, err);
+    if (c->database->sqlite)
+        return fo_adbc_query(c, sqlite, params, 2, tell_column, &reader, err);
     return get_objects(c, &w, err);
 }
 
@@ -416,11 +422,20 @@ fo_adbc_tables(void *conn, const char *schema, finops_each_name each, void *arg,
         " AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'"
         " AND ($1::text IS NULL OR n.nspname = $1)"
         " ORDER BY n.nspname COLLATE \"C\", r.relname COLLATE \"C\"";
+    static const char sqlite[] = /* "a__b" is b of schema a; a name without is of schema "" */
+        "SELECT CASE WHEN at > 1 THEN substr(name, 1, at - 1) ELSE '' END AS s,"
+        " CASE WHEN at > 1 THEN substr(name, at + 2) ELSE name END AS n, CASE type WHEN 'view' THEN 't' ELSE 'f' END"
+        " FROM (SELECT name, type, CASE WHEN $1 IS NULL THEN instr(name, '__')"
+        "         WHEN substr(name, 1, length($1) + 2) = $1 || '__' THEN length($1) + 1 END AS at"
+        "       FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\')"
+        " WHERE at IS NOT NULL ORDER BY s, n";
     adbc_conn *c = conn;
     name_reader reader = { each, arg };
 
     fo_adbc_call_begin(c, NULL);
     if (c->database->dialect == FINOPS_DIALECT_POSTGRESQL)
         return fo_adbc_query(c, sql, &schema, 1, tell_name, &reader, err);
+    if (c->database->sqlite)
+        return fo_adbc_query(c, sqlite, &schema, 1, tell_name, &reader, err);
     return list_by_objects(c, schema, each, arg, err);
 }

@@ -183,6 +183,11 @@ conn_open(adbc_conn *c, finops_error **err)
         status = v->ConnectionInit(&c->connection, &c->database->database, &e);
     if (status != ADBC_STATUS_OK)
         return fo_adbc_fail(status, &e, "connect", err);
+    if (c->database->sqlite) { /* two connections wait for one another */
+        finops_code rc = fo_adbc_run(c, "PRAGMA busy_timeout = 10000", err);
+        if (rc != FINOPS_OK)
+            return rc;
+    }
     return c->read_only ? make_read_only(c, err) : FINOPS_OK;
 }
 
@@ -219,6 +224,20 @@ adbc_connect(void *self, unsigned flags, const finops_call *call, void **ret_con
 
 /* ---- transactions: ADBC has one open all the time, unless each statement is its own ---- */
 
+/* SQLite's begins by reading, and cannot become a writer when another did meanwhile. Its driver does not mind that
+ * it is begun in SQL. */
+static finops_code
+sqlite_run(adbc_conn *c, const char *sql, bool open, finops_error **err)
+{
+    finops_code rc = fo_adbc_run(c, sql, err);
+
+    if (rc == FINOPS_OK) {
+        c->in_transaction = open;
+        c->broken = false;
+    }
+    return rc;
+}
+
 static finops_code
 set_autocommit(adbc_conn *c, bool on, finops_error **err)
 {
@@ -241,6 +260,9 @@ adbc_begin(void *conn, finops_error **err)
 
     if (c->in_transaction)
         return fo_error_set(err, FINOPS_E_ARGUMENT, "a transaction is open already");
+    fo_adbc_call_begin(c, NULL);
+    if (c->database->sqlite)
+        return sqlite_run(c, c->read_only ? "BEGIN" : "BEGIN IMMEDIATE", true, err);
     return set_autocommit(c, false, err);
 }
 
@@ -253,6 +275,9 @@ adbc_rollback(void *conn, finops_error **err)
 
     if (!c->in_transaction)
         return fo_error_set(err, FINOPS_E_ARGUMENT, "no transaction is open");
+    fo_adbc_call_begin(c, NULL);
+    if (c->database->sqlite)
+        return sqlite_run(c, "ROLLBACK", false, err);
     status = c->database->driver.ConnectionRollback(&c->connection, &e);
     if (status != ADBC_STATUS_OK)
         return fo_adbc_fail(status, &e, "roll back", err);
@@ -273,6 +298,9 @@ adbc_commit(void *conn, bool *ret_unknown_outcome, finops_error **err)
         (void)!adbc_rollback(conn, NULL);
         return fo_error_set(err, FINOPS_E_DATABASE, "commit: a statement of the transaction had failed");
     }
+    fo_adbc_call_begin(c, NULL);
+    if (c->database->sqlite)
+        return sqlite_run(c, "COMMIT", false, err);
     status = c->database->driver.ConnectionCommit(&c->connection, &e);
     if (status == ADBC_STATUS_OK)
         return set_autocommit(c, true, err);

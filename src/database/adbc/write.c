@@ -237,7 +237,9 @@ loose_target(const adbc_database *d, const known *k, const struct ArrowSchema *c
     bool number = is_integer(f) || f[0] == 'f' || f[0] == 'g' || f[0] == 'd' || f[0] == 'b';
 
     *ret = ADBC_KEEP;
-    if (f[0] == '+' || fo_starts(f, "tt") || f[0] == 'n' || (d->sqlite && f[0] == 't') ||
+    if (f[0] == 'L' && k->type == FINOPS_TYPE_INT)
+        *ret = ADBC_INT64;
+    else if (f[0] == '+' || fo_starts(f, "tt") || f[0] == 'n' || (d->sqlite && f[0] == 't') ||
         (d->dialect == FINOPS_DIALECT_GENERIC && (f[0] == 'd' || f[0] == 'L')) ||
         (k->type == FINOPS_TYPE_TEXT && !is_text(f)))
         *ret = ADBC_TEXT;
@@ -379,6 +381,7 @@ load_all(load *l, struct ArrowArrayStream *rows, finops_error **err)
 
     if (rc != FINOPS_OK)
         return rc;
+    fo_adbc_call_begin(c, l->to->call);
     rc = load_rows(l, rows, err);
     if (rc == FINOPS_OK)
         rc = own    ? fo_adbc_driver.commit(c, NULL, err)
@@ -431,7 +434,6 @@ fo_adbc_write(void *conn, const finops_write *write, const finops_source *source
 
     if (!rows)
         return fo_error_set(err, FINOPS_E_UNSUPPORTED, "adbc does not read files itself");
-    fo_adbc_call_begin(l.c, write->call);
     errnum = rows->get_schema(rows, &l.schema);
     if (errnum) {
         const char *why = rows->get_last_error(rows);
