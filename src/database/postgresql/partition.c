@@ -413,8 +413,10 @@ standalone(pg_copy *copy, const finops_partition *p, const parent *table, const 
     return rc == FINOPS_OK ? add_index(copy, p->schema, name, err) : rc;
 }
 
-/* A native partition: made beside the table and taken in when it is complete. One importer at a time does the
- * latter. Rows of the value may also be in the default partition. */
+/*
+ * A native partition: made beside the table and taken in when it is complete. One importer at a time does the
+ * latter. Rows of the value may also be in the default partition.
+ */
 static finops_code
 replace_native(pg_copy *copy, const finops_partition *p, const parent *table, finops_error **err)
 {
@@ -426,10 +428,9 @@ replace_native(pg_copy *copy, const finops_partition *p, const parent *table, fi
     if (rc == FINOPS_OK)
         rc = standalone(copy, p, table, name, err);
     if (rc == FINOPS_OK)
-        rc = before_swap(c, p, err);
+        rc = lock_for_swap(c, p, err);
     if (rc == FINOPS_OK)
-        rc = RUN(c, err, { TEXT, "LOCK TABLE ", NULL }, { TABLE, p->schema, p->table },
-                 { TEXT, " IN SHARE UPDATE EXCLUSIVE MODE", NULL });
+        rc = before_swap(c, p, err);
     if (rc == FINOPS_OK)
         rc = old_partition(c, p, table, &old, err);
     if (rc == FINOPS_OK)
