@@ -1,11 +1,14 @@
 /* One month of an import: planned against the load state, loaded, published, recorded. */
 #include <assert.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "billing/import_internal.h"
 #include "billing/progress.h"
+
+#define ATTEMPTS 3 /* of a month, when the server goes away */
 
 static void
 month_event(const fo_import *im, const fo_import_export *ex, const fo_import_month *month,
@@ -148,63 +151,98 @@ month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month, co
     return rc;
 }
 
-/* Loads and tells; a failure is told too, and only what ends the run is returned. */
+/* One attempt: *ret_result or *err. Another importer may have had the month in hand, and be done with it now.
+ */
 static finops_code
-month_execute_locked(fo_import *im, fo_import_export *ex, const fo_import_month *month,
-                     fo_import_action action, finops_error **err)
+month_attempt(fo_import *im, fo_import_export *ex, const fo_import_month *month, const fo_version_key *key,
+              bool again, bool *ret_loaded, fo_bill_result *ret_result, finops_error **err)
 {
-    const fo_version_key key = { FO_VENDOR_AWS, ex->identity.export_name, month->period, month->version_id };
-    FO_AUTO(fo_bill_result_done) fo_bill_result result = { 0 };
-    FO_AUTO(finops_error_freep) finops_error *why = NULL;
-    int64_t start = fo_clock_monotonic();
-
-    month_event(im, ex, month, (fo_import_event){ .action = action });
-    finops_code rc = month_load(im, ex, month, &key, &result, &why);
-    double seconds = (double)(fo_clock_monotonic() - start) / 1e6;
-    if (rc != FINOPS_OK) {
-        month_cut_statement(&why);
-        month_fail(im, ex, month, &key, seconds, why);
-        if (rc == FINOPS_E_CANCELLED) {
-            if (err)
-                *err = FO_TAKE(why);
-            return rc;
-        }
-        return FINOPS_OK;
-    }
-    im->summary.loaded++;
-    month_event(im, ex, month,
-                (fo_import_event){ .action = action,
-                                   .done = true,
-                                   .rows = result.rows,
-                                   .totals = result.totals,
-                                   .rounded = result.rounded,
-                                   .seconds = seconds });
-    return FINOPS_OK;
-}
-
-/* Another importer may have had the month in hand, and be done with it now. */
-static finops_code
-month_execute(fo_import *im, fo_import_export *ex, const fo_import_month *month, fo_import_action action,
-              finops_error **err)
-{
-    const fo_version_key key = { FO_VENDOR_AWS, ex->identity.export_name, month->period, month->version_id };
-    FO_AUTO(fo_freep) char *lock = fo_format("finops %s %s %s", key.vendor, key.export_name, key.period);
-    bool loaded = false;
+    FO_AUTO(fo_freep) char *lock = fo_format("finops %s %s %s", key->vendor, key->export_name, key->period);
 
     if (!lock)
         return fo_error_oom(err);
     finops_code rc = fo_database_lock(im->database, lock, err);
     if (rc != FINOPS_OK)
         return rc;
-    if (action == FO_IMPORT_LOAD || action == FO_IMPORT_REPLACE)
-        rc = fo_state_is_version_loaded(im->database, &key, &loaded, err);
+    if (!again)
+        rc = fo_state_is_version_loaded(im->database, key, ret_loaded, err);
+    if (rc == FINOPS_OK && !*ret_loaded)
+        rc = month_load(im, ex, month, key, ret_result, err);
+    fo_database_unlock(im->database, lock);
+    return rc;
+}
+
+/*
+ * A server that went away in the middle is asked again, from a new connection. Whether a commit came through
+ * nobody can tell but the load state, which the next attempt reads first.
+ */
+static bool
+month_may_retry(fo_import *im, fo_import_export *ex, unsigned attempt, finops_code rc)
+{
+    static const struct timespec pause = { .tv_sec = 1 };
+    fo_colnames *names = NULL;
+
+    if (rc != FINOPS_E_TRANSIENT || attempt >= ATTEMPTS || fo_cancelled(im->options->cancel) ||
+        !fo_database_can(im->database, FINOPS_DATABASE_SERVER))
+        return false;
+    nanosleep(&pause, NULL);
+    if (fo_database_reconnect(im->database, NULL) != FINOPS_OK ||
+        fo_colnames_load(im->database, FO_VENDOR_AWS, ex->identity.export_name, &names, NULL) != FINOPS_OK)
+        return false;
+    fo_colnames_free(ex->names); /* some were taken for saved in what was rolled back */
+    ex->names = names;
+    return true;
+}
+
+static void
+month_done(fo_import *im, fo_import_export *ex, const fo_import_month *month, fo_import_action action,
+           const fo_bill_result *result, double seconds)
+{
+    im->summary.loaded++;
+    month_event(im, ex, month,
+                (fo_import_event){ .action = action,
+                                   .done = true,
+                                   .rows = result->rows,
+                                   .totals = result->totals,
+                                   .rounded = result->rounded,
+                                   .seconds = seconds });
+}
+
+/* Loads and tells; a failure is told too, and only what ends the run is returned. */
+static finops_code
+month_execute(fo_import *im, fo_import_export *ex, const fo_import_month *month, fo_import_action action,
+              finops_error **err)
+{
+    const fo_version_key key = { FO_VENDOR_AWS, ex->identity.export_name, month->period, month->version_id };
+    FO_AUTO(fo_bill_result_done) fo_bill_result result = { 0 };
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+    int64_t start = fo_clock_monotonic();
+    bool loaded = false;
+    finops_code rc = FINOPS_OK;
+
+    month_event(im, ex, month, (fo_import_event){ .action = action });
+    for (unsigned attempt = 1;; attempt++) {
+        finops_error_freep(&why);
+        rc = month_attempt(im, ex, month, &key, action == FO_IMPORT_RELOAD, &loaded, &result, &why);
+        if (rc == FINOPS_OK || !month_may_retry(im, ex, attempt, rc))
+            break;
+    }
+    double seconds = (double)(fo_clock_monotonic() - start) / 1e6;
     if (rc == FINOPS_OK && loaded) {
         im->summary.current++;
-        month_event(im, ex, month, (fo_import_event){ .action = FO_IMPORT_CURRENT });
-    } else if (rc == FINOPS_OK) {
-        rc = month_execute_locked(im, ex, month, action, err);
+        month_event(im, ex, month, (fo_import_event){ .action = FO_IMPORT_CURRENT, .done = true });
+        return FINOPS_OK;
     }
-    fo_database_unlock(im->database, lock);
+    if (rc == FINOPS_OK) {
+        month_done(im, ex, month, action, &result, seconds);
+        return FINOPS_OK;
+    }
+    month_cut_statement(&why);
+    month_fail(im, ex, month, &key, seconds, why);
+    if (rc != FINOPS_E_CANCELLED)
+        return FINOPS_OK;
+    if (err)
+        *err = FO_TAKE(why);
     return rc;
 }
 

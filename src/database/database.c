@@ -19,6 +19,7 @@ struct fo_database {
     finops_database *door;
     finops_session *session;
     const fo_cancel *cancel; /* borrowed */
+    unsigned flags;          /* FINOPS_CONNECT_* */
 };
 
 static bool
@@ -65,6 +66,7 @@ database_open(const fo_settings *settings, unsigned flags, const fo_cancel *canc
     if (!db)
         return fo_error_oom(err);
     db->cancel = cancel;
+    db->flags = flags;
     const finops_call call = { .cancelled = cancel_asked, .arg = &db->cancel };
     finops_code rc = fo_database_registry(settings, &db->registry, err);
     if (rc == FINOPS_OK)
@@ -75,6 +77,21 @@ database_open(const fo_settings *settings, unsigned flags, const fo_cancel *canc
         return rc;
     fo_session_set_cancel(db->session, cancel);
     *ret = FO_TAKE(db);
+    return FINOPS_OK;
+}
+
+finops_code
+fo_database_reconnect(fo_database *database, finops_error **err)
+{
+    const finops_call call = { .cancelled = cancel_asked, .arg = &database->cancel };
+    finops_session *session = NULL;
+    finops_code rc = finops_session_acquire(database->door, database->flags, &call, &session, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    finops_session_release(database->session);
+    database->session = session;
+    fo_session_set_cancel(session, database->cancel);
     return FINOPS_OK;
 }
 

@@ -47,4 +47,7 @@ finops_code fo_database_replace(fo_database *database, const finops_partition *p
 finops_code fo_database_lock(fo_database *database, const char *name, finops_error **err);
 void fo_database_unlock(fo_database *database, const char *name);
 
+/* Takes a new connection in place of one that was lost; the old one stays when there is none to be had. */
+finops_code fo_database_reconnect(fo_database *database, finops_error **err);
+
 #endif

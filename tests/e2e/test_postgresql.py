@@ -170,6 +170,30 @@ def test_a_connection_cut_in_the_middle_of_a_load_loses_nothing(both, bucket):
     assert both.server.value("SELECT count(*) FROM aws_billing.sample_cur_unified") == "4500"
 
 
+def test_one_lost_connection_is_made_good(both, bucket):
+    both.post.run(*IMPORT, bucket)
+    loading = both.post.start(*IMPORT, bucket, "--force", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    cut = 0
+    while loading.poll() is None and not cut:
+        cut = len(both.server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'active' AND "
+                                  "application_name LIKE 'finops%' AND query LIKE 'COPY%'"))
+    out, errors = loading.communicate(timeout=120)
+    assert loading.returncode == 0, out + errors
+    assert both.server.value("SELECT count(*) FROM aws_billing.sample_cur_unified") == "4500"
+
+
+def test_a_restarted_server_is_waited_for(both, bucket, postgresql):
+    both.post.run(*IMPORT, bucket)
+    loading = both.post.start(*IMPORT, bucket, "--force", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(0.2)
+    postgresql.restart(signal.SIGQUIT)  # a crash, from which it recovers
+    out, errors = loading.communicate(timeout=120)
+    assert loading.returncode in (0, 1, 3), out + errors
+    assert both.server.value("SELECT count(*) FROM aws_billing.sample_cur_unified") == "4500"
+    both.post.run(*IMPORT, bucket, "--force")
+    assert both.server.value("SELECT count(*) FROM aws_billing.sample_cur_unified") == "4500"
+
+
 def test_a_server_that_is_not_there_is_named(new_finops, postgresql, bucket):
     finops = new_finops()
     server = postgresql.new_database()
