@@ -40,12 +40,13 @@ static void
 line_print(const printer *p, const fo_case_result *r)
 {
     static const char *const colours[] = { "\033[32m", "\033[31m", "\033[2m" };
-    const char *why = r->why[0] ? r->why : NULL;
-    bool colour = p->cli->colour && !p->options->list;
+    const char *why = r->why[0] ? r->why : NULL, *end = p->cli->colour ? "\033[0m" : "";
 
-    (void)fprintf(p->cli->out, "%s%-11s%s %s: %s%s%s\n", colour ? colours[r->outcome] : "",
-                  p->options->list ? "" : fo_case_outcome_name(r->outcome), colour ? "\033[0m" : "", r->area, r->name,
-                  why ? ": " : "", why ? why : "");
+    if (p->options->list)
+        (void)fprintf(p->cli->out, "%s: %s\n", r->area, r->name);
+    else
+        (void)fprintf(p->cli->out, "%s%-11s%s %s: %s%s%s\n", p->cli->colour ? colours[r->outcome] : "",
+                      fo_case_outcome_name(r->outcome), end, r->area, r->name, why ? ": " : "", why ? why : "");
     (void)fflush(p->cli->out);
 }
 

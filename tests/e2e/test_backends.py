@@ -1,0 +1,184 @@
+"""finops backends: what there is, how it does, and whether it keeps its promises."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+
+def suite(finops, name, *args, env=None, status=None):
+    """The cases of `finops backends test`, as rows; a failure shows which."""
+    done = finops.run("backends", "test", name, *args, "--format", "json", env=env, status=status)
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout), done
+
+
+def failures(rows):
+    return [f"{r['area']}: {r['name']}: {r['why']}" for r in rows if r["outcome"] == "FAILED"]
+
+
+def test_both_built_in_databases_are_listed(finops):
+    rows = {r["name"]: r for r in finops.rows("backends", "list")}
+    assert {"duckdb", "postgresql"} <= set(rows)
+    for row in rows.values():
+        assert row["status"] == "ready" and row["origin"] == "built in" and row["summary"] and row["version"]
+    assert "exact_decimals" in rows["duckdb"]["capabilities"].split()
+    assert "server" in rows["postgresql"]["capabilities"].split()
+
+
+def test_nothing_is_made_by_listing(finops):
+    finops.run("backends", "list")
+    finops.run("backends", "describe", "duckdb")
+    assert list(finops.folder.iterdir()) == []
+
+
+def test_a_backend_is_described_with_its_options(finops):
+    rows = finops.rows("backends", "describe", "postgresql")
+    options = {r["name"]: r for r in rows if r["part"] == "option"}
+    assert "OPEN_FINOPS_DATABASE_POSTGRESQL_HOST" in options["host"]["env"].split()
+    assert "PGPASSWORD" in options["password"]["env"].split()
+    assert "secret" in options["password"]["type"]
+    assert all(r["help"] and r["type"] for r in options.values())
+    told = {r["name"]: r["value"] for r in rows if r["part"] == "capability"}
+    assert told["dialect"] == "postgresql" and told["max_identifier"] == "63"
+
+
+def test_a_secret_of_the_environment_is_not_shown(finops):
+    done = finops.run("backends", "describe", "postgresql", env={"PGPASSWORD": "s3cr3t-word"})
+    assert "s3cr3t-word" not in done.stdout + done.stderr
+
+
+def test_an_unknown_backend_is_named_with_the_nearest(finops):
+    done = finops.run("backends", "describe", "postgres", status=1)
+    assert "there is no backend postgres" in done.stderr and "did you mean postgresql" in done.stderr
+    done = finops.run("backends", "health", "nothing", status=1)
+    assert "there is no backend nothing" in done.stderr
+
+
+def test_what_is_no_plugin_is_refused_with_the_reason(finops):
+    (finops.folder / "text.so").write_text("no object\n")
+    done = finops.run("backends", "check", "text.so", "absent.so", "--format", "json", status=1)
+    rows = json.loads(done.stdout)
+    assert [r["file"] for r in rows if r["result"] == "problem"] == ["text.so", "absent.so"]
+    assert all(r["detail"] for r in rows)
+
+
+def test_a_broken_plugin_is_listed_and_stops_nothing(finops):
+    plugins = finops.folder / "plugins"
+    plugins.mkdir()
+    (plugins / "broken.so").write_text("no object\n")
+    rows = {r["name"]: r for r in finops.rows("backends", "list", "--plugin-path", plugins)}
+    assert rows["broken"]["status"] == "broken" and rows["broken"]["origin"].endswith("broken.so")
+    assert rows["broken"]["summary"]
+    assert rows["duckdb"]["status"] == "ready"
+
+
+def test_plugins_are_watched(finops):
+    plugins = finops.folder / "plugins"
+    plugins.mkdir()
+    watch = finops.start("backends", "watch", "--plugin-path", plugins, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True)
+    try:
+        assert "watching" in watch.stderr.readline()
+        time.sleep(0.5)  # the watch starts after that line
+        (plugins / "new.so").write_text("no object\n")
+        line = watch.stdout.readline()
+        assert " broken " in line and "new" in line
+        (plugins / "new.so").unlink()
+        assert " removed " in watch.stdout.readline()
+    finally:
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(20) in (0, 130)
+        watch.stdout.close()
+        watch.stderr.close()
+
+
+def test_health_of_a_file(finops):
+    rows = finops.rows("backends", "health")
+    assert [(r["backend"], r["state"]) for r in rows] == [("duckdb", "up")]
+    assert rows[0]["version"].startswith("DuckDB") and float(rows[0]["latency_ms"]) >= 0
+
+
+def test_health_of_a_server(finops, postgresql):
+    env = postgresql.new_database().env()
+    rows = {r["backend"]: r for r in finops.rows("backends", "health", env=env)}
+    assert rows["postgresql"]["state"] == "up" and rows["postgresql"]["version"].startswith("PostgreSQL")
+
+
+def test_a_server_that_is_down_is_told_and_stops_no_other(finops):
+    env = {"OPEN_FINOPS_DATABASE_POSTGRESQL_HOST": "/nowhere", "OPEN_FINOPS_DATABASE_POSTGRESQL_PORT": "1"}
+    done = finops.run("backends", "health", "--format", "json", env=env, status=3)
+    rows = {r["backend"]: r for r in json.loads(done.stdout)}
+    assert rows["duckdb"]["state"] == "up" and rows["postgresql"]["state"] == "down"
+    assert "/nowhere" in rows["postgresql"]["detail"]
+    assert "1 of 2 backends is down" in done.stderr
+    finops.run("backends", "health", "postgresql", env=env, status=1)
+
+
+def test_health_is_watched(finops):
+    watch = finops.start("backends", "health", "--watch", "--interval", "1", stdout=subprocess.PIPE, text=True)
+    try:
+        lines = [watch.stdout.readline() for _ in range(3)]
+        assert all(" duckdb up, " in line for line in lines), lines
+    finally:
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(20) in (0, 130)
+        watch.stdout.close()
+
+
+def test_duckdb_passes_the_suite(finops):
+    rows, done = suite(finops, "duckdb")
+    assert failures(rows) == []
+    assert done.returncode == 0
+    assert sum(r["outcome"] == "ok" for r in rows) > 900
+    left = finops.rows("query", "SELECT count(*) AS n FROM information_schema.schemata WHERE schema_name LIKE 'finops_test%'")
+    assert left == [{"n": 0}]
+
+
+def test_postgresql_passes_the_suite(finops, postgresql):
+    database = postgresql.new_database()
+    rows, done = suite(finops, "postgresql", env=database.env())
+    assert failures(rows) == []
+    assert done.returncode == 0
+    assert sum(r["outcome"] == "ok" for r in rows) > 900
+    assert database.value("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'finops_test%'") == "0"
+
+
+@pytest.mark.skipif("FINOPS_TEST_LONG" not in os.environ, reason="takes minutes; FINOPS_TEST_LONG=1 runs it")
+@pytest.mark.parametrize("name", ["duckdb", "postgresql"])
+def test_ten_million_rows(finops, postgresql, name):
+    rows, _ = suite(finops, name, "--long", "--filter", "rows: ten million*", env=postgresql.new_database().env())
+    assert [r["outcome"] for r in rows] == ["ok", "ok"], rows
+
+
+def test_the_suite_speaks_to_people_a_line_a_case(finops):
+    done = finops.run("backends", "test", "duckdb", "--filter", "params: NULL*")
+    assert done.stdout.splitlines() == ["ok          params: NULL is NULL", "ok          params: NULL comes back as NULL",
+                                        "2 passed, 0 failed, 0 not claimed"]
+
+
+def test_what_is_not_claimed_is_told_apart(finops):
+    rows, _ = suite(finops, "duckdb", "--filter", "lock")
+    assert {r["outcome"] for r in rows} == {"not claimed"}
+    rows, _ = suite(finops, "duckdb", "--filter", "rows: ten million*")
+    assert all("--long" in r["why"] for r in rows)
+
+
+def test_cases_are_listed_without_a_run(finops):
+    done = finops.run("backends", "test", "duckdb", "--list")
+    lines = done.stdout.splitlines()
+    assert len(lines) > 900 and len(set(lines)) == len(lines)
+    assert "types: decimal(38,18) comes back as it was" in lines
+
+
+def test_no_case_that_matches_is_a_mistake(finops):
+    done = finops.run("backends", "test", "duckdb", "--filter", "no such area", status=2)
+    assert "no case matches no such area" in done.stderr
+
+
+def test_a_server_that_is_away_cannot_be_tested(finops):
+    done = finops.run("backends", "test", "postgresql", status=1,
+                      env={"OPEN_FINOPS_DATABASE_POSTGRESQL_HOST": "/nowhere"})
+    assert "make a schema for the tests" in done.stderr
