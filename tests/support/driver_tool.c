@@ -148,8 +148,9 @@ run_rows(tool *t, bool as_text, char **fields, size_t n)
 {
     const char *params[16];
     struct ArrowArrayStream stream = { 0 };
-    finops_statement statement = { .sql = fields[1], .params = params, .n_params = n - 2, .as_text = as_text,
-                                   .call = &t->call };
+    finops_statement statement = {
+        .sql = fields[1], .params = params, .n_params = n - 2, .as_text = as_text, .call = &t->call
+    };
     finops_code rc;
 
     for (size_t i = 2; i < n; i++)
@@ -234,8 +235,12 @@ run_replace(tool *t, char **f)
 {
     struct ArrowArrayStream stream = { 0 };
     finops_source source = { .stream = &stream };
-    finops_partition partition = { .schema = null(f[1]), .table = f[2], .column = null(f[3]),
-                                   .value = null(f[4]), .before_swap = before_swap, .call = &t->call };
+    finops_partition partition = { .schema = null(f[1]),
+                                   .table = f[2],
+                                   .column = null(f[3]),
+                                   .value = null(f[4]),
+                                   .before_swap = before_swap,
+                                   .call = &t->call };
     finops_write_result result;
     finops_code rc = duck_stream(t, f[5], &stream);
 
@@ -292,7 +297,8 @@ run_health(tool *t)
     finops_code rc = driver->health(t->self, &t->call, &health, &t->err);
 
     if (rc == FINOPS_OK)
-        printf("health\t%d\t%.3f\t%s\t%s\n", (int)health.state, health.latency_ms, health.version, health.detail);
+        printf("health\t%d\t%.3f\t%s\t%s\n", (int)health.state, health.latency_ms, health.version,
+               health.detail);
     return rc;
 }
 

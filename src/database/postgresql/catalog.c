@@ -10,7 +10,8 @@
     "SELECT a.attname, CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE a.atttypid END::bigint, "           \
     "CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END, "                                      \
     "format_type(a.atttypid, a.atttypmod), NOT (a.attnotnull OR t.typnotnull) "                              \
-    "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace " \
+    "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = "              \
+    "c.relnamespace "                                                                                        \
     "JOIN pg_type t ON t.oid = a.atttypid "                                                                  \
     "WHERE c.relname = $2 AND CASE WHEN $1 IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $1 END " \
     "AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
@@ -73,22 +74,22 @@ number(const PGresult *result, int row, int column)
 }
 
 static finops_code
-ask(pg_conn *c, const char *schema, const char *table, PGresult **ret, finops_error **err)
+ask(fo_pg_conn *c, const char *schema, const char *table, PGresult **ret, finops_error **err)
 {
     const char *const params[] = { schema, table };
 
-    return pg_run(c, COLUMNS_SQL, params, FO_COUNT(params), ret, err);
+    return fo_pg_run(c, COLUMNS_SQL, params, FO_COUNT(params), ret, err);
 }
 
 finops_code
-pg_columns(void *conn, const char *schema, const char *table, finops_each_column each, void *arg,
-           finops_error **err)
+fo_pg_columns(void *conn, const char *schema, const char *table, finops_each_column each, void *arg,
+              finops_error **err)
 {
-    FO_AUTO(pg_clearp) PGresult *result = NULL;
+    FO_AUTO(fo_pg_clearp) PGresult *result = NULL;
     finops_code rc;
 
     assert(conn && table && each);
-    rc = pg_call_begin(conn, NULL, err);
+    rc = fo_pg_call_begin(conn, NULL, err);
     if (rc == FINOPS_OK)
         rc = ask(conn, schema, table, &result, err);
     if (rc != FINOPS_OK)
@@ -101,7 +102,7 @@ pg_columns(void *conn, const char *schema, const char *table, finops_each_column
                                  .nullable = PQgetvalue(result, i, 4)[0] == 't' };
 
         if (oid == PG_NUMERIC)
-            (void)pg_numeric_typmod(number(result, i, 2), &column.precision, &column.scale);
+            (void)fo_pg_numeric_typmod(number(result, i, 2), &column.precision, &column.scale);
         if (!each(&column, arg))
             break;
     }
@@ -109,59 +110,61 @@ pg_columns(void *conn, const char *schema, const char *table, finops_each_column
 }
 
 finops_code
-pg_tables(void *conn, const char *schema, finops_each_name each, void *arg, finops_error **err)
+fo_pg_tables(void *conn, const char *schema, finops_each_name each, void *arg, finops_error **err)
 {
     const char *const params[] = { schema };
-    FO_AUTO(pg_clearp) PGresult *result = NULL;
+    FO_AUTO(fo_pg_clearp) PGresult *result = NULL;
     finops_code rc;
 
     assert(conn && each);
-    rc = pg_call_begin(conn, NULL, err);
+    rc = fo_pg_call_begin(conn, NULL, err);
     if (rc == FINOPS_OK)
-        rc = pg_run(conn, TABLES_SQL, params, 1, &result, err);
+        rc = fo_pg_run(conn, TABLES_SQL, params, 1, &result, err);
     if (rc != FINOPS_OK)
         return fo_error_wrap(err, rc, "postgresql tables");
     for (int i = 0; i < PQntuples(result); i++)
-        if (!each(PQgetvalue(result, i, 0), PQgetvalue(result, i, 1), PQgetvalue(result, i, 2)[0] == 't', arg))
+        if (!each(PQgetvalue(result, i, 0), PQgetvalue(result, i, 1), PQgetvalue(result, i, 2)[0] == 't',
+                  arg))
             break;
     return FINOPS_OK;
 }
 
 void
-pg_columns_done(pg_columns_list *list)
+fo_pg_columns_done(fo_pg_columns_list *list)
 {
     for (size_t i = 0; i < list->n; i++) {
         fo_free(list->items[i].name);
         fo_free(list->items[i].native);
     }
     fo_free(list->items);
-    *list = (pg_columns_list){ 0 };
+    *list = (fo_pg_columns_list){ 0 };
 }
 
 finops_code
-pg_table_columns(pg_conn *c, const char *schema, const char *table, pg_columns_list *ret, finops_error **err)
+fo_pg_table_columns(fo_pg_conn *c, const char *schema, const char *table, fo_pg_columns_list *ret,
+                    finops_error **err)
 {
-    FO_AUTO(pg_clearp) PGresult *result = NULL;
-    FO_AUTO(pg_columns_done) pg_columns_list list = { 0 };
+    FO_AUTO(fo_pg_clearp) PGresult *result = NULL;
+    FO_AUTO(fo_pg_columns_done) fo_pg_columns_list list = { 0 };
     finops_code rc = ask(c, schema, table, &result, err);
 
     if (rc != FINOPS_OK)
         return rc;
     for (int i = 0; i < PQntuples(result); i++) {
-        pg_column *column;
+        fo_pg_column *column;
 
         if (!fo_grow((void **)&list.items, &list.cap, list.n + 1, sizeof(*list.items)))
             return fo_error_oom(err);
         column = &list.items[list.n++];
-        *column = (pg_column){ .name = fo_strdup(PQgetvalue(result, i, 0)),
-                               .oid = (unsigned)number(result, i, 1),
-                               .typmod = number(result, i, 2),
-                               .native = fo_strdup(PQgetvalue(result, i, 3)) };
+        *column = (fo_pg_column){ .name = fo_strdup(PQgetvalue(result, i, 0)),
+                                  .oid = (unsigned)number(result, i, 1),
+                                  .typmod = number(result, i, 2),
+                                  .native = fo_strdup(PQgetvalue(result, i, 3)) };
         if (!column->name || !column->native)
             return fo_error_oom(err);
     }
     list.exists = list.n > 0;
     *ret = list;
-    list = (pg_columns_list){ 0 };
+    list = (fo_pg_columns_list){ 0 };
     return FINOPS_OK;
 }

@@ -14,7 +14,7 @@ __extension__ typedef __int128 wide;
 __extension__ typedef unsigned __int128 uwide;
 
 bool
-pg_numeric_typmod(int typmod, int *ret_precision, int *ret_scale)
+fo_pg_numeric_typmod(int typmod, int *ret_precision, int *ret_scale)
 {
     const int packed = typmod - 4; /* the header's size, as every typmod has it */
 
@@ -25,45 +25,45 @@ pg_numeric_typmod(int typmod, int *ret_precision, int *ret_scale)
     return true;
 }
 
-pg_cell
-pg_cell_of(unsigned oid, int typmod)
+fo_pg_cell
+fo_pg_cell_of(unsigned oid, int typmod)
 {
     int precision, scale;
 
     switch (oid) {
     case PG_BOOL:
-        return (pg_cell){ .kind = PG_CELL_BOOL };
+        return (fo_pg_cell){ .kind = PG_CELL_BOOL };
     case PG_INT2:
-        return (pg_cell){ .kind = PG_CELL_INT, .arrow = NANOARROW_TYPE_INT16 };
+        return (fo_pg_cell){ .kind = PG_CELL_INT, .arrow = NANOARROW_TYPE_INT16 };
     case PG_INT4:
-        return (pg_cell){ .kind = PG_CELL_INT, .arrow = NANOARROW_TYPE_INT32 };
+        return (fo_pg_cell){ .kind = PG_CELL_INT, .arrow = NANOARROW_TYPE_INT32 };
     case PG_INT8:
-        return (pg_cell){ .kind = PG_CELL_INT, .arrow = NANOARROW_TYPE_INT64 };
+        return (fo_pg_cell){ .kind = PG_CELL_INT, .arrow = NANOARROW_TYPE_INT64 };
     case PG_FLOAT4:
-        return (pg_cell){ .kind = PG_CELL_DOUBLE, .arrow = NANOARROW_TYPE_FLOAT };
+        return (fo_pg_cell){ .kind = PG_CELL_DOUBLE, .arrow = NANOARROW_TYPE_FLOAT };
     case PG_FLOAT8:
-        return (pg_cell){ .kind = PG_CELL_DOUBLE, .arrow = NANOARROW_TYPE_DOUBLE };
+        return (fo_pg_cell){ .kind = PG_CELL_DOUBLE, .arrow = NANOARROW_TYPE_DOUBLE };
     case PG_NUMERIC:
-        if (!pg_numeric_typmod(typmod, &precision, &scale))
-            return (pg_cell){ .kind = PG_CELL_ANY_DECIMAL };
+        if (!fo_pg_numeric_typmod(typmod, &precision, &scale))
+            return (fo_pg_cell){ .kind = PG_CELL_ANY_DECIMAL };
         if (precision > 38 || scale < 0 || scale > precision)
-            return (pg_cell){ .kind = PG_CELL_TEXT };
-        return (pg_cell){ .kind = PG_CELL_DECIMAL, .precision = precision, .scale = scale };
+            return (fo_pg_cell){ .kind = PG_CELL_TEXT };
+        return (fo_pg_cell){ .kind = PG_CELL_DECIMAL, .precision = precision, .scale = scale };
     case PG_DATE:
-        return (pg_cell){ .kind = PG_CELL_DATE };
+        return (fo_pg_cell){ .kind = PG_CELL_DATE };
     case PG_TIMESTAMP:
-        return (pg_cell){ .kind = PG_CELL_TIMESTAMP };
+        return (fo_pg_cell){ .kind = PG_CELL_TIMESTAMP };
     case PG_TIMESTAMPTZ:
-        return (pg_cell){ .kind = PG_CELL_TIMESTAMP, .zone = true };
+        return (fo_pg_cell){ .kind = PG_CELL_TIMESTAMP, .zone = true };
     case PG_BYTEA:
-        return (pg_cell){ .kind = PG_CELL_BYTES };
+        return (fo_pg_cell){ .kind = PG_CELL_BYTES };
     default:
-        return (pg_cell){ .kind = PG_CELL_TEXT };
+        return (fo_pg_cell){ .kind = PG_CELL_TEXT };
     }
 }
 
 int
-pg_cell_schema(const pg_cell *cell, struct ArrowSchema *schema)
+fo_pg_cell_schema(const fo_pg_cell *cell, struct ArrowSchema *schema)
 {
     switch (cell->kind) {
     case PG_CELL_BOOL:
@@ -144,7 +144,7 @@ decimal_parse(const char *p, size_t n, int precision, int scale, uwide *ret)
 }
 
 int
-pg_decimal_add(struct ArrowArray *array, const char *text, size_t n, int precision, int scale)
+fo_pg_decimal_add(struct ArrowArray *array, const char *text, size_t n, int precision, int scale)
 {
     const bool negative = n > 0 && text[0] == '-';
     struct ArrowDecimal decimal;
@@ -287,7 +287,7 @@ add_bytes(struct ArrowArray *array, const char *text, size_t n)
 }
 
 static int
-add(const pg_cell *cell, struct ArrowArray *array, const char *text, size_t n)
+add(const fo_pg_cell *cell, struct ArrowArray *array, const char *text, size_t n)
 {
     switch (cell->kind) {
     case PG_CELL_BOOL:
@@ -297,7 +297,7 @@ add(const pg_cell *cell, struct ArrowArray *array, const char *text, size_t n)
     case PG_CELL_DOUBLE:
         return add_double(array, text);
     case PG_CELL_DECIMAL:
-        return pg_decimal_add(array, text, n, cell->precision, cell->scale);
+        return fo_pg_decimal_add(array, text, n, cell->precision, cell->scale);
     case PG_CELL_DATE:
         return add_date(array, text, n);
     case PG_CELL_TIMESTAMP:
@@ -314,7 +314,8 @@ add(const pg_cell *cell, struct ArrowArray *array, const char *text, size_t n)
 }
 
 finops_code
-pg_cell_add(const pg_cell *cell, struct ArrowArray *array, const char *text, size_t n, finops_error **err)
+fo_pg_cell_add(const fo_pg_cell *cell, struct ArrowArray *array, const char *text, size_t n,
+               finops_error **err)
 {
     const int errnum = add(cell, array, text, n);
 

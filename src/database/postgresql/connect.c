@@ -17,7 +17,7 @@
 #define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 
 static bool
-keyword_add(pg_database *db, const char *keyword, const char *value)
+keyword_add(fo_pg_database *db, const char *keyword, const char *value)
 {
     if (!value || !value[0])
         return true;
@@ -30,9 +30,9 @@ keyword_add(pg_database *db, const char *keyword, const char *value)
 }
 
 void
-pg_close(void *self)
+fo_pg_close(void *self)
 {
-    pg_database *db = self;
+    fo_pg_database *db = self;
 
     if (!db)
         return;
@@ -43,9 +43,9 @@ pg_close(void *self)
 }
 
 static void
-closep(pg_database **db)
+closep(fo_pg_database **db)
 {
-    pg_close(*db);
+    fo_pg_close(*db);
     *db = NULL;
 }
 
@@ -74,8 +74,9 @@ uri_read(const char *uri, address *ret, finops_error **err)
     PQfreemem(why);
     if (!options) {
         (void)fo_error_set(err, FINOPS_E_CONFIG, "uri cannot be read");
-        fo_error_hint(err, "postgresql://user@host:port/database?sslmode=...; write %%40 for @ and %%2F for / "
-                           "inside of a part");
+        fo_error_hint(err,
+                      "postgresql://user@host:port/database?sslmode=...; write %%40 for @ and %%2F for / "
+                      "inside of a part");
         return FINOPS_E_CONFIG;
     }
     for (const PQconninfoOption *o = options; o->keyword; o++) {
@@ -93,7 +94,7 @@ uri_read(const char *uri, address *ret, finops_error **err)
  * machine; elsewhere verified with the system's authorities when the server offers TLS at all.
  */
 static bool
-tls_keywords(pg_database *db, const fo_postgresql_settings *s, const address *where)
+tls_keywords(fo_pg_database *db, const fo_postgresql_settings *s, const address *where)
 {
     if (s->sslmode)
         return keyword_add(db, "sslmode", s->sslmode) && keyword_add(db, "sslrootcert", s->sslrootcert);
@@ -109,28 +110,28 @@ tls_keywords(pg_database *db, const fo_postgresql_settings *s, const address *wh
 
 /* Later keywords win, so what the URI says stands between our defaults and the single options. */
 static bool
-keywords(pg_database *db, const fo_postgresql_settings *s, const address *where)
+keywords(fo_pg_database *db, const fo_postgresql_settings *s, const address *where)
 {
     char port[24] = "";
 
     if (s->port > 0)
         (void)snprintf(port, sizeof(port), "%lld", (long long)s->port);
-    return keyword_add(db, "fallback_application_name", "finops") && keyword_add(db, "keepalives_idle", "30") &&
-           keyword_add(db, "keepalives_interval", "10") && keyword_add(db, "keepalives_count", "3") &&
-           keyword_add(db, "tcp_user_timeout", "60000") && keyword_add(db, "dbname", s->uri) &&
-           keyword_add(db, "service", s->service) && keyword_add(db, "host", s->host) &&
-           keyword_add(db, "port", port) && keyword_add(db, "dbname", s->database) &&
-           keyword_add(db, "user", s->user) && keyword_add(db, "password", s->password) &&
-           keyword_add(db, "passfile", s->passfile) &&
+    return keyword_add(db, "fallback_application_name", "finops") &&
+           keyword_add(db, "keepalives_idle", "30") && keyword_add(db, "keepalives_interval", "10") &&
+           keyword_add(db, "keepalives_count", "3") && keyword_add(db, "tcp_user_timeout", "60000") &&
+           keyword_add(db, "dbname", s->uri) && keyword_add(db, "service", s->service) &&
+           keyword_add(db, "host", s->host) && keyword_add(db, "port", port) &&
+           keyword_add(db, "dbname", s->database) && keyword_add(db, "user", s->user) &&
+           keyword_add(db, "password", s->password) && keyword_add(db, "passfile", s->passfile) &&
            keyword_add(db, "application_name", s->application_name) && tls_keywords(db, s, where) &&
            keyword_add(db, "client_encoding", "UTF8");
 }
 
 finops_code
-pg_open(const void *config, void **ret_self, finops_error **err)
+fo_pg_open(const void *config, void **ret_self, finops_error **err)
 {
     const fo_postgresql_settings *s = config;
-    FO_AUTO(closep) pg_database *db = fo_zalloc(sizeof(*db));
+    FO_AUTO(closep) fo_pg_database *db = fo_zalloc(sizeof(*db));
     address where = { .local = host_is_local(s->host ? s->host : getenv("PGHOST")) };
     finops_code rc = FINOPS_OK;
 
@@ -155,9 +156,9 @@ pg_open(const void *config, void **ret_self, finops_error **err)
 }
 
 void
-pg_disconnect(void *conn)
+fo_pg_disconnect(void *conn)
 {
-    pg_conn *c = conn;
+    fo_pg_conn *c = conn;
 
     if (!c)
         return;
@@ -167,26 +168,27 @@ pg_disconnect(void *conn)
 }
 
 static void
-disconnectp(pg_conn **c)
+disconnectp(fo_pg_conn **c)
 {
-    pg_disconnect(*c);
+    fo_pg_disconnect(*c);
     *c = NULL;
 }
 
 /* What a setting of the server, the role or the database could have changed. */
 static finops_code
-session_sql(const pg_conn *c, fo_str *sql, finops_error **err)
+session_sql(const fo_pg_conn *c, fo_str *sql, finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
-    fo_str_add(sql, "SET TimeZone TO 'UTC'; SET standard_conforming_strings TO on; SET DateStyle TO 'ISO, YMD'; "
-                    "SET IntervalStyle TO postgres; SET bytea_output TO hex; SET extra_float_digits TO 1; "
-                    "SET client_min_messages TO error");
+    fo_str_add(sql,
+               "SET TimeZone TO 'UTC'; SET standard_conforming_strings TO on; SET DateStyle TO 'ISO, YMD'; "
+               "SET IntervalStyle TO postgres; SET bytea_output TO hex; SET extra_float_digits TO 1; "
+               "SET client_min_messages TO error");
     if (c->database->statement_timeout_ms > 0)
         fo_str_addf(sql, "; SET statement_timeout TO %lld", (long long)c->database->statement_timeout_ms);
     if (c->database->schema) {
         fo_str_add(sql, "; SET search_path TO ");
-        rc = pg_ident(sql, c->database->schema, err);
+        rc = fo_pg_ident(sql, c->database->schema, err);
         fo_str_add(sql, ", public");
     }
     if (c->read_only)
@@ -196,18 +198,18 @@ session_sql(const pg_conn *c, fo_str *sql, finops_error **err)
 
 /* All of it in one round trip. */
 static finops_code
-session_start(pg_conn *c, finops_error **err)
+session_start(fo_pg_conn *c, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    FO_AUTO(pg_clearp) PGresult *result = NULL;
+    FO_AUTO(fo_pg_clearp) PGresult *result = NULL;
     PGresult *next = NULL;
     finops_code rc = session_sql(c, &sql, err);
 
     if (rc != FINOPS_OK)
         return rc;
     if (PQsetnonblocking(c->pg, 1) != 0 || !PQsendQuery(c->pg, fo_str_z(&sql)))
-        return pg_error(c, NULL, err);
-    while ((rc = pg_next(c, &next, err)) == FINOPS_OK && next) {
+        return fo_pg_error(c, NULL, err);
+    while ((rc = fo_pg_next(c, &next, err)) == FINOPS_OK && next) {
         if (!result || PQresultStatus(result) == PGRES_COMMAND_OK) {
             PQclear(result);
             result = next;
@@ -217,18 +219,18 @@ session_start(pg_conn *c, finops_error **err)
     }
     if (rc != FINOPS_OK)
         return rc;
-    return PQresultStatus(result) == PGRES_COMMAND_OK ? FINOPS_OK : pg_error(c, result, err);
+    return PQresultStatus(result) == PGRES_COMMAND_OK ? FINOPS_OK : fo_pg_error(c, result, err);
 }
 
 /* Nothing has been asked of the server yet, so there is nothing to stop there. */
 static finops_code
-connect_wait(pg_conn *c, short events, finops_error **err)
+connect_wait(fo_pg_conn *c, short events, finops_error **err)
 {
     bool ready = false;
     finops_code rc;
 
     while (!ready) {
-        rc = pg_wait_once(c, events, &ready, err);
+        rc = fo_pg_wait_once(c, events, &ready, err);
         if (rc != FINOPS_OK)
             return rc;
     }
@@ -236,20 +238,20 @@ connect_wait(pg_conn *c, short events, finops_error **err)
 }
 
 static finops_code
-connect_poll(pg_conn *c, finops_error **err)
+connect_poll(fo_pg_conn *c, finops_error **err)
 {
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     finops_code rc = FINOPS_OK;
 
     if (PQstatus(c->pg) == CONNECTION_BAD)
-        return pg_connect_error(c, err);
+        return fo_pg_connect_error(c, err);
     while (rc == FINOPS_OK && status != PGRES_POLLING_OK) {
         rc = connect_wait(c, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, err);
         if (rc != FINOPS_OK)
             break;
         status = PQconnectPoll(c->pg);
         if (status == PGRES_POLLING_FAILED)
-            return pg_connect_error(c, err);
+            return fo_pg_connect_error(c, err);
     }
     if (rc == FINOPS_E_TIMEOUT) {
         const char *host = PQhost(c->pg), *port = PQport(c->pg);
@@ -260,7 +262,7 @@ connect_poll(pg_conn *c, finops_error **err)
 }
 
 static finops_code
-connect_once(pg_conn *c, bool plain, finops_error **err)
+connect_once(fo_pg_conn *c, bool plain, finops_error **err)
 {
     const char *keywords[PG_KEYWORDS + 2], *values[PG_KEYWORDS + 2];
     size_t n = c->database->n_keywords;
@@ -282,7 +284,7 @@ connect_once(pg_conn *c, bool plain, finops_error **err)
 
 /* The call's own deadline or the configured time, what comes first. */
 static finops_call
-connect_call(const pg_database *db, const finops_call *call)
+connect_call(const fo_pg_database *db, const finops_call *call)
 {
     finops_call mine = call ? *call : (finops_call){ 0 };
     int64_t until = db->connect_timeout_us > 0 ? fo_clock_monotonic() + db->connect_timeout_us : 0;
@@ -293,7 +295,7 @@ connect_call(const pg_database *db, const finops_call *call)
 }
 
 static finops_code
-connect_any(pg_conn *c, finops_error **err)
+connect_any(fo_pg_conn *c, finops_error **err)
 {
     finops_code rc = connect_once(c, false, err);
 
@@ -310,9 +312,9 @@ connect_any(pg_conn *c, finops_error **err)
 }
 
 finops_code
-pg_connect(void *self, unsigned flags, const finops_call *call, void **ret_conn, finops_error **err)
+fo_pg_connect(void *self, unsigned flags, const finops_call *call, void **ret_conn, finops_error **err)
 {
-    FO_AUTO(disconnectp) pg_conn *c = fo_zalloc(sizeof(*c));
+    FO_AUTO(disconnectp) fo_pg_conn *c = fo_zalloc(sizeof(*c));
     finops_code rc;
 
     assert(self && ret_conn);

@@ -8,7 +8,7 @@
 #define FIXED_A_FIELD 64 /* any value but a text: a decimal of 38 digits has 12 + 2 * 11 bytes */
 
 bool
-pg_buffer_room(pg_buffer *b, size_t n)
+fo_pg_buffer_room(fo_pg_buffer *b, size_t n)
 {
     assert(b);
     if (b->cap - b->len >= n)
@@ -17,26 +17,26 @@ pg_buffer_room(pg_buffer *b, size_t n)
 }
 
 void
-pg_encoder_done(pg_encoder *e)
+fo_pg_encoder_done(fo_pg_encoder *e)
 {
     if (e->batch.release)
         e->batch.release(&e->batch);
     ArrowArrayViewReset(&e->view);
-    pg_source_done(&e->source);
+    fo_pg_source_done(&e->source);
     fo_free(e->fields);
     fo_free(e->out.data);
-    *e = (pg_encoder){ 0 };
+    *e = (fo_pg_encoder){ 0 };
 }
 
 finops_code
-pg_encoder_init(pg_encoder *e, const struct ArrowSchema *schema, finops_error **err)
+fo_pg_encoder_init(fo_pg_encoder *e, const struct ArrowSchema *schema, finops_error **err)
 {
     struct ArrowError why;
     finops_code rc;
 
     assert(e && schema);
-    *e = (pg_encoder){ 0 };
-    rc = pg_source_init(&e->source, schema, err);
+    *e = (fo_pg_encoder){ 0 };
+    rc = fo_pg_source_init(&e->source, schema, err);
     if (rc != FINOPS_OK)
         return rc;
     if (e->source.type != NANOARROW_TYPE_STRUCT || e->source.n_children == 0)
@@ -44,7 +44,8 @@ pg_encoder_init(pg_encoder *e, const struct ArrowSchema *schema, finops_error **
     if (e->source.n_children > 1600)
         return fo_error_set(err, FINOPS_E_DATA, "%zu columns, PostgreSQL takes 1600", e->source.n_children);
     if (ArrowArrayViewInitFromSchema(&e->view, schema, &why) != NANOARROW_OK)
-        return fo_error_set(err, FINOPS_E_DATA, "a column has a type that cannot be written: %s", why.message);
+        return fo_error_set(err, FINOPS_E_DATA, "a column has a type that cannot be written: %s",
+                            why.message);
     e->n = e->source.n_children;
     e->fixed = e->n * FIXED_A_FIELD;
     e->fields = fo_array(e->n, sizeof(*e->fields));
@@ -52,11 +53,11 @@ pg_encoder_init(pg_encoder *e, const struct ArrowSchema *schema, finops_error **
 }
 
 finops_code
-pg_encoder_map(pg_encoder *e, const pg_columns_list *columns, finops_error **err)
+fo_pg_encoder_map(fo_pg_encoder *e, const fo_pg_columns_list *columns, finops_error **err)
 {
     for (size_t i = 0; i < e->n; i++) {
-        const pg_source *source = &e->source.children[i];
-        const pg_column *column = NULL;
+        const fo_pg_source *source = &e->source.children[i];
+        const fo_pg_column *column = NULL;
         finops_code rc;
 
         for (size_t k = 0; k < columns->n && !column; k++)
@@ -64,7 +65,7 @@ pg_encoder_map(pg_encoder *e, const pg_columns_list *columns, finops_error **err
                 column = &columns->items[k];
         if (!column)
             return fo_error_set(err, FINOPS_E_DATA, "the table has no column %s", source->name);
-        rc = pg_field_init(&e->fields[i], source, column, err);
+        rc = fo_pg_field_init(&e->fields[i], source, column, err);
         if (rc != FINOPS_OK)
             return rc;
     }
@@ -73,25 +74,25 @@ pg_encoder_map(pg_encoder *e, const pg_columns_list *columns, finops_error **err
 
 /* Signature, no flags, no extension. */
 finops_code
-pg_encoder_header(pg_encoder *e, finops_error **err)
+fo_pg_encoder_header(fo_pg_encoder *e, finops_error **err)
 {
     static const char signature[11] = "PGCOPY\n\377\r\n"; /* with its NUL */
 
-    if (!pg_buffer_room(&e->out, FIRST_ROOM))
+    if (!fo_pg_buffer_room(&e->out, FIRST_ROOM))
         return fo_error_oom(err);
     memcpy(e->out.data + e->out.len, signature, sizeof(signature));
     e->out.len += sizeof(signature);
-    pg_put32(&e->out, 0);
-    pg_put32(&e->out, 0);
+    fo_pg_put32(&e->out, 0);
+    fo_pg_put32(&e->out, 0);
     return FINOPS_OK;
 }
 
 finops_code
-pg_encoder_trailer(pg_encoder *e, finops_error **err)
+fo_pg_encoder_trailer(fo_pg_encoder *e, finops_error **err)
 {
-    if (!pg_buffer_room(&e->out, 2))
+    if (!fo_pg_buffer_room(&e->out, 2))
         return fo_error_oom(err);
-    pg_put16(&e->out, UINT16_MAX);
+    fo_pg_put16(&e->out, UINT16_MAX);
     return FINOPS_OK;
 }
 
@@ -106,7 +107,7 @@ has_nul(const struct ArrowArrayView *view)
 }
 
 static void
-bind_field(pg_field *f, const struct ArrowArrayView *view)
+bind_field(fo_pg_field *f, const struct ArrowArrayView *view)
 {
     f->view = view;
     f->offset = view->offset;
@@ -120,7 +121,7 @@ bind_field(pg_field *f, const struct ArrowArrayView *view)
 }
 
 finops_code
-pg_encoder_batch(pg_encoder *e, struct ArrowArray *batch, finops_error **err)
+fo_pg_encoder_batch(fo_pg_encoder *e, struct ArrowArray *batch, finops_error **err)
 {
     struct ArrowError why;
 
@@ -139,24 +140,24 @@ pg_encoder_batch(pg_encoder *e, struct ArrowArray *batch, finops_error **err)
 }
 
 static bool
-is_null(const pg_field *f, int64_t i)
+is_null(const fo_pg_field *f, int64_t i)
 {
     i += f->offset;
     return f->validity && !(f->validity[i / 8] >> (i % 8) & 1);
 }
 
 static finops_code
-encode_row(pg_encoder *e, int64_t i, finops_error **err)
+encode_row(fo_pg_encoder *e, int64_t i, finops_error **err)
 {
-    if (!pg_buffer_room(&e->out, e->fixed + 2))
+    if (!fo_pg_buffer_room(&e->out, e->fixed + 2))
         return fo_error_oom(err);
-    pg_put16(&e->out, (uint16_t)e->n);
+    fo_pg_put16(&e->out, (uint16_t)e->n);
     for (size_t k = 0; k < e->n; k++) {
-        const pg_field *f = &e->fields[k];
+        const fo_pg_field *f = &e->fields[k];
         finops_code rc;
 
         if (is_null(f, i)) {
-            pg_put32(&e->out, UINT32_MAX);
+            fo_pg_put32(&e->out, UINT32_MAX);
             continue;
         }
         rc = f->put(e, f, i, err);
@@ -169,7 +170,7 @@ encode_row(pg_encoder *e, int64_t i, finops_error **err)
 }
 
 finops_code
-pg_encoder_rows(pg_encoder *e, size_t limit, bool *ret_more, finops_error **err)
+fo_pg_encoder_rows(fo_pg_encoder *e, size_t limit, bool *ret_more, finops_error **err)
 {
     while (e->next < e->batch.length && e->out.len < limit) {
         finops_code rc = encode_row(e, e->batch.offset + e->next, err);

@@ -1,8 +1,8 @@
 /*
  * COPY's binary rows from Arrow batches.
  *
- * A *source* describes a column as it comes, a *field* how it goes into a column of a table. Usual pairs have a
- * function of their own; the others go through a *value*, which has few kinds.
+ * A *source* describes a column as it comes, a *field* how it goes into a column of a table. Usual pairs have
+ * a function of their own; the others go through a *value*, which has few kinds.
  * https://www.postgresql.org/docs/15/sql-copy.html#id-1.9.3.55.9.4
  */
 #ifndef FO_DATABASE_POSTGRESQL_ENCODE_H
@@ -16,35 +16,35 @@
 #define PG_NUMERIC_GROUPS 352 /* of four digits; the longest double needs 271 behind the point */
 #define PG_VALUE_TEXT 128     /* bytes that hold the text of any number or time */
 
-__extension__ typedef __int128 pg_wide;
-__extension__ typedef unsigned __int128 pg_uwide;
+__extension__ typedef __int128 fo_pg_wide;
+__extension__ typedef unsigned __int128 fo_pg_uwide;
 
 /* Bytes to be sent. */
-typedef struct pg_buffer {
+typedef struct fo_pg_buffer {
     uint8_t *data;
     size_t len;
     size_t cap;
-} pg_buffer;
+} fo_pg_buffer;
 
-bool pg_buffer_room(pg_buffer *b, size_t n); /* false: no memory */
+bool fo_pg_buffer_room(fo_pg_buffer *b, size_t n); /* false: no memory */
 
 /* These write without looking: room must have been made. */
 static inline void
-pg_put16(pg_buffer *b, uint16_t v)
+fo_pg_put16(fo_pg_buffer *b, uint16_t v)
 {
     v = __builtin_bswap16(v);
     memcpy(b->data + b->len, &v, sizeof(v));
     b->len += sizeof(v);
 }
 static inline void
-pg_put32(pg_buffer *b, uint32_t v)
+fo_pg_put32(fo_pg_buffer *b, uint32_t v)
 {
     v = __builtin_bswap32(v);
     memcpy(b->data + b->len, &v, sizeof(v));
     b->len += sizeof(v);
 }
 static inline void
-pg_put64(pg_buffer *b, uint64_t v)
+fo_pg_put64(fo_pg_buffer *b, uint64_t v)
 {
     v = __builtin_bswap64(v);
     memcpy(b->data + b->len, &v, sizeof(v));
@@ -53,60 +53,60 @@ pg_put64(pg_buffer *b, uint64_t v)
 
 /* numeric.c */
 
-typedef enum pg_numeric_sign {
+typedef enum fo_pg_numeric_sign {
     PG_POSITIVE = 0x0000,
     PG_NEGATIVE = 0x4000,
     PG_NAN = 0xc000,
     PG_INFINITY = 0xd000,
     PG_NEGATIVE_INFINITY = 0xf000
-} pg_numeric_sign;
+} fo_pg_numeric_sign;
 
 /* Digits in base 10000, without leading and trailing zeros; the first is worth 10000^weight. */
-typedef struct pg_numeric {
-    pg_numeric_sign sign;
+typedef struct fo_pg_numeric {
+    fo_pg_numeric_sign sign;
     int weight;
     int n;
     int dscale; /* decimals shown */
     uint16_t groups[PG_NUMERIC_GROUPS];
-} pg_numeric;
+} fo_pg_numeric;
 
 /* "-12.50", "1e-7", "NaN", "Infinity", without blanks. False: no number, or too long a one. */
-bool pg_numeric_parse(const char *p, size_t n, pg_numeric *ret);
+bool fo_pg_numeric_parse(const char *p, size_t n, fo_pg_numeric *ret);
 /* v * 10^-scale, scale 0..38. */
-void pg_numeric_from_decimal(pg_wide v, int scale, pg_numeric *ret);
+void fo_pg_numeric_from_decimal(fo_pg_wide v, int scale, fo_pg_numeric *ret);
 /* Whether numeric(precision, scale) holds it, losing no digit or, `rounded`, none before the point. */
-bool pg_numeric_fits(const pg_numeric *v, int precision, int scale, bool rounded);
+bool fo_pg_numeric_fits(const fo_pg_numeric *v, int precision, int scale, bool rounded);
 /* Length and value, as COPY has them. Needs room for PG_NUMERIC_BYTES(v->n). */
-void pg_numeric_put(pg_buffer *b, const pg_numeric *v);
+void fo_pg_numeric_put(fo_pg_buffer *b, const fo_pg_numeric *v);
 #define PG_NUMERIC_BYTES(groups) (12 + 2 * (size_t)(groups))
 /* "-12.50", all decimals of the scale. Returns the length. */
-size_t pg_decimal_text(pg_wide v, int scale, char buf[PG_VALUE_TEXT]);
+size_t fo_pg_decimal_text(fo_pg_wide v, int scale, char buf[PG_VALUE_TEXT]);
 /* The shortest text that reads back. Returns the length. */
-size_t pg_double_text(double v, bool single, char buf[PG_VALUE_TEXT]);
+size_t fo_pg_double_text(double v, bool single, char buf[PG_VALUE_TEXT]);
 
 /* source.c */
 
-typedef struct pg_source pg_source;
-struct pg_source {
+typedef struct fo_pg_source fo_pg_source;
+struct fo_pg_source {
     char *name;
     enum ArrowType type; /* of the values; of the dictionary's when there is one */
     enum ArrowTimeUnit unit;
     bool zone;
     int bits, precision, scale; /* of a decimal */
     bool dictionary;
-    pg_source *children;
+    fo_pg_source *children;
     size_t n_children;
 };
 
-finops_code pg_source_init(pg_source *source, const struct ArrowSchema *schema, finops_error **err);
-void pg_source_done(pg_source *source);
-bool pg_source_nested(const pg_source *source);
+finops_code fo_pg_source_init(fo_pg_source *source, const struct ArrowSchema *schema, finops_error **err);
+void fo_pg_source_done(fo_pg_source *source);
+bool fo_pg_source_nested(const fo_pg_source *source);
 /* The type a column of it gets when a table is made: "numeric(38,18)". */
-finops_code pg_source_type(const pg_source *source, fo_str *sql, finops_error **err);
+finops_code fo_pg_source_type(const fo_pg_source *source, fo_str *sql, finops_error **err);
 /* As a message names it: "decimal(38,18)". */
-const char *pg_source_name(const pg_source *source, char buf[PG_VALUE_TEXT]);
+const char *fo_pg_source_name(const fo_pg_source *source, char buf[PG_VALUE_TEXT]);
 
-typedef enum pg_value_kind {
+typedef enum fo_pg_value_kind {
     PG_V_NULL,
     PG_V_BOOL,
     PG_V_INT,
@@ -117,45 +117,45 @@ typedef enum pg_value_kind {
     PG_V_DATE,      /* days since 1970 */
     PG_V_TIMESTAMP, /* microseconds since 1970 */
     PG_V_TIME       /* microseconds since midnight */
-} pg_value_kind;
+} fo_pg_value_kind;
 
-#define PG_DAYS_FOREVER INT32_MAX    /* infinity, as DuckDB has it; minus that: -infinity */
+#define PG_DAYS_FOREVER INT32_MAX /* infinity, as DuckDB has it; minus that: -infinity */
 #define PG_MICROS_FOREVER INT64_MAX
 
-typedef struct pg_value {
-    pg_value_kind kind;
-    bool single;   /* DOUBLE: of 32 bits */
-    bool zone;     /* TIMESTAMP */
-    pg_wide whole; /* BOOL, INT, DATE, TIMESTAMP, TIME */
+typedef struct fo_pg_value {
+    fo_pg_value_kind kind;
+    bool single;      /* DOUBLE: of 32 bits */
+    bool zone;        /* TIMESTAMP */
+    fo_pg_wide whole; /* BOOL, INT, DATE, TIMESTAMP, TIME */
     double real;
     const char *text; /* NUMBER, TEXT, BYTES; in buf or in the batch, without NUL */
     size_t n;
     char buf[PG_VALUE_TEXT];
-} pg_value;
+} fo_pg_value;
 
 /* Row i of a view, not nested. *err is FINOPS_E_DATA for a time that microseconds cannot tell. */
-finops_code pg_value_get(const pg_source *source, const struct ArrowArrayView *view, int64_t i, pg_value *ret,
-                         finops_error **err);
+finops_code fo_pg_value_get(const fo_pg_source *source, const struct ArrowArrayView *view, int64_t i,
+                            fo_pg_value *ret, finops_error **err);
 /* A value as text: BOOL, INT, DOUBLE, DATE, TIMESTAMP, TIME are written into buf, the others borrowed. */
-void pg_value_text(pg_value *v, const char **ret, size_t *ret_n);
+void fo_pg_value_text(fo_pg_value *v, const char **ret, size_t *ret_n);
 
 /* json.c: appends the JSON text of a row; NULL is null. */
-finops_code pg_json_add(pg_buffer *out, const pg_source *source, const struct ArrowArrayView *view, int64_t i,
-                        finops_error **err);
+finops_code fo_pg_json_add(fo_pg_buffer *out, const fo_pg_source *source, const struct ArrowArrayView *view,
+                           int64_t i, finops_error **err);
 
 /* encode.c */
 
-typedef struct pg_field pg_field;
-typedef struct pg_encoder pg_encoder;
-typedef finops_code (*pg_put)(pg_encoder *e, const pg_field *f, int64_t i, finops_error **err);
+typedef struct fo_pg_field fo_pg_field;
+typedef struct fo_pg_encoder fo_pg_encoder;
+typedef finops_code (*fo_pg_put)(fo_pg_encoder *e, const fo_pg_field *f, int64_t i, finops_error **err);
 
-struct pg_field {
-    const pg_source *source;
+struct fo_pg_field {
+    const fo_pg_source *source;
     unsigned oid;
     int precision, scale; /* of a numeric; 0, 0: any */
     int length;           /* of a varchar or char; 0: any */
     const char *native;
-    pg_put put;
+    fo_pg_put put;
     /* Of the batch. */
     const struct ArrowArrayView *view;
     const uint8_t *validity; /* NULL: no NULLs */
@@ -165,10 +165,10 @@ struct pg_field {
     bool has_nul; /* somewhere in its texts */
 };
 
-struct pg_encoder {
-    pg_buffer out;
-    pg_source source; /* the struct of all columns */
-    pg_field *fields;
+struct fo_pg_encoder {
+    fo_pg_buffer out;
+    fo_pg_source source; /* the struct of all columns */
+    fo_pg_field *fields;
     size_t n;
     size_t fixed; /* room that any row takes beside its texts */
     struct ArrowArrayView view;
@@ -177,19 +177,34 @@ struct pg_encoder {
     int64_t before; /* rows of the batches before it */
 };
 
-finops_code pg_encoder_init(pg_encoder *e, const struct ArrowSchema *schema, finops_error **err);
+finops_code fo_pg_encoder_init(fo_pg_encoder *e, const struct ArrowSchema *schema, finops_error **err);
 /* Says where the columns go, by name; FINOPS_E_DATA names one that the table has not, or cannot take. */
-finops_code pg_encoder_map(pg_encoder *e, const pg_columns_list *columns, finops_error **err);
-void pg_encoder_done(pg_encoder *e);
+finops_code fo_pg_encoder_map(fo_pg_encoder *e, const fo_pg_columns_list *columns, finops_error **err);
+void fo_pg_encoder_done(fo_pg_encoder *e);
 /* The header and the trailer of the format. */
-finops_code pg_encoder_header(pg_encoder *e, finops_error **err);
-finops_code pg_encoder_trailer(pg_encoder *e, finops_error **err);
+finops_code fo_pg_encoder_header(fo_pg_encoder *e, finops_error **err);
+finops_code fo_pg_encoder_trailer(fo_pg_encoder *e, finops_error **err);
 /* Takes the batch. */
-finops_code pg_encoder_batch(pg_encoder *e, struct ArrowArray *batch, finops_error **err);
+finops_code fo_pg_encoder_batch(fo_pg_encoder *e, struct ArrowArray *batch, finops_error **err);
 /* Encodes rows of the batch until `limit` bytes are in `out` or the batch is at its end (*ret_more false). */
-finops_code pg_encoder_rows(pg_encoder *e, size_t limit, bool *ret_more, finops_error **err);
+finops_code fo_pg_encoder_rows(fo_pg_encoder *e, size_t limit, bool *ret_more, finops_error **err);
+
+/* Room for n bytes here and for all of the row that is not text. */
+bool fo_pg_encoder_room(fo_pg_encoder *e, size_t n);
+/* Each puts length and value. Texts are checked for NUL, times for their range. */
+finops_code fo_pg_put_bytes(fo_pg_encoder *e, const char *p, size_t n, finops_error **err);
+finops_code fo_pg_put_characters(fo_pg_encoder *e, const char *p, size_t n, finops_error **err);
+finops_code fo_pg_put_jsonb(fo_pg_encoder *e, const char *p, size_t n, finops_error **err);
+finops_code fo_pg_put_micros(fo_pg_encoder *e, const fo_pg_field *f, int64_t v, finops_error **err);
+finops_code fo_pg_put_days(fo_pg_encoder *e, const fo_pg_field *f, int64_t v, finops_error **err);
+
+/* convert.c: which kinds of values a type takes (bits), and a value into a column. */
+#define PG_KIND_BIT(kind) (1u << (kind))
+unsigned fo_pg_value_takes(unsigned oid);
+finops_code fo_pg_value_put(fo_pg_encoder *e, const fo_pg_field *f, fo_pg_value *v, finops_error **err);
 
 /* field.c: chooses `put`; FINOPS_E_DATA when the column cannot take such values. */
-finops_code pg_field_init(pg_field *f, const pg_source *source, const pg_column *column, finops_error **err);
+finops_code fo_pg_field_init(fo_pg_field *f, const fo_pg_source *source, const fo_pg_column *column,
+                             finops_error **err);
 
 #endif

@@ -7,7 +7,8 @@
 #define MESSAGE_MAX 1000 /* bytes of a server's text in ours */
 
 #define HINT_AUTH                                                                                            \
-    "check user under [database.postgresql] and the password: POSTGRESQL_PASSWORD, .pgpass or a service file"
+    "check user under [database.postgresql] and the password: POSTGRESQL_PASSWORD, .pgpass or a service "    \
+    "file"
 #define HINT_TLS                                                                                             \
     "set sslrootcert to the authority of the server's certificate, or sslmode to require to trust any"
 
@@ -41,7 +42,8 @@ static const state_row states[] = {
     { "42622", FINOPS_E_DATA, NULL },
     { "53100", FINOPS_E_IO, "make room on the disk of the database server" },
     { "53200", FINOPS_E_DATABASE, "the database server is out of memory" },
-    { "53300", FINOPS_E_TRANSIENT, "the server has no connection left; lower the pool or raise max_connections" },
+    { "53300", FINOPS_E_TRANSIENT,
+      "the server has no connection left; lower the pool or raise max_connections" },
     { "53", FINOPS_E_DATABASE, NULL },
     { "55006", FINOPS_E_BUSY, NULL },
     { "55P03", FINOPS_E_BUSY, NULL },
@@ -62,7 +64,7 @@ state_find(const char *state)
 }
 
 finops_code
-pg_sqlstate_code(const char *sqlstate)
+fo_pg_sqlstate_code(const char *sqlstate)
 {
     const state_row *row = state_find(sqlstate);
 
@@ -86,7 +88,7 @@ add_text(fo_str *say, const char *text)
 
 /* The server stopped at our word, at an administrator's, or at statement_timeout: one SQLSTATE for all. */
 static finops_code
-code_of_cancel(const pg_conn *c, const char *message)
+code_of_cancel(const fo_pg_conn *c, const char *message)
 {
     if (c->stop != FINOPS_OK)
         return c->stop;
@@ -95,7 +97,7 @@ code_of_cancel(const pg_conn *c, const char *message)
 }
 
 static finops_code
-connection_error(const pg_conn *c, finops_error **err)
+connection_error(const fo_pg_conn *c, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str say = FO_STR_INIT;
     finops_code code = c->stop != FINOPS_OK ? c->stop : FINOPS_E_TRANSIENT;
@@ -124,7 +126,7 @@ add_place(fo_str *say, const PGresult *result)
 }
 
 finops_code
-pg_error(pg_conn *c, const PGresult *result, finops_error **err)
+fo_pg_error(fo_pg_conn *c, const PGresult *result, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str say = FO_STR_INIT;
     const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
@@ -156,11 +158,11 @@ pg_error(pg_conn *c, const PGresult *result, finops_error **err)
 }
 
 /*
- * libpq has no SQLSTATE for a connection that did not come about, only the text, with "FATAL:" in front of what
- * the server said.
+ * libpq has no SQLSTATE for a connection that did not come about, only the text, with "FATAL:" in front of
+ * what the server said.
  */
 finops_code
-pg_connect_error(const pg_conn *c, finops_error **err)
+fo_pg_connect_error(const fo_pg_conn *c, finops_error **err)
 {
     static const state_row known[] = {
         { "password authentication failed", FINOPS_E_AUTH, HINT_AUTH },
@@ -179,7 +181,8 @@ pg_connect_error(const pg_conn *c, finops_error **err)
         { "could not translate host name", FINOPS_E_TRANSIENT, "check host under [database.postgresql]" },
         { "Connection refused", FINOPS_E_TRANSIENT, "check host and port; is the server running?" },
         { "No such file or directory", FINOPS_E_TRANSIENT, "check host and port; is the server running?" },
-        { "database \"", FINOPS_E_NOT_FOUND, "create the database, or set another under [database.postgresql]" },
+        { "database \"", FINOPS_E_NOT_FOUND,
+          "create the database, or set another under [database.postgresql]" },
     };
     FO_AUTO(fo_str_done) fo_str say = FO_STR_INIT;
     const char *text = PQerrorMessage(c->pg);

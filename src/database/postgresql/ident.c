@@ -17,7 +17,7 @@ quoted(fo_str *sql, const char *text, char quote)
 }
 
 finops_code
-pg_ident(fo_str *sql, const char *name, finops_error **err)
+fo_pg_ident(fo_str *sql, const char *name, finops_error **err)
 {
     size_t n = strlen(name);
 
@@ -34,20 +34,20 @@ pg_ident(fo_str *sql, const char *name, finops_error **err)
 }
 
 finops_code
-pg_table(fo_str *sql, const char *schema, const char *table, finops_error **err)
+fo_pg_table(fo_str *sql, const char *schema, const char *table, finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
     if (schema) {
-        rc = pg_ident(sql, schema, err);
+        rc = fo_pg_ident(sql, schema, err);
         fo_str_addc(sql, '.');
     }
-    return rc == FINOPS_OK ? pg_ident(sql, table, err) : rc;
+    return rc == FINOPS_OK ? fo_pg_ident(sql, table, err) : rc;
 }
 
 /* Backslashes mean themselves: standard_conforming_strings is on in every session of ours. */
 void
-pg_literal(fo_str *sql, const char *text)
+fo_pg_literal(fo_str *sql, const char *text)
 {
     assert(sql && text);
     quoted(sql, text, '\'');

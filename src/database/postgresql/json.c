@@ -1,4 +1,5 @@
-/* Nested values as JSON text. Decimals are numbers with all their digits; what JSON has no word for is text. */
+/* Nested values as JSON text. Decimals are numbers with all their digits; what JSON has no word for is text.
+ */
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -6,9 +7,9 @@
 #include "database/postgresql/encode.h"
 
 static finops_code
-add(pg_buffer *out, const char *p, size_t n, finops_error **err)
+add(fo_pg_buffer *out, const char *p, size_t n, finops_error **err)
 {
-    if (!pg_buffer_room(out, n))
+    if (!fo_pg_buffer_room(out, n))
         return fo_error_oom(err);
     if (n > 0)
         memcpy(out->data + out->len, p, n);
@@ -33,7 +34,7 @@ escaped(unsigned char c, char buf[8])
 }
 
 static finops_code
-add_string(pg_buffer *out, const char *p, size_t n, finops_error **err)
+add_string(fo_pg_buffer *out, const char *p, size_t n, finops_error **err)
 {
     char buf[8];
     size_t done = 0;
@@ -45,7 +46,8 @@ add_string(pg_buffer *out, const char *p, size_t n, finops_error **err)
         if (c >= 0x20 && c != '"' && c != '\\')
             continue;
         if (c == 0)
-            return fo_error_set(err, FINOPS_E_DATA, "a text holds a NUL character, which PostgreSQL does not keep");
+            return fo_error_set(err, FINOPS_E_DATA,
+                                "a text holds a NUL character, which PostgreSQL does not keep");
         rc = add(out, p + done, i - done, err);
         if (rc == FINOPS_OK)
             rc = add(out, buf, escaped(c, buf), err);
@@ -57,11 +59,11 @@ add_string(pg_buffer *out, const char *p, size_t n, finops_error **err)
 }
 
 static finops_code
-add_hex(pg_buffer *out, const char *p, size_t n, finops_error **err)
+add_hex(fo_pg_buffer *out, const char *p, size_t n, finops_error **err)
 {
     static const char hex[] = "0123456789abcdef";
 
-    if (!pg_buffer_room(out, 2 * n + 2))
+    if (!fo_pg_buffer_room(out, 2 * n + 2))
         return fo_error_oom(err);
     out->data[out->len++] = '"';
     for (size_t i = 0; i < n; i++) {
@@ -73,13 +75,13 @@ add_hex(pg_buffer *out, const char *p, size_t n, finops_error **err)
 }
 
 static finops_code
-add_leaf(pg_buffer *out, const pg_source *source, const struct ArrowArrayView *view, int64_t i, bool key,
-         finops_error **err)
+add_leaf(fo_pg_buffer *out, const fo_pg_source *source, const struct ArrowArrayView *view, int64_t i,
+         bool key, finops_error **err)
 {
     const char *text;
-    pg_value v;
+    fo_pg_value v;
     size_t n;
-    finops_code rc = pg_value_get(source, view, i, &v, err);
+    finops_code rc = fo_pg_value_get(source, view, i, &v, err);
 
     if (rc != FINOPS_OK)
         return rc;
@@ -87,18 +89,19 @@ add_leaf(pg_buffer *out, const pg_source *source, const struct ArrowArrayView *v
         return key ? add(out, "\"\"", 2, err) : add(out, "null", 4, err);
     if (v.kind == PG_V_BYTES)
         return add_hex(out, v.text, v.n, err);
-    pg_value_text(&v, &text, &n);
+    fo_pg_value_text(&v, &text, &n);
     if (!key && (v.kind == PG_V_BOOL || v.kind == PG_V_INT || v.kind == PG_V_NUMBER ||
                  (v.kind == PG_V_DOUBLE && isfinite(v.real))))
         return add(out, text, n, err);
     return add_string(out, text, n, err);
 }
 
-static finops_code add_value(pg_buffer *out, const pg_source *source, const struct ArrowArrayView *view,
+static finops_code add_value(fo_pg_buffer *out, const fo_pg_source *source, const struct ArrowArrayView *view,
                              int64_t i, finops_error **err);
 
 static void
-list_range(const pg_source *source, const struct ArrowArrayView *view, int64_t i, int64_t *begin, int64_t *end)
+list_range(const fo_pg_source *source, const struct ArrowArrayView *view, int64_t i, int64_t *begin,
+           int64_t *end)
 {
     i += view->offset;
     if (source->type == NANOARROW_TYPE_FIXED_SIZE_LIST) {
@@ -111,7 +114,7 @@ list_range(const pg_source *source, const struct ArrowArrayView *view, int64_t i
 }
 
 static finops_code
-add_list(pg_buffer *out, const pg_source *source, const struct ArrowArrayView *view, int64_t i,
+add_list(fo_pg_buffer *out, const fo_pg_source *source, const struct ArrowArrayView *view, int64_t i,
          finops_error **err)
 {
     int64_t begin, end;
@@ -128,16 +131,17 @@ add_list(pg_buffer *out, const pg_source *source, const struct ArrowArrayView *v
 }
 
 static finops_code
-add_map(pg_buffer *out, const pg_source *source, const struct ArrowArrayView *view, int64_t i,
+add_map(fo_pg_buffer *out, const fo_pg_source *source, const struct ArrowArrayView *view, int64_t i,
         finops_error **err)
 {
-    const pg_source *entry = &source->children[0];
+    const fo_pg_source *entry = &source->children[0];
     const struct ArrowArrayView *entries = view->children[0];
     int64_t begin, end;
     finops_code rc;
 
-    if (pg_source_nested(&entry->children[0]))
-        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "a map whose keys are not plain values has no JSON form");
+    if (fo_pg_source_nested(&entry->children[0]))
+        return fo_error_set(err, FINOPS_E_UNSUPPORTED,
+                            "a map whose keys are not plain values has no JSON form");
     rc = add(out, "{", 1, err);
     list_range(source, view, i, &begin, &end);
     for (int64_t at = begin; at < end && rc == FINOPS_OK; at++) {
@@ -154,7 +158,7 @@ add_map(pg_buffer *out, const pg_source *source, const struct ArrowArrayView *vi
 }
 
 static finops_code
-add_struct(pg_buffer *out, const pg_source *source, const struct ArrowArrayView *view, int64_t i,
+add_struct(fo_pg_buffer *out, const fo_pg_source *source, const struct ArrowArrayView *view, int64_t i,
            finops_error **err)
 {
     finops_code rc = add(out, "{", 1, err);
@@ -175,10 +179,10 @@ add_struct(pg_buffer *out, const pg_source *source, const struct ArrowArrayView 
 }
 
 static finops_code
-add_value(pg_buffer *out, const pg_source *source, const struct ArrowArrayView *view, int64_t i,
+add_value(fo_pg_buffer *out, const fo_pg_source *source, const struct ArrowArrayView *view, int64_t i,
           finops_error **err)
 {
-    if (!pg_source_nested(source))
+    if (!fo_pg_source_nested(source))
         return add_leaf(out, source, view, i, false, err);
     if (ArrowArrayViewIsNull(view, i))
         return add(out, "null", 4, err);
@@ -192,8 +196,8 @@ add_value(pg_buffer *out, const pg_source *source, const struct ArrowArrayView *
 }
 
 finops_code
-pg_json_add(pg_buffer *out, const pg_source *source, const struct ArrowArrayView *view, int64_t i,
-            finops_error **err)
+fo_pg_json_add(fo_pg_buffer *out, const fo_pg_source *source, const struct ArrowArrayView *view, int64_t i,
+               finops_error **err)
 {
     assert(out && source && view);
     return add_value(out, source, view, i, err);

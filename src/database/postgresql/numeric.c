@@ -1,8 +1,8 @@
 /*
  * PostgreSQL's numeric: digits in base 10000, aligned to the decimal point.
  *
- * A decimal(38,18) of a bill becomes at most eleven groups. The usual ones fit 64 bits, and all that are below
- * 10^36 need two divisions of 128 bits; the rest goes through text.
+ * A decimal(38,18) of a bill becomes at most eleven groups. The usual ones fit 64 bits, and all that are
+ * below 10^36 need two divisions of 128 bits; the rest goes through text.
  */
 #include <assert.h>
 #include <float.h>
@@ -22,7 +22,7 @@ static const unsigned pad_factor[] = { 1, 1000, 100, 10 }; /* by scale % 4: fill
 
 /* Cuts zero groups at both ends. `first` is the weight of groups[0]. */
 static void
-trim(pg_numeric *v, int first)
+trim(fo_pg_numeric *v, int first)
 {
     int leading = 0;
 
@@ -51,19 +51,19 @@ limb_groups(uint64_t limb, uint16_t groups[4])
 }
 
 void
-pg_numeric_from_decimal(pg_wide v, int scale, pg_numeric *ret)
+fo_pg_numeric_from_decimal(fo_pg_wide v, int scale, fo_pg_numeric *ret)
 {
-    const pg_uwide magnitude = v < 0 ? -(pg_uwide)v : (pg_uwide)v;
+    const fo_pg_uwide magnitude = v < 0 ? -(fo_pg_uwide)v : (fo_pg_uwide)v;
     const unsigned factor = pad_factor[scale % 4];
     const int behind = (scale + 3) / 4; /* groups behind the point */
     char text[PG_VALUE_TEXT];
     uint64_t limbs[3];
-    pg_uwide aligned;
+    fo_pg_uwide aligned;
     int n = 1;
 
     assert(scale >= 0 && scale <= 38 && ret);
-    if (magnitude > (~(pg_uwide)0) / 1000) {
-        bool fits = pg_numeric_parse(text, pg_decimal_text(v, scale, text), ret);
+    if (magnitude > (~(fo_pg_uwide)0) / 1000) {
+        bool fits = fo_pg_numeric_parse(text, fo_pg_decimal_text(v, scale, text), ret);
 
         assert(fits);
         (void)fits;
@@ -73,7 +73,7 @@ pg_numeric_from_decimal(pg_wide v, int scale, pg_numeric *ret)
     if (aligned < LIMB) {
         limbs[0] = (uint64_t)aligned;
     } else {
-        const pg_uwide rest = aligned / LIMB;
+        const fo_pg_uwide rest = aligned / LIMB;
 
         limbs[n] = (uint64_t)(aligned - rest * LIMB);
         limbs[0] = (uint64_t)rest;
@@ -100,9 +100,9 @@ is_word(const char *p, size_t n, const char *word)
 }
 
 static bool
-parse_special(const char *p, size_t n, bool negative, pg_numeric *ret)
+parse_special(const char *p, size_t n, bool negative, fo_pg_numeric *ret)
 {
-    *ret = (pg_numeric){ .sign = PG_NAN };
+    *ret = (fo_pg_numeric){ .sign = PG_NAN };
     if (is_word(p, n, "nan"))
         return true;
     ret->sign = negative ? PG_NEGATIVE_INFINITY : PG_INFINITY;
@@ -162,7 +162,7 @@ scan_number(const char *p, size_t n, scan *ret)
 }
 
 bool
-pg_numeric_parse(const char *p, size_t n, pg_numeric *ret)
+fo_pg_numeric_parse(const char *p, size_t n, fo_pg_numeric *ret)
 {
     const bool negative = n > 0 && p[0] == '-';
     int place, first, last; /* powers of ten of the first and last digit */
@@ -200,7 +200,7 @@ pg_numeric_parse(const char *p, size_t n, pg_numeric *ret)
 }
 
 bool
-pg_numeric_fits(const pg_numeric *v, int precision, int scale, bool rounded)
+fo_pg_numeric_fits(const fo_pg_numeric *v, int precision, int scale, bool rounded)
 {
     int digits = 0, places = 0;
 
@@ -220,21 +220,21 @@ pg_numeric_fits(const pg_numeric *v, int precision, int scale, bool rounded)
 }
 
 void
-pg_numeric_put(pg_buffer *b, const pg_numeric *v)
+fo_pg_numeric_put(fo_pg_buffer *b, const fo_pg_numeric *v)
 {
-    pg_put32(b, 8 + 2 * (uint32_t)v->n);
-    pg_put16(b, (uint16_t)v->n);
-    pg_put16(b, (uint16_t)v->weight);
-    pg_put16(b, (uint16_t)v->sign);
-    pg_put16(b, (uint16_t)v->dscale);
+    fo_pg_put32(b, 8 + 2 * (uint32_t)v->n);
+    fo_pg_put16(b, (uint16_t)v->n);
+    fo_pg_put16(b, (uint16_t)v->weight);
+    fo_pg_put16(b, (uint16_t)v->sign);
+    fo_pg_put16(b, (uint16_t)v->dscale);
     for (int i = 0; i < v->n; i++)
-        pg_put16(b, v->groups[i]);
+        fo_pg_put16(b, v->groups[i]);
 }
 
 size_t
-pg_decimal_text(pg_wide v, int scale, char buf[PG_VALUE_TEXT])
+fo_pg_decimal_text(fo_pg_wide v, int scale, char buf[PG_VALUE_TEXT])
 {
-    pg_uwide rest = v < 0 ? -(pg_uwide)v : (pg_uwide)v;
+    fo_pg_uwide rest = v < 0 ? -(fo_pg_uwide)v : (fo_pg_uwide)v;
     char digits[PG_VALUE_TEXT];
     size_t n = 0, len = 0;
 
@@ -255,7 +255,7 @@ pg_decimal_text(pg_wide v, int scale, char buf[PG_VALUE_TEXT])
 }
 
 size_t
-pg_double_text(double v, bool single, char buf[PG_VALUE_TEXT])
+fo_pg_double_text(double v, bool single, char buf[PG_VALUE_TEXT])
 {
     const bool tiny = fabs(v) < (single ? (double)FLT_MIN : DBL_MIN); /* has fewer digits than others */
     int n = 0;

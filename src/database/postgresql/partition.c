@@ -41,7 +41,7 @@ name_for(const char *prefix, const char *what, const char *more, char ret[PG_IDE
 }
 
 static finops_code
-temporary_name(const pg_conn *c, const finops_partition *p, char ret[PG_IDENT_MAX + 1], finops_error **err)
+temporary_name(const fo_pg_conn *c, const finops_partition *p, char ret[PG_IDENT_MAX + 1], finops_error **err)
 {
     char more[64];
 
@@ -74,7 +74,7 @@ typedef struct part {
 } part;
 
 static finops_code
-statement(pg_conn *c, const part *parts, size_t n, finops_error **err)
+statement(fo_pg_conn *c, const part *parts, size_t n, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     finops_code rc = FINOPS_OK;
@@ -83,21 +83,21 @@ statement(pg_conn *c, const part *parts, size_t n, finops_error **err)
         if (parts[i].kind == TEXT)
             fo_str_add(&sql, parts[i].a);
         else if (parts[i].kind == LITERAL)
-            pg_literal(&sql, parts[i].a);
+            fo_pg_literal(&sql, parts[i].a);
         else
-            rc = parts[i].kind == TABLE ? pg_table(&sql, parts[i].a, parts[i].b, err)
-                                        : pg_ident(&sql, parts[i].a, err);
+            rc = parts[i].kind == TABLE ? fo_pg_table(&sql, parts[i].a, parts[i].b, err)
+                                        : fo_pg_ident(&sql, parts[i].a, err);
     }
     if (rc == FINOPS_OK)
         rc = fo_str_check(&sql, err);
-    return rc == FINOPS_OK ? pg_run(c, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
+    return rc == FINOPS_OK ? fo_pg_run(c, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
 }
 #define RUN(c, err, ...)                                                                                     \
     statement(c, (const part[]){ __VA_ARGS__ }, FO_COUNT(((const part[]){ __VA_ARGS__ })), err)
 
 /* Who may read the old table may read the new one. */
 static finops_code
-copy_rights(pg_conn *c, const finops_partition *p, const char *to, finops_error **err)
+copy_rights(fo_pg_conn *c, const finops_partition *p, const char *to, finops_error **err)
 {
     static const char sql[] =
         "SELECT format('GRANT %s ON %s TO %s%s', a.privilege_type, "
@@ -109,17 +109,17 @@ copy_rights(pg_conn *c, const finops_partition *p, const char *to, finops_error 
         "END "
         "AND a.grantee <> c.relowner";
     const char *const params[] = { p->schema, p->table, to };
-    FO_AUTO(pg_clearp) PGresult *result = NULL;
-    finops_code rc = pg_run(c, sql, params, FO_COUNT(params), &result, err);
+    FO_AUTO(fo_pg_clearp) PGresult *result = NULL;
+    finops_code rc = fo_pg_run(c, sql, params, FO_COUNT(params), &result, err);
 
     for (int i = 0; rc == FINOPS_OK && i < PQntuples(result); i++)
-        rc = pg_run(c, PQgetvalue(result, i, 0), NULL, 0, NULL, err);
+        rc = fo_pg_run(c, PQgetvalue(result, i, 0), NULL, 0, NULL, err);
     return rc;
 }
 
 /* The column that tells when a line was used, else the first time there is. */
 static const char *
-time_column(const pg_encoder *e)
+time_column(const fo_pg_encoder *e)
 {
     static const char *const known[] = { "line_item_usage_start_date", "charge_period_start",
                                          "ChargePeriodStart" };
@@ -136,7 +136,7 @@ time_column(const pg_encoder *e)
 }
 
 static finops_code
-add_index(const pg_copy *copy, const char *schema, const char *table, finops_error **err)
+add_index(const fo_pg_copy *copy, const char *schema, const char *table, finops_error **err)
 {
     const char *column = time_column(&copy->encoder);
     char pages[64];
@@ -150,7 +150,7 @@ add_index(const pg_copy *copy, const char *schema, const char *table, finops_err
 
 /* It may run statements on this very connection, with calls of their own. */
 static finops_code
-before_swap(pg_conn *c, const finops_partition *p, finops_error **err)
+before_swap(fo_pg_conn *c, const finops_partition *p, finops_error **err)
 {
     const finops_call call = c->call;
     finops_code rc;
@@ -167,29 +167,29 @@ before_swap(pg_conn *c, const finops_partition *p, finops_error **err)
  * wait, too, and behind a report of an hour that would be everybody.
  */
 static finops_code
-lock_patiently(pg_conn *c, const char *sql, finops_error **err)
+lock_patiently(fo_pg_conn *c, const char *sql, finops_error **err)
 {
     static const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
 
     for (unsigned attempt = 1;; attempt++) {
         FO_AUTO(finops_error_freep) finops_error *why = NULL;
-        finops_code rc = pg_run(c, "SAVEPOINT finops_lock", NULL, 0, NULL, err);
+        finops_code rc = fo_pg_run(c, "SAVEPOINT finops_lock", NULL, 0, NULL, err);
 
         if (rc == FINOPS_OK)
-            rc = pg_run(c, "SET LOCAL lock_timeout = " LOCK_WAIT_MS, NULL, 0, NULL, err);
+            rc = fo_pg_run(c, "SET LOCAL lock_timeout = " LOCK_WAIT_MS, NULL, 0, NULL, err);
         if (rc != FINOPS_OK)
             return rc;
-        rc = pg_run(c, sql, NULL, 0, NULL, &why);
+        rc = fo_pg_run(c, sql, NULL, 0, NULL, &why);
         if (rc == FINOPS_OK)
-            rc = pg_run(c, "SET LOCAL lock_timeout = 0", NULL, 0, NULL, &why);
+            rc = fo_pg_run(c, "SET LOCAL lock_timeout = 0", NULL, 0, NULL, &why);
         if (rc == FINOPS_OK)
-            return pg_run(c, "RELEASE SAVEPOINT finops_lock", NULL, 0, NULL, err);
+            return fo_pg_run(c, "RELEASE SAVEPOINT finops_lock", NULL, 0, NULL, err);
         if (rc != FINOPS_E_BUSY || attempt == LOCK_ATTEMPTS) {
             if (err)
                 *err = FO_TAKE(why);
             return rc;
         }
-        rc = pg_run(c, "ROLLBACK TO SAVEPOINT finops_lock", NULL, 0, NULL, err);
+        rc = fo_pg_run(c, "ROLLBACK TO SAVEPOINT finops_lock", NULL, 0, NULL, err);
         if (rc != FINOPS_OK)
             return rc;
         nanosleep(&pause, NULL);
@@ -201,7 +201,7 @@ lock_patiently(pg_conn *c, const char *sql, finops_error **err)
  * view first. Taken the other way round, a reader between the two and this swap would wait for one another.
  */
 static finops_code
-lock_for_swap(pg_conn *c, const finops_partition *p, finops_error **err)
+lock_for_swap(fo_pg_conn *c, const finops_partition *p, finops_error **err)
 {
     static const char sql[] =
         "WITH t AS (SELECT c.oid, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = "
@@ -215,8 +215,8 @@ lock_for_swap(pg_conn *c, const finops_partition *p, finops_error **err)
         "SELECT format('LOCK TABLE %I.%I IN ACCESS EXCLUSIVE MODE', nspname, relname) FROM locked "
         "ORDER BY place, nspname, relname";
     const char *const params[] = { p->schema, p->table };
-    FO_AUTO(pg_clearp) PGresult *result = NULL;
-    finops_code rc = pg_run(c, sql, params, FO_COUNT(params), &result, err);
+    FO_AUTO(fo_pg_clearp) PGresult *result = NULL;
+    finops_code rc = fo_pg_run(c, sql, params, FO_COUNT(params), &result, err);
 
     for (int i = 0; rc == FINOPS_OK && i < PQntuples(result); i++)
         rc = lock_patiently(c, PQgetvalue(result, i, 0), err);
@@ -225,7 +225,7 @@ lock_for_swap(pg_conn *c, const finops_partition *p, finops_error **err)
 
 /* The new table takes the name of the old one, which goes when nothing hangs on it any more. */
 static finops_code
-swap_all(pg_conn *c, const finops_partition *p, const char *name, finops_error **err)
+swap_all(fo_pg_conn *c, const finops_partition *p, const char *name, finops_error **err)
 {
     char old[PG_IDENT_MAX + 1];
     finops_code rc = name_for("finops_old", p->table, name, old, err);
@@ -246,17 +246,17 @@ swap_all(pg_conn *c, const finops_partition *p, const char *name, finops_error *
 
 /* The table anew, under a name of its own until it is complete. */
 static finops_code
-replace_all(pg_copy *copy, const finops_partition *p, finops_error **err)
+replace_all(fo_pg_copy *copy, const finops_partition *p, finops_error **err)
 {
-    pg_conn *c = copy->conn;
+    fo_pg_conn *c = copy->conn;
     char name[PG_IDENT_MAX + 1];
-    const pg_new_table table = { .schema = p->schema, .table = name };
+    const fo_pg_new_table table = { .schema = p->schema, .table = name };
     finops_code rc = temporary_name(c, p, name, err);
 
     if (rc == FINOPS_OK)
-        rc = pg_table_create(c, &copy->encoder, &table, err);
+        rc = fo_pg_table_create(c, &copy->encoder, &table, err);
     if (rc == FINOPS_OK)
-        rc = pg_copy_run(copy, p->schema, name, err);
+        rc = fo_pg_copy_run(copy, p->schema, name, err);
     if (rc == FINOPS_OK)
         rc = add_index(copy, p->schema, name, err);
     if (rc == FINOPS_OK)
@@ -265,7 +265,7 @@ replace_all(pg_copy *copy, const finops_partition *p, finops_error **err)
 }
 
 static finops_code
-parent_read(pg_conn *c, const finops_partition *p, parent *ret, finops_error **err)
+parent_read(fo_pg_conn *c, const finops_partition *p, parent *ret, finops_error **err)
 {
     static const char sql[] =
         "SELECT format_type(a.atttypid, NULL), coalesce(t.partstrat = 'l' AND t.partnatts = 1 "
@@ -277,8 +277,8 @@ parent_read(pg_conn *c, const finops_partition *p, parent *ret, finops_error **e
         "END "
         "AND c.relkind IN ('r', 'p')";
     const char *const params[] = { p->schema, p->table, p->column };
-    FO_AUTO(pg_clearp) PGresult *result = NULL;
-    finops_code rc = pg_run(c, sql, params, FO_COUNT(params), &result, err);
+    FO_AUTO(fo_pg_clearp) PGresult *result = NULL;
+    finops_code rc = fo_pg_run(c, sql, params, FO_COUNT(params), &result, err);
 
     if (rc != FINOPS_OK)
         return rc;
@@ -291,7 +291,7 @@ parent_read(pg_conn *c, const finops_partition *p, parent *ret, finops_error **e
 
 /* WHERE column = value, as the column's type reads it. */
 static finops_code
-delete_rows(pg_conn *c, const finops_partition *p, const parent *table, finops_error **err)
+delete_rows(fo_pg_conn *c, const finops_partition *p, const parent *table, finops_error **err)
 {
     return RUN(c, err, { TEXT, "DELETE FROM ", NULL }, { TABLE, p->schema, p->table },
                { TEXT, " WHERE ", NULL }, { NAME, p->column, NULL }, { TEXT, " = ", NULL },
@@ -300,18 +300,19 @@ delete_rows(pg_conn *c, const finops_partition *p, const parent *table, finops_e
 
 /* Any table: the rows go and the new ones come, seen by others at once. */
 static finops_code
-replace_rows(pg_copy *copy, const finops_partition *p, const parent *table, finops_error **err)
+replace_rows(fo_pg_copy *copy, const finops_partition *p, const parent *table, finops_error **err)
 {
     finops_code rc = delete_rows(copy->conn, p, table, err);
 
     if (rc == FINOPS_OK)
-        rc = pg_copy_run(copy, p->schema, p->table, err);
+        rc = fo_pg_copy_run(copy, p->schema, p->table, err);
     return rc == FINOPS_OK ? before_swap(copy->conn, p, err) : rc;
 }
 
 /* The partition that has the value; `ret` is left empty when there is none. */
 static finops_code
-old_partition(pg_conn *c, const finops_partition *p, const parent *table, PGresult **ret, finops_error **err)
+old_partition(fo_pg_conn *c, const finops_partition *p, const parent *table, PGresult **ret,
+              finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     const char *const params[] = { p->schema, p->table, p->value };
@@ -325,11 +326,11 @@ old_partition(pg_conn *c, const finops_partition *p, const parent *table, PGresu
     fo_str_addf(&sql, "%s::text), format('FOR VALUES IN (%%s)', $3::%s::text))", table->type, table->type);
     if (!fo_str_ok(&sql))
         return fo_error_oom(err);
-    return pg_run(c, fo_str_z(&sql), params, FO_COUNT(params), ret, err);
+    return fo_pg_run(c, fo_str_z(&sql), params, FO_COUNT(params), ret, err);
 }
 
 static finops_code
-drop_old(pg_conn *c, const finops_partition *p, const PGresult *old, finops_error **err)
+drop_old(fo_pg_conn *c, const finops_partition *p, const PGresult *old, finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
@@ -346,7 +347,8 @@ drop_old(pg_conn *c, const finops_partition *p, const PGresult *old, finops_erro
 
 /* The check makes ATTACH trust the rows without reading them again. */
 static finops_code
-attach(pg_conn *c, const finops_partition *p, const parent *table, const char *temporary, finops_error **err)
+attach(fo_pg_conn *c, const finops_partition *p, const parent *table, const char *temporary,
+       finops_error **err)
 {
     char name[PG_IDENT_MAX + 1];
     finops_code rc = partition_name(p, name, err);
@@ -370,7 +372,7 @@ attach(pg_conn *c, const finops_partition *p, const parent *table, const char *t
  * transaction ends, and two importers would then wait for one another.
  */
 static finops_code
-definition(pg_conn *c, const finops_partition *p, PGresult **ret, finops_error **err)
+definition(fo_pg_conn *c, const finops_partition *p, PGresult **ret, finops_error **err)
 {
     static const char sql[] =
         "SELECT (SELECT string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)) || "
@@ -386,7 +388,7 @@ definition(pg_conn *c, const finops_partition *p, PGresult **ret, finops_error *
         "WHERE c.relname = $2 AND CASE WHEN $1 IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $1 "
         "END";
     const char *const params[] = { p->schema, p->table };
-    finops_code rc = pg_run(c, sql, params, FO_COUNT(params), ret, err);
+    finops_code rc = fo_pg_run(c, sql, params, FO_COUNT(params), ret, err);
 
     if (rc == FINOPS_OK && PQntuples(*ret) != 1)
         rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "the table does not exist");
@@ -394,11 +396,11 @@ definition(pg_conn *c, const finops_partition *p, PGresult **ret, finops_error *
 }
 
 static finops_code
-standalone(pg_copy *copy, const finops_partition *p, const parent *table, const char *name,
+standalone(fo_pg_copy *copy, const finops_partition *p, const parent *table, const char *name,
            finops_error **err)
 {
-    FO_AUTO(pg_clearp) PGresult *like = NULL;
-    pg_conn *c = copy->conn;
+    FO_AUTO(fo_pg_clearp) PGresult *like = NULL;
+    fo_pg_conn *c = copy->conn;
     finops_code rc = definition(c, p, &like, err);
 
     if (rc == FINOPS_OK)
@@ -409,7 +411,7 @@ standalone(pg_copy *copy, const finops_partition *p, const parent *table, const 
                  { LITERAL, p->value, NULL }, { TEXT, "::", NULL }, { TEXT, table->type, NULL },
                  { TEXT, "))", NULL });
     if (rc == FINOPS_OK)
-        rc = pg_copy_run(copy, p->schema, name, err);
+        rc = fo_pg_copy_run(copy, p->schema, name, err);
     return rc == FINOPS_OK ? add_index(copy, p->schema, name, err) : rc;
 }
 
@@ -418,10 +420,10 @@ standalone(pg_copy *copy, const finops_partition *p, const parent *table, const 
  * latter. Rows of the value may also be in the default partition.
  */
 static finops_code
-replace_native(pg_copy *copy, const finops_partition *p, const parent *table, finops_error **err)
+replace_native(fo_pg_copy *copy, const finops_partition *p, const parent *table, finops_error **err)
 {
-    FO_AUTO(pg_clearp) PGresult *old = NULL;
-    pg_conn *c = copy->conn;
+    FO_AUTO(fo_pg_clearp) PGresult *old = NULL;
+    fo_pg_conn *c = copy->conn;
     char name[PG_IDENT_MAX + 1];
     finops_code rc = temporary_name(c, p, name, err);
 
@@ -442,14 +444,14 @@ replace_native(pg_copy *copy, const finops_partition *p, const parent *table, fi
 
 /* With a partition for all values that have none of their own, so that rows can also be appended. */
 static finops_code
-create_partitioned(pg_copy *copy, const finops_partition *p, finops_error **err)
+create_partitioned(fo_pg_copy *copy, const finops_partition *p, finops_error **err)
 {
-    const pg_new_table table = { .schema = p->schema, .table = p->table, .partition_column = p->column };
+    const fo_pg_new_table table = { .schema = p->schema, .table = p->table, .partition_column = p->column };
     char name[PG_IDENT_MAX + 1];
     finops_code rc = name_for("finops_rest", p->table, "", name, err);
 
     if (rc == FINOPS_OK)
-        rc = pg_table_create(copy->conn, &copy->encoder, &table, err);
+        rc = fo_pg_table_create(copy->conn, &copy->encoder, &table, err);
     if (rc == FINOPS_OK)
         rc =
             RUN(copy->conn, err, { TEXT, "CREATE TABLE ", NULL }, { TABLE, p->schema, name },
@@ -459,15 +461,16 @@ create_partitioned(pg_copy *copy, const finops_partition *p, finops_error **err)
 
 /* Columns that the table lacks come first; a table that is not there is made with native partitions. */
 static finops_code
-replace_part(pg_copy *copy, const finops_partition *p, finops_error **err)
+replace_part(fo_pg_copy *copy, const finops_partition *p, finops_error **err)
 {
-    FO_AUTO(pg_columns_done) pg_columns_list columns = { 0 };
+    FO_AUTO(fo_pg_columns_done) fo_pg_columns_list columns = { 0 };
     parent now = { 0 };
-    finops_code rc = pg_table_find(copy->conn, p->schema, p->table, &columns, err);
+    finops_code rc = fo_pg_table_find(copy->conn, p->schema, p->table, &columns, err);
 
     if (rc == FINOPS_OK)
-        rc = columns.exists ? pg_table_widen(copy->conn, &copy->encoder, &columns, p->schema, p->table, err)
-                            : create_partitioned(copy, p, err);
+        rc = columns.exists
+                 ? fo_pg_table_widen(copy->conn, &copy->encoder, &columns, p->schema, p->table, err)
+                 : create_partitioned(copy, p, err);
     if (rc == FINOPS_OK)
         rc = parent_read(copy->conn, p, &now, err);
     if (rc != FINOPS_OK)
@@ -476,27 +479,27 @@ replace_part(pg_copy *copy, const finops_partition *p, finops_error **err)
 }
 
 finops_code
-pg_replace_partition(void *conn, const finops_partition *partition, const finops_source *source,
-                     finops_write_result *ret, finops_error **err)
+fo_pg_replace_partition(void *conn, const finops_partition *partition, const finops_source *source,
+                        finops_write_result *ret, finops_error **err)
 {
     const int64_t begin = fo_clock_monotonic();
-    FO_AUTO(pg_copy_done) pg_copy copy = { .stream = source->stream };
+    FO_AUTO(fo_pg_copy_done) fo_pg_copy copy = { .stream = source->stream };
     bool own = false;
     finops_code rc;
 
     assert(conn && partition && partition->table && source);
-    rc = pg_call_begin(conn, partition->call, err);
+    rc = fo_pg_call_begin(conn, partition->call, err);
     if (rc == FINOPS_OK && partition->column && !partition->value)
         rc = fo_error_set(err, FINOPS_E_ARGUMENT, "a partition's column needs a value");
     if (rc == FINOPS_OK)
-        rc = pg_keep_read_only(conn, err);
+        rc = fo_pg_keep_read_only(conn, err);
     if (rc == FINOPS_OK)
-        rc = pg_copy_init(&copy, conn, source, err);
+        rc = fo_pg_copy_init(&copy, conn, source, err);
     if (rc == FINOPS_OK)
-        rc = pg_own_begin(conn, &own, err);
+        rc = fo_pg_own_begin(conn, &own, err);
     if (rc == FINOPS_OK) {
         rc = partition->column ? replace_part(&copy, partition, err) : replace_all(&copy, partition, err);
-        rc = pg_own_end(conn, own, rc, err);
+        rc = fo_pg_own_end(conn, own, rc, err);
     }
     if (rc != FINOPS_OK)
         return fo_error_wrap(err, rc, "postgresql replace %s", partition->table);

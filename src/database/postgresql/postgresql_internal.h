@@ -43,137 +43,144 @@ enum {
 };
 
 /* A configuration. Read only once it is open. */
-typedef struct pg_database {
+typedef struct fo_pg_database {
     const char *keywords[PG_KEYWORDS + 1]; /* of PQconnectStartParams, the last NULL */
     char *values[PG_KEYWORDS + 1];
     size_t n_keywords;
-    bool try_plain; /* nobody said how to use TLS: verified where the server has it, without where it has not */
+    bool try_plain; /* nobody said how to use TLS: verified where the server has it, without where it has not
+                     */
     int64_t connect_timeout_us;
     int64_t statement_timeout_ms; /* 0: the server's own */
     char *schema;                 /* searched first; NULL: the server's own path */
     bool brin;
-} pg_database;
+} fo_pg_database;
 
 /* A connection. `stop_asked` and `wake` are all that another thread touches. */
-typedef struct pg_conn {
+typedef struct fo_pg_conn {
     PGconn *pg;
-    const pg_database *database;
+    const fo_pg_database *database;
     bool read_only;
     bool streaming; /* a stream of rows is out */
     bool broken;    /* gave no answer: not to be used again */
     /* The call that runs. */
     finops_call call;
-    finops_code stop;    /* why the server was asked to stop; FINOPS_OK: it was not */
-    int64_t give_up_us;  /* how long its answer to that is waited for */
+    finops_code stop;   /* why the server was asked to stop; FINOPS_OK: it was not */
+    int64_t give_up_us; /* how long its answer to that is waited for */
     atomic_bool stop_asked;
     int wake; /* eventfd */
-} pg_conn;
+} fo_pg_conn;
 
 /* connect.c */
-finops_code pg_open(const void *config, void **ret_self, finops_error **err);
-void pg_close(void *self);
-finops_code pg_connect(void *self, unsigned flags, const finops_call *call, void **ret_conn,
-                       finops_error **err);
-void pg_disconnect(void *conn);
+finops_code fo_pg_open(const void *config, void **ret_self, finops_error **err);
+void fo_pg_close(void *self);
+finops_code fo_pg_connect(void *self, unsigned flags, const finops_call *call, void **ret_conn,
+                          finops_error **err);
+void fo_pg_disconnect(void *conn);
 
 /* wait.c: one call on a connection */
 
 /* Every operation starts with this: FINOPS_E_CANCELLED or _TIMEOUT when it is over before it began. */
-finops_code pg_call_begin(pg_conn *c, const finops_call *call, finops_error **err);
+finops_code fo_pg_call_begin(fo_pg_conn *c, const finops_call *call, finops_error **err);
 /* The same in the middle of one. */
-finops_code pg_call_check(pg_conn *c, finops_error **err);
+finops_code fo_pg_call_check(fo_pg_conn *c, finops_error **err);
 /*
  * Waits until the server says something or, with POLLOUT, takes something. When the call is cancelled or
  * late, the server is asked to stop and waited for a little longer; an error means that it did not answer.
  */
-finops_code pg_wait(pg_conn *c, short events, finops_error **err);
+finops_code fo_pg_wait(fo_pg_conn *c, short events, finops_error **err);
 /* Waits a moment without asking the server to stop: FINOPS_E_CANCELLED or _TIMEOUT when the call is over. */
-finops_code pg_wait_once(pg_conn *c, short events, bool *ret_ready, finops_error **err);
+finops_code fo_pg_wait_once(fo_pg_conn *c, short events, bool *ret_ready, finops_error **err);
 /* The next result of what was sent; *ret NULL: no more. An error result is a result. */
-finops_code pg_next(pg_conn *c, PGresult **ret, finops_error **err);
+finops_code fo_pg_next(fo_pg_conn *c, PGresult **ret, finops_error **err);
 /* Reads and drops results until there are no more. */
-void pg_drain(pg_conn *c);
+void fo_pg_drain(fo_pg_conn *c);
 /*
  * Sends one statement and waits for its end; *ret (may be NULL) is its last result. Parameters are texts.
  * Does not begin a call: several may belong to one.
  */
-finops_code pg_run(pg_conn *c, const char *sql, const char *const *params, size_t n, PGresult **ret,
-                   finops_error **err);
+finops_code fo_pg_run(fo_pg_conn *c, const char *sql, const char *const *params, size_t n, PGresult **ret,
+                      finops_error **err);
 /* Rows a statement changed; -1: it does not say. */
-int64_t pg_changed(PGresult *result);
+int64_t fo_pg_changed(PGresult *result);
 /* FINOPS_E_UNSUPPORTED when the result is the begin of a COPY, which is ended. */
-finops_code pg_copy_refuse(pg_conn *c, const PGresult *result, finops_error **err);
+finops_code fo_pg_copy_refuse(fo_pg_conn *c, const PGresult *result, finops_error **err);
 /* A statement can switch writing on; this switches it off again before the next. */
-finops_code pg_keep_read_only(pg_conn *c, finops_error **err);
+finops_code fo_pg_keep_read_only(fo_pg_conn *c, finops_error **err);
 /* Sends it only. */
-finops_code pg_send(pg_conn *c, const char *sql, const char *const *params, size_t n, finops_error **err);
-void pg_cancel(void *conn);
-bool pg_is_alive(void *conn);
-bool pg_in_transaction(const pg_conn *c);
-void pg_clearp(PGresult **result); /* for FO_AUTO */
+finops_code fo_pg_send(fo_pg_conn *c, const char *sql, const char *const *params, size_t n,
+                       finops_error **err);
+void fo_pg_cancel(void *conn);
+bool fo_pg_is_alive(void *conn);
+bool fo_pg_in_transaction(const fo_pg_conn *c);
+void fo_pg_clearp(PGresult **result); /* for FO_AUTO */
 
 /* error.c */
 
 /* What went wrong, from a result, or from the connection when the result is NULL. */
-finops_code pg_error(pg_conn *c, const PGresult *result, finops_error **err);
+finops_code fo_pg_error(fo_pg_conn *c, const PGresult *result, finops_error **err);
 /* Why a connection did not come about. */
-finops_code pg_connect_error(const pg_conn *c, finops_error **err);
+finops_code fo_pg_connect_error(const fo_pg_conn *c, finops_error **err);
 /* The class of an SQLSTATE. */
-finops_code pg_sqlstate_code(const char *sqlstate);
+finops_code fo_pg_sqlstate_code(const char *sqlstate);
 
 /* ident.c: the only places that put a name or a text into a statement */
 
 /* "name" in quotes. FINOPS_E_DATA when the server would cut it. */
-finops_code pg_ident(fo_str *sql, const char *name, finops_error **err);
+finops_code fo_pg_ident(fo_str *sql, const char *name, finops_error **err);
 /* "schema"."table"; schema may be NULL. */
-finops_code pg_table(fo_str *sql, const char *schema, const char *table, finops_error **err);
-void pg_literal(fo_str *sql, const char *text);
+finops_code fo_pg_table(fo_str *sql, const char *schema, const char *table, finops_error **err);
+void fo_pg_literal(fo_str *sql, const char *text);
 
 /* rows.c */
-finops_code pg_execute(void *conn, const finops_statement *statement, struct ArrowArrayStream *ret_stream,
-                       int64_t *ret_changed, finops_error **err);
+finops_code fo_pg_execute(void *conn, const finops_statement *statement, struct ArrowArrayStream *ret_stream,
+                          int64_t *ret_changed, finops_error **err);
 
 /* catalog.c */
-finops_code pg_columns(void *conn, const char *schema, const char *table, finops_each_column each, void *arg,
-                       finops_error **err);
-finops_code pg_tables(void *conn, const char *schema, finops_each_name each, void *arg, finops_error **err);
+finops_code fo_pg_columns(void *conn, const char *schema, const char *table, finops_each_column each,
+                          void *arg, finops_error **err);
+finops_code fo_pg_tables(void *conn, const char *schema, finops_each_name each, void *arg,
+                         finops_error **err);
 
 /* A column that rows are written to. */
-typedef struct pg_column {
+typedef struct fo_pg_column {
     char *name;
     unsigned oid; /* of the type below any domain */
     int typmod;   /* -1: none */
     char *native;
-} pg_column;
-typedef struct pg_columns_list {
-    pg_column *items;
+} fo_pg_column;
+typedef struct fo_pg_columns_list {
+    fo_pg_column *items;
     size_t n;
     size_t cap;
     bool exists; /* the table does */
-} pg_columns_list;
-finops_code pg_table_columns(pg_conn *c, const char *schema, const char *table, pg_columns_list *ret,
-                             finops_error **err);
-void pg_columns_done(pg_columns_list *list);
+} fo_pg_columns_list;
+finops_code fo_pg_table_columns(fo_pg_conn *c, const char *schema, const char *table, fo_pg_columns_list *ret,
+                                finops_error **err);
+void fo_pg_columns_done(fo_pg_columns_list *list);
+
+/* Precision and scale of a numeric's typmod; false when it has none. */
+bool fo_pg_numeric_typmod(int typmod, int *ret_precision, int *ret_scale);
 
 /* session.c */
-finops_code pg_begin(void *conn, finops_error **err);
-finops_code pg_commit(void *conn, bool *ret_unknown_outcome, finops_error **err);
-finops_code pg_rollback(void *conn, finops_error **err);
-finops_code pg_health(void *self, const finops_call *call, finops_health *ret, finops_error **err);
-finops_code pg_lock(void *conn, const char *name, const finops_call *call, finops_error **err);
-finops_code pg_unlock(void *conn, const char *name, finops_error **err);
+finops_code fo_pg_begin(void *conn, finops_error **err);
+finops_code fo_pg_commit(void *conn, bool *ret_unknown_outcome, finops_error **err);
+finops_code fo_pg_rollback(void *conn, finops_error **err);
+finops_code fo_pg_health(void *self, const finops_call *call, finops_health *ret, finops_error **err);
+finops_code fo_pg_lock(void *conn, const char *name, const finops_call *call, finops_error **err);
+finops_code fo_pg_unlock(void *conn, const char *name, finops_error **err);
 
 /*
  * A transaction of the driver's own around several statements, none when the caller has one open.
- * pg_own_end() commits when rc is FINOPS_OK and rolls back otherwise; it returns the outcome.
+ * fo_pg_own_end() commits when rc is FINOPS_OK and rolls back otherwise; it returns the outcome.
  */
-finops_code pg_own_begin(pg_conn *c, bool *ret_own, finops_error **err);
-finops_code pg_own_end(pg_conn *c, bool own, finops_code rc, finops_error **err);
+finops_code fo_pg_own_begin(fo_pg_conn *c, bool *ret_own, finops_error **err);
+finops_code fo_pg_own_end(fo_pg_conn *c, bool own, finops_code rc, finops_error **err);
 
 /* write.c, partition.c */
-finops_code pg_write(void *conn, const finops_write *write, const finops_source *source,
-                     finops_write_result *ret, finops_error **err);
-finops_code pg_replace_partition(void *conn, const finops_partition *partition, const finops_source *source,
-                                 finops_write_result *ret, finops_error **err);
+finops_code fo_pg_write(void *conn, const finops_write *write, const finops_source *source,
+                        finops_write_result *ret, finops_error **err);
+finops_code fo_pg_replace_partition(void *conn, const finops_partition *partition,
+                                    const finops_source *source, finops_write_result *ret,
+                                    finops_error **err);
 
 #endif

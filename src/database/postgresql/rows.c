@@ -18,9 +18,9 @@
 #define ANY_PRECISION 38
 #define ANY_SCALE 18
 
-typedef struct pg_stream {
-    pg_conn *conn;
-    pg_cell *cells; /* one a column: how its texts become values */
+typedef struct fo_pg_stream {
+    fo_pg_conn *conn;
+    fo_pg_cell *cells; /* one a column: how its texts become values */
     int n;
     struct ArrowSchema schema;
     struct ArrowArray first; /* read ahead, to know the schema */
@@ -29,22 +29,22 @@ typedef struct pg_stream {
     bool in_transaction; /* of the caller */
     bool done;
     finops_error *error;
-} pg_stream;
+} fo_pg_stream;
 
 /* Reads what is left, so that the connection is free. Stopping it would spoil the caller's transaction. */
 static void
-finish(pg_stream *s)
+finish(fo_pg_stream *s)
 {
-    pg_conn *c = s->conn;
+    fo_pg_conn *c = s->conn;
     const finops_call call = c->call;
 
     PQclear(s->pending);
     s->pending = NULL;
     if (!s->done && !c->broken) {
         if (!s->in_transaction)
-            pg_cancel(c);
+            fo_pg_cancel(c);
         c->call.deadline_us = s->in_transaction ? 0 : call.deadline_us;
-        pg_drain(c);
+        fo_pg_drain(c);
         c->call = call;
     }
     s->done = true;
@@ -52,7 +52,7 @@ finish(pg_stream *s)
 }
 
 static void
-stream_free(pg_stream *s)
+stream_free(fo_pg_stream *s)
 {
     if (!s)
         return;
@@ -68,7 +68,7 @@ stream_free(pg_stream *s)
 }
 
 static void
-stream_freep(pg_stream **s)
+stream_freep(fo_pg_stream **s)
 {
     stream_free(*s);
     *s = NULL;
@@ -76,13 +76,13 @@ stream_freep(pg_stream **s)
 
 /* The next row, or NULL at the end. */
 static finops_code
-next_row(pg_stream *s, PGresult **ret, finops_error **err)
+next_row(fo_pg_stream *s, PGresult **ret, finops_error **err)
 {
-    FO_AUTO(pg_clearp) PGresult *result = FO_TAKE(s->pending);
+    FO_AUTO(fo_pg_clearp) PGresult *result = FO_TAKE(s->pending);
     finops_code rc = FINOPS_OK;
 
     if (!result)
-        rc = pg_next(s->conn, &result, err);
+        rc = fo_pg_next(s->conn, &result, err);
     if (rc != FINOPS_OK)
         return rc;
     if (result && PQresultStatus(result) == PGRES_SINGLE_TUPLE) {
@@ -94,16 +94,16 @@ next_row(pg_stream *s, PGresult **ret, finops_error **err)
     }
     s->done = true;
     if (result && PQresultStatus(result) == PGRES_TUPLES_OK) {
-        pg_drain(s->conn);
+        fo_pg_drain(s->conn);
         return FINOPS_OK;
     }
-    rc = pg_error(s->conn, result, err);
-    pg_drain(s->conn);
+    rc = fo_pg_error(s->conn, result, err);
+    fo_pg_drain(s->conn);
     return rc;
 }
 
 static finops_code
-add_row(pg_stream *s, const PGresult *row, struct ArrowArray *batch, int64_t *bytes, finops_error **err)
+add_row(fo_pg_stream *s, const PGresult *row, struct ArrowArray *batch, int64_t *bytes, finops_error **err)
 {
     for (int i = 0; i < s->n; i++) {
         const bool null = PQgetisnull(row, 0, i);
@@ -114,7 +114,7 @@ add_row(pg_stream *s, const PGresult *row, struct ArrowArray *batch, int64_t *by
         if (null)
             rc = ArrowArrayAppendNull(batch->children[i], 1) == NANOARROW_OK ? FINOPS_OK : fo_error_oom(err);
         else
-            rc = pg_cell_add(&s->cells[i], batch->children[i], PQgetvalue(row, 0, i), n, err);
+            rc = fo_pg_cell_add(&s->cells[i], batch->children[i], PQgetvalue(row, 0, i), n, err);
         if (rc != FINOPS_OK)
             return rc == FINOPS_E_MEMORY ? rc
                                          : fo_error_wrap(err, rc, "row %lld, column %s",
@@ -127,12 +127,12 @@ add_row(pg_stream *s, const PGresult *row, struct ArrowArray *batch, int64_t *by
 }
 
 static finops_code
-fill(pg_stream *s, struct ArrowArray *batch, finops_error **err)
+fill(fo_pg_stream *s, struct ArrowArray *batch, finops_error **err)
 {
     int64_t bytes = 0;
 
     while (batch->length < BATCH_ROWS && bytes < BATCH_BYTES) {
-        FO_AUTO(pg_clearp) PGresult *row = NULL;
+        FO_AUTO(fo_pg_clearp) PGresult *row = NULL;
         finops_code rc = next_row(s, &row, err);
 
         if (rc == FINOPS_OK && row)
@@ -147,7 +147,7 @@ fill(pg_stream *s, struct ArrowArray *batch, finops_error **err)
 
 /* *ret is left as it is when there are no more rows. */
 static finops_code
-next_batch(pg_stream *s, struct ArrowArray *ret, finops_error **err)
+next_batch(fo_pg_stream *s, struct ArrowArray *ret, finops_error **err)
 {
     struct ArrowArray batch = { 0 };
     finops_code rc = FINOPS_OK;
@@ -184,7 +184,7 @@ as_decimals(const struct ArrowSchema *type, const struct ArrowArray *texts, stru
         if (ArrowArrayViewIsNull(&view, i))
             fits = ArrowArrayAppendNull(ret, 1) == NANOARROW_OK;
         else
-            fits = pg_decimal_add(ret, text.data, (size_t)text.size_bytes, ANY_PRECISION, ANY_SCALE) == 0;
+            fits = fo_pg_decimal_add(ret, text.data, (size_t)text.size_bytes, ANY_PRECISION, ANY_SCALE) == 0;
     }
     fits = fits && ArrowArrayFinishBuildingDefault(ret, NULL) == NANOARROW_OK;
     ArrowArrayViewReset(&view);
@@ -193,7 +193,7 @@ as_decimals(const struct ArrowSchema *type, const struct ArrowArray *texts, stru
 
 /* Settles the columns that were text until their values were seen. */
 static finops_code
-settle(pg_stream *s, finops_error **err)
+settle(fo_pg_stream *s, finops_error **err)
 {
     for (int i = 0; i < s->n; i++) {
         struct ArrowSchema type = { 0 };
@@ -210,7 +210,7 @@ settle(pg_stream *s, finops_error **err)
         }
         if (!s->first.release || as_decimals(&type, s->first.children[i], &values)) {
             s->cells[i] =
-                (pg_cell){ .kind = PG_CELL_DECIMAL, .precision = ANY_PRECISION, .scale = ANY_SCALE };
+                (fo_pg_cell){ .kind = PG_CELL_DECIMAL, .precision = ANY_PRECISION, .scale = ANY_SCALE };
             ArrowSchemaRelease(s->schema.children[i]);
             ArrowSchemaMove(&type, s->schema.children[i]);
             if (s->first.release) {
@@ -227,7 +227,7 @@ settle(pg_stream *s, finops_error **err)
 }
 
 static finops_code
-schema_of(pg_stream *s, const PGresult *result, bool as_text, finops_error **err)
+schema_of(fo_pg_stream *s, const PGresult *result, bool as_text, finops_error **err)
 {
     s->n = PQnfields(result);
     s->cells = fo_array((size_t)s->n + 1, sizeof(*s->cells));
@@ -235,10 +235,10 @@ schema_of(pg_stream *s, const PGresult *result, bool as_text, finops_error **err
     if (!s->cells || ArrowSchemaSetTypeStruct(&s->schema, s->n) != NANOARROW_OK)
         return fo_error_oom(err);
     for (int i = 0; i < s->n; i++) {
-        s->cells[i] = pg_cell_of(PQftype(result, i), PQfmod(result, i));
+        s->cells[i] = fo_pg_cell_of(PQftype(result, i), PQfmod(result, i));
         if (as_text)
             s->cells[i].kind = s->cells[i].kind == PG_CELL_BOOL ? PG_CELL_BOOL_TEXT : PG_CELL_TEXT;
-        if (pg_cell_schema(&s->cells[i], s->schema.children[i]) != 0 ||
+        if (fo_pg_cell_schema(&s->cells[i], s->schema.children[i]) != 0 ||
             ArrowSchemaSetName(s->schema.children[i], PQfname(result, i)) != NANOARROW_OK)
             return fo_error_oom(err);
     }
@@ -247,12 +247,12 @@ schema_of(pg_stream *s, const PGresult *result, bool as_text, finops_error **err
 
 /* The first result tells the columns; it is a row, the end of none, or of a statement without rows. */
 static finops_code
-stream_start(pg_stream *s, const finops_statement *statement, int64_t *ret_changed, finops_error **err)
+stream_start(fo_pg_stream *s, const finops_statement *statement, int64_t *ret_changed, finops_error **err)
 {
     finops_code rc;
 
     (void)PQsetSingleRowMode(s->conn->pg);
-    rc = pg_next(s->conn, &s->pending, err);
+    rc = fo_pg_next(s->conn, &s->pending, err);
     if (rc != FINOPS_OK)
         return rc;
     switch (PQresultStatus(s->pending)) {
@@ -261,22 +261,22 @@ stream_start(pg_stream *s, const finops_statement *statement, int64_t *ret_chang
     case PGRES_TUPLES_OK:
     case PGRES_COMMAND_OK:
     case PGRES_EMPTY_QUERY:
-        *ret_changed = pg_changed(s->pending);
+        *ret_changed = fo_pg_changed(s->pending);
         s->done = true;
         break;
     default:
         s->done = true;
-        rc = pg_copy_refuse(s->conn, s->pending, err);
+        rc = fo_pg_copy_refuse(s->conn, s->pending, err);
         if (rc == FINOPS_OK)
-            rc = pg_error(s->conn, s->pending, err);
-        pg_drain(s->conn);
+            rc = fo_pg_error(s->conn, s->pending, err);
+        fo_pg_drain(s->conn);
         return rc;
     }
     rc = schema_of(s, s->pending, statement->as_text, err);
     if (s->done) {
         PQclear(s->pending);
         s->pending = NULL;
-        pg_drain(s->conn);
+        fo_pg_drain(s->conn);
     }
     if (rc == FINOPS_OK)
         rc = next_batch(s, &s->first, err);
@@ -286,7 +286,7 @@ stream_start(pg_stream *s, const finops_statement *statement, int64_t *ret_chang
 static int
 stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *ret)
 {
-    pg_stream *s = stream->private_data;
+    fo_pg_stream *s = stream->private_data;
 
     return ArrowSchemaDeepCopy(&s->schema, ret) == NANOARROW_OK ? 0 : ENOMEM;
 }
@@ -294,7 +294,7 @@ stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *ret)
 static int
 stream_next(struct ArrowArrayStream *stream, struct ArrowArray *ret)
 {
-    pg_stream *s = stream->private_data;
+    fo_pg_stream *s = stream->private_data;
     finops_code rc;
 
     ret->release = NULL;
@@ -315,7 +315,7 @@ stream_next(struct ArrowArrayStream *stream, struct ArrowArray *ret)
 static const char *
 stream_last_error(struct ArrowArrayStream *stream)
 {
-    pg_stream *s = stream->private_data;
+    fo_pg_stream *s = stream->private_data;
 
     return s->error ? finops_error_text(s->error) : NULL;
 }
@@ -329,16 +329,16 @@ stream_release(struct ArrowArrayStream *stream)
 }
 
 static finops_code
-execute_stream(pg_conn *c, const finops_statement *statement, struct ArrowArrayStream *ret_stream,
+execute_stream(fo_pg_conn *c, const finops_statement *statement, struct ArrowArrayStream *ret_stream,
                int64_t *ret_changed, finops_error **err)
 {
-    FO_AUTO(stream_freep) pg_stream *s = fo_zalloc(sizeof(*s));
+    FO_AUTO(stream_freep) fo_pg_stream *s = fo_zalloc(sizeof(*s));
     finops_code rc;
 
     if (!s)
         return fo_error_oom(err);
-    s->in_transaction = pg_in_transaction(c);
-    rc = pg_send(c, statement->sql, statement->params, statement->n_params, err);
+    s->in_transaction = fo_pg_in_transaction(c);
+    rc = fo_pg_send(c, statement->sql, statement->params, statement->n_params, err);
     if (rc != FINOPS_OK)
         return rc;
     s->conn = c;
@@ -355,34 +355,34 @@ execute_stream(pg_conn *c, const finops_statement *statement, struct ArrowArrayS
 }
 
 static finops_code
-execute_only(pg_conn *c, const finops_statement *statement, int64_t *ret_changed, finops_error **err)
+execute_only(fo_pg_conn *c, const finops_statement *statement, int64_t *ret_changed, finops_error **err)
 {
-    FO_AUTO(pg_clearp) PGresult *result = NULL;
-    finops_code rc = pg_run(c, statement->sql, statement->params, statement->n_params, &result, err);
+    FO_AUTO(fo_pg_clearp) PGresult *result = NULL;
+    finops_code rc = fo_pg_run(c, statement->sql, statement->params, statement->n_params, &result, err);
 
     if (rc == FINOPS_OK)
-        *ret_changed = pg_changed(result);
+        *ret_changed = fo_pg_changed(result);
     return rc;
 }
 
 finops_code
-pg_execute(void *conn, const finops_statement *statement, struct ArrowArrayStream *ret_stream,
-           int64_t *ret_changed, finops_error **err)
+fo_pg_execute(void *conn, const finops_statement *statement, struct ArrowArrayStream *ret_stream,
+              int64_t *ret_changed, finops_error **err)
 {
-    pg_conn *c = conn;
-    const bool in_transaction = pg_in_transaction(c);
+    fo_pg_conn *c = conn;
+    const bool in_transaction = fo_pg_in_transaction(c);
     int64_t changed = -1;
     finops_code rc;
 
     assert(c && statement && statement->sql);
-    rc = pg_call_begin(c, statement->call, err);
+    rc = fo_pg_call_begin(c, statement->call, err);
     if (rc == FINOPS_OK)
-        rc = pg_keep_read_only(c, err);
+        rc = fo_pg_keep_read_only(c, err);
     if (rc == FINOPS_OK)
         rc = ret_stream ? execute_stream(c, statement, ret_stream, &changed, err)
                         : execute_only(c, statement, &changed, err);
-    if (rc == FINOPS_OK && c->read_only && !c->streaming && !in_transaction && pg_in_transaction(c)) {
-        (void)pg_run(c, "ROLLBACK", NULL, 0, NULL, NULL);
+    if (rc == FINOPS_OK && c->read_only && !c->streaming && !in_transaction && fo_pg_in_transaction(c)) {
+        (void)fo_pg_run(c, "ROLLBACK", NULL, 0, NULL, NULL);
         rc = fo_error_set(err, FINOPS_E_USAGE,
                           "a connection that only reads begins no transaction by statement");
     }

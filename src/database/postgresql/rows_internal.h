@@ -6,7 +6,7 @@
 
 #include "database/postgresql/postgresql_internal.h"
 
-typedef enum pg_cell_kind {
+typedef enum fo_pg_cell_kind {
     PG_CELL_TEXT = 0,
     PG_CELL_BOOL_TEXT, /* "true" and "false" */
     PG_CELL_BOOL,
@@ -17,26 +17,23 @@ typedef enum pg_cell_kind {
     PG_CELL_DATE,
     PG_CELL_TIMESTAMP,
     PG_CELL_BYTES
-} pg_cell_kind;
+} fo_pg_cell_kind;
 
-typedef struct pg_cell {
-    pg_cell_kind kind;
+typedef struct fo_pg_cell {
+    fo_pg_cell_kind kind;
     enum ArrowType arrow; /* of INT and DOUBLE: the width */
     int precision, scale;
     bool zone;
-} pg_cell;
+} fo_pg_cell;
 
 /* The column of a type of the catalog. */
-pg_cell pg_cell_of(unsigned oid, int typmod);
+fo_pg_cell fo_pg_cell_of(unsigned oid, int typmod);
 /* Sets the Arrow type. 0, or an errno. */
-int pg_cell_schema(const pg_cell *cell, struct ArrowSchema *schema);
+int fo_pg_cell_schema(const fo_pg_cell *cell, struct ArrowSchema *schema);
 /* Appends one value as the server prints it. */
-finops_code pg_cell_add(const pg_cell *cell, struct ArrowArray *array, const char *text, size_t n,
-                        finops_error **err);
+finops_code fo_pg_cell_add(const fo_pg_cell *cell, struct ArrowArray *array, const char *text, size_t n,
+                           finops_error **err);
 /* 0; EINVAL when it is no number or does not fit exactly; ENOMEM. */
-int pg_decimal_add(struct ArrowArray *array, const char *text, size_t n, int precision, int scale);
-
-/* Precision and scale of a numeric's typmod; false when it has none. */
-bool pg_numeric_typmod(int typmod, int *ret_precision, int *ret_scale);
+int fo_pg_decimal_add(struct ArrowArray *array, const char *text, size_t n, int precision, int scale);
 
 #endif

@@ -10,13 +10,13 @@
 #define DEPTH_MAX 64 /* of nesting */
 
 void
-pg_source_done(pg_source *source)
+fo_pg_source_done(fo_pg_source *source)
 {
     for (size_t i = 0; i < source->n_children; i++)
-        pg_source_done(&source->children[i]);
+        fo_pg_source_done(&source->children[i]);
     fo_free(source->children);
     fo_free(source->name);
-    *source = (pg_source){ 0 };
+    *source = (fo_pg_source){ 0 };
 }
 
 static bool
@@ -26,11 +26,11 @@ is_decimal(enum ArrowType type)
            type == NANOARROW_TYPE_DECIMAL128 || type == NANOARROW_TYPE_DECIMAL256;
 }
 
-static finops_code source_init(pg_source *source, const struct ArrowSchema *schema, int depth,
+static finops_code source_init(fo_pg_source *source, const struct ArrowSchema *schema, int depth,
                                finops_error **err);
 
 static finops_code
-children_init(pg_source *source, const struct ArrowSchema *schema, int depth, finops_error **err)
+children_init(fo_pg_source *source, const struct ArrowSchema *schema, int depth, finops_error **err)
 {
     const size_t n = (size_t)schema->n_children;
 
@@ -51,7 +51,7 @@ children_init(pg_source *source, const struct ArrowSchema *schema, int depth, fi
 }
 
 static finops_code
-source_init(pg_source *source, const struct ArrowSchema *schema, int depth, finops_error **err)
+source_init(fo_pg_source *source, const struct ArrowSchema *schema, int depth, finops_error **err)
 {
     struct ArrowSchemaView view;
     struct ArrowError why;
@@ -77,20 +77,21 @@ source_init(pg_source *source, const struct ArrowSchema *schema, int depth, fino
         source->scale = view.decimal_scale;
     }
     if (source->scale < 0 || source->scale > source->precision)
-        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "column %s: decimal(%d,%d) is not supported by postgresql",
-                            source->name, source->precision, source->scale);
+        return fo_error_set(err, FINOPS_E_UNSUPPORTED,
+                            "column %s: decimal(%d,%d) is not supported by postgresql", source->name,
+                            source->precision, source->scale);
     return children_init(source, source->dictionary ? schema->dictionary : schema, depth, err);
 }
 
 finops_code
-pg_source_init(pg_source *source, const struct ArrowSchema *schema, finops_error **err)
+fo_pg_source_init(fo_pg_source *source, const struct ArrowSchema *schema, finops_error **err)
 {
     assert(source && schema);
     return source_init(source, schema, 0, err);
 }
 
 bool
-pg_source_nested(const pg_source *source)
+fo_pg_source_nested(const fo_pg_source *source)
 {
     switch (source->type) {
     case NANOARROW_TYPE_LIST:
@@ -105,7 +106,7 @@ pg_source_nested(const pg_source *source)
 }
 
 static const char *
-fixed_type(const pg_source *source)
+fixed_type(const fo_pg_source *source)
 {
     switch (source->type) {
     case NANOARROW_TYPE_BOOL:
@@ -146,12 +147,12 @@ fixed_type(const pg_source *source)
     case NANOARROW_TYPE_TIME64:
         return "time";
     default:
-        return pg_source_nested(source) ? "jsonb" : NULL;
+        return fo_pg_source_nested(source) ? "jsonb" : NULL;
     }
 }
 
 finops_code
-pg_source_type(const pg_source *source, fo_str *sql, finops_error **err)
+fo_pg_source_type(const fo_pg_source *source, fo_str *sql, finops_error **err)
 {
     const char *type = fixed_type(source);
     char buf[PG_VALUE_TEXT];
@@ -163,12 +164,12 @@ pg_source_type(const pg_source *source, fo_str *sql, finops_error **err)
         fo_str_addf(sql, "numeric(%d,%d)", source->precision, source->scale);
     else
         return fo_error_set(err, FINOPS_E_UNSUPPORTED, "column %s: %s is not supported by postgresql",
-                            source->name, pg_source_name(source, buf));
+                            source->name, fo_pg_source_name(source, buf));
     return FINOPS_OK;
 }
 
 const char *
-pg_source_name(const pg_source *source, char buf[PG_VALUE_TEXT])
+fo_pg_source_name(const fo_pg_source *source, char buf[PG_VALUE_TEXT])
 {
     if (is_decimal(source->type))
         (void)snprintf(buf, PG_VALUE_TEXT, "decimal(%d,%d)", source->precision, source->scale);
@@ -179,7 +180,7 @@ pg_source_name(const pg_source *source, char buf[PG_VALUE_TEXT])
 
 /* Decimals of any width as text. */
 static finops_code
-decimal_get(const pg_source *source, const struct ArrowArrayView *view, int64_t i, pg_value *ret,
+decimal_get(const fo_pg_source *source, const struct ArrowArrayView *view, int64_t i, fo_pg_value *ret,
             finops_error **err)
 {
     struct ArrowDecimal decimal;
@@ -190,13 +191,13 @@ decimal_get(const pg_source *source, const struct ArrowArrayView *view, int64_t 
     ArrowDecimalInit(&decimal, source->bits, source->precision, source->scale);
     ArrowArrayViewGetDecimalUnsafe(view, i, &decimal);
     if (source->bits <= 128) {
-        pg_wide v;
+        fo_pg_wide v;
 
         if (source->bits < 128)
             v = ArrowDecimalGetIntUnsafe(&decimal);
         else
             memcpy(&v, decimal.words, sizeof(v));
-        ret->n = pg_decimal_text(v, source->scale, ret->buf);
+        ret->n = fo_pg_decimal_text(v, source->scale, ret->buf);
         return FINOPS_OK;
     }
     ArrowBufferInit(&text);
@@ -215,7 +216,7 @@ decimal_get(const pg_source *source, const struct ArrowArrayView *view, int64_t 
 static finops_code
 micros_of(int64_t v, enum ArrowTimeUnit unit, int64_t *ret, finops_error **err)
 {
-    const int64_t factor = unit == NANOARROW_TIME_UNIT_SECOND ? 1000000
+    const int64_t factor = unit == NANOARROW_TIME_UNIT_SECOND  ? 1000000
                            : unit == NANOARROW_TIME_UNIT_MILLI ? 1000
                                                                : 1;
 
@@ -229,7 +230,7 @@ micros_of(int64_t v, enum ArrowTimeUnit unit, int64_t *ret, finops_error **err)
 }
 
 static finops_code
-time_get(const pg_source *source, int64_t v, pg_value *ret, finops_error **err)
+time_get(const fo_pg_source *source, int64_t v, fo_pg_value *ret, finops_error **err)
 {
     int64_t micros = 0;
     finops_code rc = FINOPS_OK;
@@ -266,8 +267,8 @@ dictionary_row(const struct ArrowArrayView **view, int64_t *i)
 }
 
 finops_code
-pg_value_get(const pg_source *source, const struct ArrowArrayView *view, int64_t i, pg_value *ret,
-             finops_error **err)
+fo_pg_value_get(const fo_pg_source *source, const struct ArrowArrayView *view, int64_t i, fo_pg_value *ret,
+                finops_error **err)
 {
     struct ArrowBufferView bytes;
 
@@ -297,7 +298,7 @@ pg_value_get(const pg_source *source, const struct ArrowArrayView *view, int64_t
     case NANOARROW_TYPE_UINT32:
     case NANOARROW_TYPE_UINT64:
         ret->kind = PG_V_INT;
-        ret->whole = (pg_wide)ArrowArrayViewGetUIntUnsafe(view, i);
+        ret->whole = (fo_pg_wide)ArrowArrayViewGetUIntUnsafe(view, i);
         return FINOPS_OK;
     case NANOARROW_TYPE_HALF_FLOAT:
     case NANOARROW_TYPE_FLOAT:
@@ -334,17 +335,19 @@ timestamp_text(int64_t micros, bool zone, char buf[PG_VALUE_TEXT])
     if (micros == PG_MICROS_FOREVER || micros == -PG_MICROS_FOREVER)
         return (size_t)snprintf(buf, PG_VALUE_TEXT, micros < 0 ? "-infinity" : "infinity");
     fo_civil_from_micros(micros, &c);
-    n = (size_t)snprintf(buf, PG_VALUE_TEXT, "%04d-%02u-%02u %02u:%02u:%02u", c.year > 0 ? c.year : 1 - c.year,
-                         c.month, c.day, c.hour, c.minute, c.second);
+    n = (size_t)snprintf(buf, PG_VALUE_TEXT, "%04d-%02u-%02u %02u:%02u:%02u",
+                         c.year > 0 ? c.year : 1 - c.year, c.month, c.day, c.hour, c.minute, c.second);
     if (c.micro) {
         n += (size_t)snprintf(buf + n, PG_VALUE_TEXT - n, ".%06u", c.micro);
         while (buf[n - 1] == '0')
             n--;
     }
-    return n + (size_t)snprintf(buf + n, PG_VALUE_TEXT - n, "%s%s", zone ? "+00" : "", c.year > 0 ? "" : " BC");
+    return n +
+           (size_t)snprintf(buf + n, PG_VALUE_TEXT - n, "%s%s", zone ? "+00" : "", c.year > 0 ? "" : " BC");
 }
 
-/* The calendar repeats every 400 years, of 146097 days: years beyond those of a timestamp are told as well. */
+/* The calendar repeats every 400 years, of 146097 days: years beyond those of a timestamp are told as well.
+ */
 static size_t
 date_text(int64_t days, char buf[PG_VALUE_TEXT])
 {
@@ -370,7 +373,7 @@ time_text(int64_t micros, char buf[PG_VALUE_TEXT])
 }
 
 void
-pg_value_text(pg_value *v, const char **ret, size_t *ret_n)
+fo_pg_value_text(fo_pg_value *v, const char **ret, size_t *ret_n)
 {
     size_t n = 0;
 
@@ -380,10 +383,10 @@ pg_value_text(pg_value *v, const char **ret, size_t *ret_n)
         n = (size_t)snprintf(v->buf, sizeof(v->buf), v->whole ? "true" : "false");
         break;
     case PG_V_INT:
-        n = pg_decimal_text(v->whole, 0, v->buf);
+        n = fo_pg_decimal_text(v->whole, 0, v->buf);
         break;
     case PG_V_DOUBLE:
-        n = pg_double_text(v->real, v->single, v->buf);
+        n = fo_pg_double_text(v->real, v->single, v->buf);
         break;
     case PG_V_DATE:
         n = date_text((int64_t)v->whole, v->buf);

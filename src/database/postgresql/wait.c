@@ -1,6 +1,6 @@
 /*
- * Waiting for the server: never in libpq, always in poll(), so that a deadline, a cancel of the caller and one
- * of another thread end it.
+ * Waiting for the server: never in libpq, always in poll(), so that a deadline, a cancel of the caller and
+ * one of another thread end it.
  */
 #include <assert.h>
 #include <errno.h>
@@ -13,19 +13,19 @@
 #include "base/clock.h"
 #include "database/postgresql/postgresql_internal.h"
 
-#define SLICE_MS 50          /* between two looks at `cancelled` */
-#define GRACE_US 5000000     /* for the server to answer a request to stop */
-#define CANCEL_SECONDS 2     /* for that request to reach it */
+#define SLICE_MS 50      /* between two looks at `cancelled` */
+#define GRACE_US 5000000 /* for the server to answer a request to stop */
+#define CANCEL_SECONDS 2 /* for that request to reach it */
 
 void
-pg_clearp(PGresult **result)
+fo_pg_clearp(PGresult **result)
 {
     PQclear(*result);
     *result = NULL;
 }
 
 bool
-pg_in_transaction(const pg_conn *c)
+fo_pg_in_transaction(const fo_pg_conn *c)
 {
     PGTransactionStatusType status = PQtransactionStatus(c->pg);
 
@@ -33,9 +33,9 @@ pg_in_transaction(const pg_conn *c)
 }
 
 bool
-pg_is_alive(void *conn)
+fo_pg_is_alive(void *conn)
 {
-    pg_conn *c = conn;
+    fo_pg_conn *c = conn;
     struct pollfd fd = { .fd = PQsocket(c->pg), .events = POLLIN };
 
     if (c->broken || c->streaming || PQstatus(c->pg) != CONNECTION_OK)
@@ -47,9 +47,9 @@ pg_is_alive(void *conn)
 }
 
 void
-pg_cancel(void *conn)
+fo_pg_cancel(void *conn)
 {
-    pg_conn *c = conn;
+    fo_pg_conn *c = conn;
     const uint64_t one = 1;
 
     atomic_store(&c->stop_asked, true);
@@ -59,7 +59,7 @@ pg_cancel(void *conn)
 }
 
 static void
-wake_clear(pg_conn *c)
+wake_clear(fo_pg_conn *c)
 {
     uint64_t count;
 
@@ -69,7 +69,7 @@ wake_clear(pg_conn *c)
 }
 
 static finops_code
-why_stop(const pg_conn *c)
+why_stop(const fo_pg_conn *c)
 {
     if (atomic_load(&c->stop_asked) || (c->call.cancelled && c->call.cancelled(c->call.arg)))
         return FINOPS_E_CANCELLED;
@@ -85,7 +85,7 @@ stopped(finops_code code, finops_error **err)
 }
 
 finops_code
-pg_call_begin(pg_conn *c, const finops_call *call, finops_error **err)
+fo_pg_call_begin(fo_pg_conn *c, const finops_call *call, finops_error **err)
 {
     finops_code code;
 
@@ -102,7 +102,7 @@ pg_call_begin(pg_conn *c, const finops_call *call, finops_error **err)
 }
 
 finops_code
-pg_call_check(pg_conn *c, finops_error **err)
+fo_pg_call_check(fo_pg_conn *c, finops_error **err)
 {
     const finops_code code = why_stop(c);
 
@@ -125,7 +125,7 @@ cancel_main(void *arg)
  * waited for: a request that comes late would hit the next statement.
  */
 static void
-ask_server_to_stop(pg_conn *c)
+ask_server_to_stop(fo_pg_conn *c)
 {
     PGcancel *cancel = PQgetCancel(c->pg);
     struct timespec until;
@@ -146,7 +146,7 @@ ask_server_to_stop(pg_conn *c)
 }
 
 static int
-wait_ms(const pg_conn *c, int64_t now)
+wait_ms(const fo_pg_conn *c, int64_t now)
 {
     int64_t until = c->stop != FINOPS_OK ? c->give_up_us : c->call.deadline_us;
     int64_t left = until ? (until - now + 999) / 1000 : SLICE_MS;
@@ -155,9 +155,10 @@ wait_ms(const pg_conn *c, int64_t now)
 }
 
 static finops_code
-poll_once(pg_conn *c, short events, bool *ret_ready, finops_error **err)
+poll_once(fo_pg_conn *c, short events, bool *ret_ready, finops_error **err)
 {
-    struct pollfd fds[] = { { .fd = PQsocket(c->pg), .events = events }, { .fd = c->wake, .events = POLLIN } };
+    struct pollfd fds[] = { { .fd = PQsocket(c->pg), .events = events },
+                            { .fd = c->wake, .events = POLLIN } };
     int n;
 
     n = poll(fds, c->stop == FINOPS_OK ? 2 : 1, wait_ms(c, fo_clock_monotonic()));
@@ -168,7 +169,7 @@ poll_once(pg_conn *c, short events, bool *ret_ready, finops_error **err)
 }
 
 finops_code
-pg_wait_once(pg_conn *c, short events, bool *ret_ready, finops_error **err)
+fo_pg_wait_once(fo_pg_conn *c, short events, bool *ret_ready, finops_error **err)
 {
     finops_code code = why_stop(c);
 
@@ -176,7 +177,7 @@ pg_wait_once(pg_conn *c, short events, bool *ret_ready, finops_error **err)
 }
 
 finops_code
-pg_wait(pg_conn *c, short events, finops_error **err)
+fo_pg_wait(fo_pg_conn *c, short events, finops_error **err)
 {
     bool ready = false;
     finops_code rc;
@@ -203,7 +204,7 @@ pg_wait(pg_conn *c, short events, finops_error **err)
 }
 
 finops_code
-pg_next(pg_conn *c, PGresult **ret, finops_error **err)
+fo_pg_next(fo_pg_conn *c, PGresult **ret, finops_error **err)
 {
     finops_code rc;
     int unsent;
@@ -212,7 +213,7 @@ pg_next(pg_conn *c, PGresult **ret, finops_error **err)
         unsent = PQflush(c->pg);
         if (unsent < 0 || !PQisBusy(c->pg))
             break;
-        rc = pg_wait(c, (short)(POLLIN | (unsent > 0 ? POLLOUT : 0)), err);
+        rc = fo_pg_wait(c, (short)(POLLIN | (unsent > 0 ? POLLOUT : 0)), err);
         if (rc != FINOPS_OK)
             return rc;
         if (!PQconsumeInput(c->pg))
@@ -223,11 +224,11 @@ pg_next(pg_conn *c, PGresult **ret, finops_error **err)
 }
 
 void
-pg_drain(pg_conn *c)
+fo_pg_drain(fo_pg_conn *c)
 {
     PGresult *result = NULL;
 
-    while (!c->broken && pg_next(c, &result, NULL) == FINOPS_OK && result) {
+    while (!c->broken && fo_pg_next(c, &result, NULL) == FINOPS_OK && result) {
         ExecStatusType status = PQresultStatus(result);
 
         PQclear(result);
@@ -237,7 +238,7 @@ pg_drain(pg_conn *c)
 }
 
 finops_code
-pg_send(pg_conn *c, const char *sql, const char *const *params, size_t n, finops_error **err)
+fo_pg_send(fo_pg_conn *c, const char *sql, const char *const *params, size_t n, finops_error **err)
 {
     FO_AUTO(fo_freep) Oid *types = NULL;
 
@@ -252,26 +253,27 @@ pg_send(pg_conn *c, const char *sql, const char *const *params, size_t n, finops
     }
     if (PQsendQueryParams(c->pg, sql, (int)n, types, params, NULL, NULL, 0))
         return FINOPS_OK;
-    return pg_error(c, NULL, err);
+    return fo_pg_error(c, NULL, err);
 }
 
 /* COPY through execute has no rows to give or take; write() does that. */
 finops_code
-pg_copy_refuse(pg_conn *c, const PGresult *result, finops_error **err)
+fo_pg_copy_refuse(fo_pg_conn *c, const PGresult *result, finops_error **err)
 {
     const ExecStatusType status = PQresultStatus(result);
 
     if (status != PGRES_COPY_IN && status != PGRES_COPY_OUT && status != PGRES_COPY_BOTH)
         return FINOPS_OK;
     if (status == PGRES_COPY_IN && PQputCopyEnd(c->pg, "not supported") > 0)
-        pg_drain(c);
+        fo_pg_drain(c);
     else
         c->broken = true; /* all that it sends would have to be read */
-    return fo_error_set(err, FINOPS_E_UNSUPPORTED, "COPY from or to the client is not a statement to execute");
+    return fo_error_set(err, FINOPS_E_UNSUPPORTED,
+                        "COPY from or to the client is not a statement to execute");
 }
 
 int64_t
-pg_changed(PGresult *result)
+fo_pg_changed(PGresult *result)
 {
     const char *text = PQcmdTuples(result);
     unsigned long long n;
@@ -281,35 +283,36 @@ pg_changed(PGresult *result)
 
 /* default_transaction_read_only is reported by the server whenever it changes (since version 14). */
 finops_code
-pg_keep_read_only(pg_conn *c, finops_error **err)
+fo_pg_keep_read_only(fo_pg_conn *c, finops_error **err)
 {
     const char *now = c->read_only ? PQparameterStatus(c->pg, "default_transaction_read_only") : NULL;
 
-    if (!c->read_only || (now && fo_streq(now, "on")) || pg_in_transaction(c))
+    if (!c->read_only || (now && fo_streq(now, "on")) || fo_pg_in_transaction(c))
         return FINOPS_OK;
-    return pg_run(c, "SET default_transaction_read_only TO on", NULL, 0, NULL, err);
+    return fo_pg_run(c, "SET default_transaction_read_only TO on", NULL, 0, NULL, err);
 }
 
 finops_code
-pg_run(pg_conn *c, const char *sql, const char *const *params, size_t n, PGresult **ret, finops_error **err)
+fo_pg_run(fo_pg_conn *c, const char *sql, const char *const *params, size_t n, PGresult **ret,
+          finops_error **err)
 {
-    FO_AUTO(pg_clearp) PGresult *last = NULL;
+    FO_AUTO(fo_pg_clearp) PGresult *last = NULL;
     PGresult *result = NULL;
-    finops_code rc = pg_send(c, sql, params, n, err);
+    finops_code rc = fo_pg_send(c, sql, params, n, err);
 
     while (rc == FINOPS_OK) {
-        rc = pg_next(c, &result, err);
+        rc = fo_pg_next(c, &result, err);
         if (rc != FINOPS_OK || !result)
             break;
         PQclear(last);
         last = result;
-        rc = pg_copy_refuse(c, last, err);
+        rc = fo_pg_copy_refuse(c, last, err);
     }
     if (rc != FINOPS_OK)
         return rc;
     if (!last || (PQresultStatus(last) != PGRES_COMMAND_OK && PQresultStatus(last) != PGRES_TUPLES_OK &&
                   PQresultStatus(last) != PGRES_EMPTY_QUERY))
-        return pg_error(c, last, err);
+        return fo_pg_error(c, last, err);
     if (ret)
         *ret = FO_TAKE(last);
     return FINOPS_OK;

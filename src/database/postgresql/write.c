@@ -1,8 +1,8 @@
 /*
  * Rows into tables by COPY ... FROM STDIN (FORMAT binary).
  *
- * The encoder fills a buffer, libpq takes it whole, and the socket is written without waiting for more than it
- * takes: the server works while the next rows are encoded.
+ * The encoder fills a buffer, libpq takes it whole, and the socket is written without waiting for more than
+ * it takes: the server works while the next rows are encoded.
  */
 #include <assert.h>
 #include <errno.h>
@@ -18,13 +18,13 @@
 #define SHRINK ((size_t)4 << 20)  /* a buffer that one huge row made this large is given back */
 
 finops_code
-pg_copy_init(pg_copy *copy, pg_conn *c, const finops_source *source, finops_error **err)
+fo_pg_copy_init(fo_pg_copy *copy, fo_pg_conn *c, const finops_source *source, finops_error **err)
 {
     struct ArrowSchema schema = { 0 };
     finops_code rc;
     int errnum;
 
-    *copy = (pg_copy){ .conn = c, .stream = source->stream };
+    *copy = (fo_pg_copy){ .conn = c, .stream = source->stream };
     if (!source->stream)
         return fo_error_set(err, FINOPS_E_UNSUPPORTED, "reading files by its own SQL is not supported");
     errnum = source->stream->get_schema(source->stream, &schema);
@@ -33,45 +33,45 @@ pg_copy_init(pg_copy *copy, pg_conn *c, const finops_source *source, finops_erro
 
         return fo_error_set(err, finops_stream_code(errnum), "%s", why ? why : "the rows have no schema");
     }
-    rc = pg_encoder_init(&copy->encoder, &schema, err);
+    rc = fo_pg_encoder_init(&copy->encoder, &schema, err);
     schema.release(&schema);
     return rc;
 }
 
 void
-pg_copy_done(pg_copy *copy)
+fo_pg_copy_done(fo_pg_copy *copy)
 {
-    pg_encoder_done(&copy->encoder);
+    fo_pg_encoder_done(&copy->encoder);
     if (copy->stream && copy->stream->release)
         copy->stream->release(copy->stream);
     copy->stream = NULL;
 }
 
 static finops_code
-copy_start(pg_copy *copy, const char *schema, const char *table, finops_error **err)
+copy_start(fo_pg_copy *copy, const char *schema, const char *table, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    FO_AUTO(pg_clearp) PGresult *result = NULL;
+    FO_AUTO(fo_pg_clearp) PGresult *result = NULL;
     finops_code rc;
 
     fo_str_add(&sql, "COPY ");
-    rc = pg_table(&sql, schema, table, err);
+    rc = fo_pg_table(&sql, schema, table, err);
     for (size_t i = 0; i < copy->encoder.n && rc == FINOPS_OK; i++) {
         fo_str_add(&sql, i ? ", " : " (");
-        rc = pg_ident(&sql, copy->encoder.source.children[i].name, err);
+        rc = fo_pg_ident(&sql, copy->encoder.source.children[i].name, err);
     }
     fo_str_add(&sql, ") FROM STDIN (FORMAT binary)");
     if (rc == FINOPS_OK)
         rc = fo_str_check(&sql, err);
     /* The simple protocol: after an error the server takes no end of the rows for a statement. */
     if (rc == FINOPS_OK && !PQsendQuery(copy->conn->pg, fo_str_z(&sql)))
-        rc = pg_error(copy->conn, NULL, err);
+        rc = fo_pg_error(copy->conn, NULL, err);
     if (rc == FINOPS_OK)
-        rc = pg_next(copy->conn, &result, err);
+        rc = fo_pg_next(copy->conn, &result, err);
     if (rc != FINOPS_OK || PQresultStatus(result) == PGRES_COPY_IN)
         return rc;
-    rc = pg_error(copy->conn, result, err);
-    pg_drain(copy->conn);
+    rc = fo_pg_error(copy->conn, result, err);
+    fo_pg_drain(copy->conn);
     return rc;
 }
 
@@ -80,30 +80,31 @@ copy_start(pg_copy *copy, const char *schema, const char *table, finops_error **
  * byte of an error's message is 'E'. With TLS it shows at the end only.
  */
 static bool
-server_refused(const pg_conn *c)
+server_refused(const fo_pg_conn *c)
 {
     char first;
 
-    return !PQsslInUse(c->pg) && recv(PQsocket(c->pg), &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first == 'E';
+    return !PQsslInUse(c->pg) && recv(PQsocket(c->pg), &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 &&
+           first == 'E';
 }
 
 static finops_code
-copy_send(pg_copy *copy, finops_error **err)
+copy_send(fo_pg_copy *copy, finops_error **err)
 {
-    pg_encoder *e = &copy->encoder;
-    pg_conn *c = copy->conn;
+    fo_pg_encoder *e = &copy->encoder;
+    fo_pg_conn *c = copy->conn;
     int unsent;
 
     if (PQputCopyData(c->pg, (const char *)e->out.data, (int)e->out.len) != 1)
-        return pg_error(c, NULL, err);
+        return fo_pg_error(c, NULL, err);
     copy->bytes += (int64_t)e->out.len;
     e->out.len = 0;
     if (e->out.cap > SHRINK) {
         fo_free(e->out.data);
-        e->out = (pg_buffer){ 0 };
+        e->out = (fo_pg_buffer){ 0 };
     }
     while ((unsent = PQflush(c->pg)) > 0) {
-        finops_code rc = pg_wait(c, POLLIN | POLLOUT, err);
+        finops_code rc = fo_pg_wait(c, POLLIN | POLLOUT, err);
 
         if (rc != FINOPS_OK)
             return rc;
@@ -112,12 +113,12 @@ copy_send(pg_copy *copy, finops_error **err)
         if (!PQconsumeInput(c->pg))
             break;
     }
-    return unsent < 0 ? pg_error(c, NULL, err) : FINOPS_OK;
+    return unsent < 0 ? fo_pg_error(c, NULL, err) : FINOPS_OK;
 }
 
 /* One batch, *ret_more false behind the last one. */
 static finops_code
-copy_batch(pg_copy *copy, bool *ret_more, finops_error **err)
+copy_batch(fo_pg_copy *copy, bool *ret_more, finops_error **err)
 {
     struct ArrowArray batch = { 0 };
     bool more = true;
@@ -134,9 +135,9 @@ copy_batch(pg_copy *copy, bool *ret_more, finops_error **err)
     if (!batch.release)
         return FINOPS_OK;
     copy->rows += batch.length;
-    rc = pg_encoder_batch(&copy->encoder, &batch, err);
+    rc = fo_pg_encoder_batch(&copy->encoder, &batch, err);
     while (rc == FINOPS_OK && more) {
-        rc = pg_encoder_rows(&copy->encoder, CHUNK, &more, err);
+        rc = fo_pg_encoder_rows(&copy->encoder, CHUNK, &more, err);
         if (rc == FINOPS_OK && copy->encoder.out.len >= CHUNK)
             rc = copy_send(copy, err);
         if (copy->conn->stop != FINOPS_OK)
@@ -148,39 +149,39 @@ copy_batch(pg_copy *copy, bool *ret_more, finops_error **err)
 }
 
 static finops_code
-copy_rows(pg_copy *copy, finops_error **err)
+copy_rows(fo_pg_copy *copy, finops_error **err)
 {
-    pg_conn *c = copy->conn;
+    fo_pg_conn *c = copy->conn;
     bool more = true;
-    finops_code rc = pg_encoder_header(&copy->encoder, err);
+    finops_code rc = fo_pg_encoder_header(&copy->encoder, err);
 
     while (rc == FINOPS_OK && more && c->stop == FINOPS_OK && !server_refused(c)) {
         rc = copy_batch(copy, &more, err);
         if (rc == FINOPS_OK)
-            rc = pg_call_check(c, err);
+            rc = fo_pg_call_check(c, err);
     }
     if (rc == FINOPS_OK && !more)
-        rc = pg_encoder_trailer(&copy->encoder, err);
+        rc = fo_pg_encoder_trailer(&copy->encoder, err);
     return rc == FINOPS_OK && !more ? copy_send(copy, err) : rc;
 }
 
 /* Ends the COPY: with success, or with the reason why the rest does not come. */
 static finops_code
-copy_end(pg_copy *copy, finops_code rc, finops_error **err)
+copy_end(fo_pg_copy *copy, finops_code rc, finops_error **err)
 {
-    FO_AUTO(pg_clearp) PGresult *result = NULL;
+    FO_AUTO(fo_pg_clearp) PGresult *result = NULL;
     FO_AUTO(finops_error_freep) finops_error *why = NULL;
-    pg_conn *c = copy->conn;
+    fo_pg_conn *c = copy->conn;
     const bool fine = rc == FINOPS_OK && c->stop == FINOPS_OK && !server_refused(c);
     unsigned long long n;
     finops_code said;
 
     if (c->broken || PQputCopyEnd(c->pg, fine ? NULL : "the rows end early") < 0)
-        return rc != FINOPS_OK ? rc : pg_error(c, NULL, err);
-    said = pg_next(c, &result, &why);
+        return rc != FINOPS_OK ? rc : fo_pg_error(c, NULL, err);
+    said = fo_pg_next(c, &result, &why);
     if (said == FINOPS_OK && PQresultStatus(result) != PGRES_COMMAND_OK)
-        said = pg_error(c, result, &why);
-    pg_drain(c);
+        said = fo_pg_error(c, result, &why);
+    fo_pg_drain(c);
     if (rc == FINOPS_OK && said != FINOPS_OK) {
         (void)fo_error_set(err, said, "%s", finops_error_text(why));
         if (finops_error_hint(why))
@@ -194,15 +195,15 @@ copy_end(pg_copy *copy, finops_code rc, finops_error **err)
 }
 
 finops_code
-pg_copy_run(pg_copy *copy, const char *schema, const char *table, finops_error **err)
+fo_pg_copy_run(fo_pg_copy *copy, const char *schema, const char *table, finops_error **err)
 {
-    FO_AUTO(pg_columns_done) pg_columns_list columns = { 0 };
-    finops_code rc = pg_table_columns(copy->conn, schema, table, &columns, err);
+    FO_AUTO(fo_pg_columns_done) fo_pg_columns_list columns = { 0 };
+    finops_code rc = fo_pg_table_columns(copy->conn, schema, table, &columns, err);
 
     if (rc == FINOPS_OK && !columns.exists)
         return fo_error_set(err, FINOPS_E_NOT_FOUND, "the table does not exist");
     if (rc == FINOPS_OK)
-        rc = pg_encoder_map(&copy->encoder, &columns, err);
+        rc = fo_pg_encoder_map(&copy->encoder, &columns, err);
     if (rc == FINOPS_OK)
         rc = copy_start(copy, schema, table, err);
     if (rc != FINOPS_OK)
@@ -213,54 +214,56 @@ pg_copy_run(pg_copy *copy, const char *schema, const char *table, finops_error *
 
 /* The table as the mode wants it. */
 static finops_code
-prepare_table(pg_copy *copy, const finops_write *write, finops_error **err)
+prepare_table(fo_pg_copy *copy, const finops_write *write, finops_error **err)
 {
-    FO_AUTO(pg_columns_done) pg_columns_list columns = { 0 };
-    const pg_new_table table = { .schema = write->schema, .table = write->table, .unlogged = write->unlogged };
+    FO_AUTO(fo_pg_columns_done) fo_pg_columns_list columns = { 0 };
+    const fo_pg_new_table table = { .schema = write->schema,
+                                    .table = write->table,
+                                    .unlogged = write->unlogged };
     finops_code rc;
 
     if (write->mode == FINOPS_WRITE_APPEND)
         return FINOPS_OK;
     if (write->mode == FINOPS_WRITE_CREATE)
-        return pg_table_create(copy->conn, &copy->encoder, &table, err);
-    rc = pg_table_find(copy->conn, write->schema, write->table, &columns, err);
+        return fo_pg_table_create(copy->conn, &copy->encoder, &table, err);
+    rc = fo_pg_table_find(copy->conn, write->schema, write->table, &columns, err);
     if (rc != FINOPS_OK)
         return rc;
     if (!columns.exists)
-        return pg_table_create(copy->conn, &copy->encoder, &table, err);
-    return pg_table_widen(copy->conn, &copy->encoder, &columns, write->schema, write->table, err);
+        return fo_pg_table_create(copy->conn, &copy->encoder, &table, err);
+    return fo_pg_table_widen(copy->conn, &copy->encoder, &columns, write->schema, write->table, err);
 }
 
 static finops_code
-write_rows(pg_copy *copy, const finops_write *write, finops_error **err)
+write_rows(fo_pg_copy *copy, const finops_write *write, finops_error **err)
 {
     bool own = false;
     finops_code rc = FINOPS_OK;
 
     if (write->mode != FINOPS_WRITE_APPEND)
-        rc = pg_own_begin(copy->conn, &own, err);
+        rc = fo_pg_own_begin(copy->conn, &own, err);
     if (rc != FINOPS_OK)
         return rc;
     rc = prepare_table(copy, write, err);
     if (rc == FINOPS_OK)
-        rc = pg_copy_run(copy, write->schema, write->table, err);
-    return pg_own_end(copy->conn, own, rc, err);
+        rc = fo_pg_copy_run(copy, write->schema, write->table, err);
+    return fo_pg_own_end(copy->conn, own, rc, err);
 }
 
 finops_code
-pg_write(void *conn, const finops_write *write, const finops_source *source, finops_write_result *ret,
-         finops_error **err)
+fo_pg_write(void *conn, const finops_write *write, const finops_source *source, finops_write_result *ret,
+            finops_error **err)
 {
     const int64_t begin = fo_clock_monotonic();
-    FO_AUTO(pg_copy_done) pg_copy copy = { .stream = source->stream };
+    FO_AUTO(fo_pg_copy_done) fo_pg_copy copy = { .stream = source->stream };
     finops_code rc;
 
     assert(conn && write && write->table && source);
-    rc = pg_call_begin(conn, write->call, err);
+    rc = fo_pg_call_begin(conn, write->call, err);
     if (rc == FINOPS_OK)
-        rc = pg_keep_read_only(conn, err);
+        rc = fo_pg_keep_read_only(conn, err);
     if (rc == FINOPS_OK)
-        rc = pg_copy_init(&copy, conn, source, err);
+        rc = fo_pg_copy_init(&copy, conn, source, err);
     if (rc == FINOPS_OK)
         rc = write_rows(&copy, write, err);
     if (rc != FINOPS_OK)

@@ -15,16 +15,16 @@
 typedef struct bench {
     struct ArrowSchema schema;
     struct ArrowArray batch;
-    pg_encoder encoder;
-    pg_column column;
-    pg_columns_list columns;
+    fo_pg_encoder encoder;
+    fo_pg_column column;
+    fo_pg_columns_list columns;
     finops_error *err;
 } bench;
 
 static void
 bench_done(bench *b)
 {
-    pg_encoder_done(&b->encoder);
+    fo_pg_encoder_done(&b->encoder);
     if (b->batch.release)
         b->batch.release(&b->batch);
     if (b->schema.release)
@@ -79,21 +79,21 @@ bench_encode(bench *b, unsigned oid, int typmod)
 
     b->batch.length = values_of(b)->length;
     assert_int_equal(ArrowArrayFinishBuildingDefault(&b->batch, NULL), 0);
-    b->column = (pg_column){ .name = name, .oid = oid, .typmod = typmod, .native = native };
-    b->columns = (pg_columns_list){ .items = &b->column, .n = 1, .exists = true };
-    rc = pg_encoder_init(&b->encoder, &b->schema, &b->err);
+    b->column = (fo_pg_column){ .name = name, .oid = oid, .typmod = typmod, .native = native };
+    b->columns = (fo_pg_columns_list){ .items = &b->column, .n = 1, .exists = true };
+    rc = fo_pg_encoder_init(&b->encoder, &b->schema, &b->err);
     if (rc == FINOPS_OK)
-        rc = pg_encoder_map(&b->encoder, &b->columns, &b->err);
+        rc = fo_pg_encoder_map(&b->encoder, &b->columns, &b->err);
     ArrowArrayMove(&b->batch, &batch);
     if (rc == FINOPS_OK)
-        rc = pg_encoder_batch(&b->encoder, &batch, &b->err);
+        rc = fo_pg_encoder_batch(&b->encoder, &batch, &b->err);
     else
         batch.release(&batch);
-    return rc == FINOPS_OK ? pg_encoder_rows(&b->encoder, SIZE_MAX, &more, &b->err) : rc;
+    return rc == FINOPS_OK ? fo_pg_encoder_rows(&b->encoder, SIZE_MAX, &more, &b->err) : rc;
 }
 
 static void
-expect_hex(const pg_buffer *out, const char *hex)
+expect_hex(const fo_pg_buffer *out, const char *hex)
 {
     char *text = malloc(out->len * 2 + 1);
 
@@ -135,9 +135,9 @@ header_and_trailer_are_those_of_the_format(void **state)
 
     (void)state;
     bench_type(&b, NANOARROW_TYPE_INT32);
-    assert_int_equal(pg_encoder_init(&b.encoder, &b.schema, &b.err), FINOPS_OK);
-    assert_int_equal(pg_encoder_header(&b.encoder, &b.err), FINOPS_OK);
-    assert_int_equal(pg_encoder_trailer(&b.encoder, &b.err), FINOPS_OK);
+    assert_int_equal(fo_pg_encoder_init(&b.encoder, &b.schema, &b.err), FINOPS_OK);
+    assert_int_equal(fo_pg_encoder_header(&b.encoder, &b.err), FINOPS_OK);
+    assert_int_equal(fo_pg_encoder_trailer(&b.encoder, &b.err), FINOPS_OK);
     expect_hex(&b.encoder.out, "5047434f50590aff0d0a00"
                                "0000000000000000"
                                "ffff");
@@ -225,20 +225,25 @@ decimals_become_groups_of_four_digits(void **state)
         int precision, scale;
         const char *digits, *hex;
     } rows[] = {
-        { 38, 18, "0", "00000008"
-                       "0000000000000012" },
-        { 38, 18, "1000000000000000000", "0000000a"
-                                         "0001000000000012"
-                                         "0001" },
-        { 38, 18, "-12500000000000000000", "0000000c"
-                                           "0002000040000012"
-                                           "000c1388" },
-        { 38, 18, "1", "0000000a"
-                       "0001fffb00000012"
-                       "0064" },
-        { 10, 2, "1234567", "0000000e"
-                            "0003000100000002"
-                            "000109291a2c" },
+        { 38, 18, "0",
+          "00000008"
+          "0000000000000012" },
+        { 38, 18, "1000000000000000000",
+          "0000000a"
+          "0001000000000012"
+          "0001" },
+        { 38, 18, "-12500000000000000000",
+          "0000000c"
+          "0002000040000012"
+          "000c1388" },
+        { 38, 18, "1",
+          "0000000a"
+          "0001fffb00000012"
+          "0064" },
+        { 10, 2, "1234567",
+          "0000000e"
+          "0003000100000002"
+          "000109291a2c" },
         { 38, 0, "99999999999999999999999999999999999999",
           "0000001c"
           "000a000900000000"
@@ -251,9 +256,10 @@ decimals_become_groups_of_four_digits(void **state)
           "0000001c"
           "000a000400000012"
           "270f270f270f270f270f270f270f270f270f26ac" },
-        { 38, 0, "10000", "0000000a"
-                          "0001000100000000"
-                          "0001" },
+        { 38, 0, "10000",
+          "0000000a"
+          "0001000100000000"
+          "0001" },
     };
 
     (void)state;
@@ -353,17 +359,21 @@ text_goes_into_text_json_and_what_it_can_be_read_as(void **state)
 
     (void)state;
     bench_text(&b, "h\xc3\xa9", 3);
-    expect(&b, PG_TEXT, -1, "0001"
-                            "0000000368c3a9");
+    expect(&b, PG_TEXT, -1,
+           "0001"
+           "0000000368c3a9");
     bench_text(&b, "", 0);
-    expect(&b, PG_TEXT, -1, "0001"
-                            "00000000");
+    expect(&b, PG_TEXT, -1,
+           "0001"
+           "00000000");
     bench_text(&b, "{}", 2);
-    expect(&b, PG_JSONB, -1, "0001"
-                             "00000003017b7d");
+    expect(&b, PG_JSONB, -1,
+           "0001"
+           "00000003017b7d");
     bench_text(&b, "{}", 2);
-    expect(&b, PG_JSON, -1, "0001"
-                            "000000027b7d");
+    expect(&b, PG_JSON, -1,
+           "0001"
+           "000000027b7d");
     bench_text(&b, "-12.50", 6);
     expect(&b, PG_NUMERIC, -1,
            "0001"
@@ -371,17 +381,21 @@ text_goes_into_text_json_and_what_it_can_be_read_as(void **state)
            "0002000040000002"
            "000c1388");
     bench_text(&b, "7", 1);
-    expect(&b, PG_INT8, -1, "0001"
-                            "000000080000000000000007");
+    expect(&b, PG_INT8, -1,
+           "0001"
+           "000000080000000000000007");
     bench_text(&b, "2000-01-02T00:00:00Z", 20);
-    expect(&b, PG_TIMESTAMPTZ, -1, "0001"
-                                   "00000008000000141dd76000");
+    expect(&b, PG_TIMESTAMPTZ, -1,
+           "0001"
+           "00000008000000141dd76000");
     bench_text(&b, "true", 4);
-    expect(&b, PG_BOOL, -1, "0001"
-                            "0000000101");
+    expect(&b, PG_BOOL, -1,
+           "0001"
+           "0000000101");
     bench_text(&b, "00112233-4455-6677-8899-aabbccddeeff", 36);
-    expect(&b, PG_UUID, -1, "0001"
-                            "0000001000112233445566778899aabbccddeeff");
+    expect(&b, PG_UUID, -1,
+           "0001"
+           "0000001000112233445566778899aabbccddeeff");
 }
 
 static void
@@ -423,23 +437,29 @@ times_of_any_unit_count_microseconds_from_2000(void **state)
 
     (void)state;
     bench_time(&b, NANOARROW_TIME_UNIT_SECOND, 946684801);
-    expect(&b, PG_TIMESTAMPTZ, -1, "0001"
-                                   "0000000800000000000f4240");
+    expect(&b, PG_TIMESTAMPTZ, -1,
+           "0001"
+           "0000000800000000000f4240");
     bench_time(&b, NANOARROW_TIME_UNIT_MILLI, 946684800001);
-    expect(&b, PG_TIMESTAMP, -1, "0001"
-                                 "0000000800000000000003e8");
+    expect(&b, PG_TIMESTAMP, -1,
+           "0001"
+           "0000000800000000000003e8");
     bench_time(&b, NANOARROW_TIME_UNIT_MICRO, 946684799999999);
-    expect(&b, PG_TIMESTAMPTZ, -1, "0001"
-                                   "00000008ffffffffffffffff");
+    expect(&b, PG_TIMESTAMPTZ, -1,
+           "0001"
+           "00000008ffffffffffffffff");
     bench_time(&b, NANOARROW_TIME_UNIT_NANO, 946684799999999999);
-    expect(&b, PG_TIMESTAMPTZ, -1, "0001"
-                                   "00000008ffffffffffffffff");
+    expect(&b, PG_TIMESTAMPTZ, -1,
+           "0001"
+           "00000008ffffffffffffffff");
     bench_time(&b, NANOARROW_TIME_UNIT_MICRO, INT64_MAX);
-    expect(&b, PG_TIMESTAMPTZ, -1, "0001"
-                                   "000000087fffffffffffffff");
+    expect(&b, PG_TIMESTAMPTZ, -1,
+           "0001"
+           "000000087fffffffffffffff");
     bench_time(&b, NANOARROW_TIME_UNIT_MICRO, -INT64_MAX);
-    expect(&b, PG_TIMESTAMPTZ, -1, "0001"
-                                   "000000088000000000000000");
+    expect(&b, PG_TIMESTAMPTZ, -1,
+           "0001"
+           "000000088000000000000000");
     bench_time(&b, NANOARROW_TIME_UNIT_SECOND, INT64_MAX - 1);
     expect_error(&b, PG_TIMESTAMPTZ, -1, "column c, row 1: a time is out of range");
     bench_time(&b, NANOARROW_TIME_UNIT_MICRO, -INT64_MAX + 1);
@@ -469,8 +489,9 @@ dates_count_days_from_2000(void **state)
     (void)ArrowArrayAppendInt(values_of(&b), -2440589);
     expect_error(&b, PG_DATE, -1, "column c, row 1: a date is out of the range of its type");
     bench_time(&b, NANOARROW_TIME_UNIT_SECOND, 946684800 + 86400);
-    expect(&b, PG_DATE, -1, "0001"
-                            "0000000400000001");
+    expect(&b, PG_DATE, -1,
+           "0001"
+           "0000000400000001");
     bench_time(&b, NANOARROW_TIME_UNIT_SECOND, 946684801);
     expect_error(&b, PG_DATE, -1, "column c, row 1: 2000-01-01 00:00:01+00 does not fit its type");
 }
@@ -486,8 +507,9 @@ bytes_go_as_they_are(void **state)
     bench_type(&b, NANOARROW_TYPE_BINARY);
     bench_values(&b);
     (void)ArrowArrayAppendBytes(values_of(&b), view);
-    expect(&b, PG_BYTEA, -1, "0001"
-                             "0000000300ff61");
+    expect(&b, PG_BYTEA, -1,
+           "0001"
+           "0000000300ff61");
     bench_type(&b, NANOARROW_TYPE_BINARY);
     bench_values(&b);
     (void)ArrowArrayAppendBytes(values_of(&b), view);
@@ -504,15 +526,17 @@ booleans_are_one_byte(void **state)
     bench_values(&b);
     (void)ArrowArrayAppendInt(values_of(&b), 1);
     (void)ArrowArrayAppendInt(values_of(&b), 0);
-    expect(&b, PG_BOOL, -1, "0001"
-                            "0000000101"
-                            "0001"
-                            "0000000100");
+    expect(&b, PG_BOOL, -1,
+           "0001"
+           "0000000101"
+           "0001"
+           "0000000100");
     bench_type(&b, NANOARROW_TYPE_BOOL);
     bench_values(&b);
     (void)ArrowArrayAppendInt(values_of(&b), 1);
-    expect(&b, PG_TEXT, -1, "0001"
-                            "0000000474727565");
+    expect(&b, PG_TEXT, -1,
+           "0001"
+           "0000000474727565");
 }
 
 /* {"k\"":1.50,"b":null} of a MAP(VARCHAR, DECIMAL(9,2)). */
@@ -541,10 +565,11 @@ a_map_is_an_object_with_exact_numbers(void **state)
     (void)ArrowArrayAppendNull(entry->children[1], 1);
     assert_int_equal(ArrowArrayFinishElement(entry), 0);
     assert_int_equal(ArrowArrayFinishElement(map), 0);
-    expect(&b, PG_JSONB, -1, "0001"
-                             "00000016"
-                             "01"
-                             "7b226b5c22223a312e35302c2262223a6e756c6c7d");
+    expect(&b, PG_JSONB, -1,
+           "0001"
+           "00000016"
+           "01"
+           "7b226b5c22223a312e35302c2262223a6e756c6c7d");
 }
 
 static void
@@ -579,14 +604,14 @@ static void
 a_column_that_the_table_lacks_is_named(void **state)
 {
     static char other[] = "d", native[] = "text";
-    pg_column column = { .name = other, .oid = PG_TEXT, .typmod = -1, .native = native };
-    pg_columns_list columns = { .items = &column, .n = 1, .exists = true };
+    fo_pg_column column = { .name = other, .oid = PG_TEXT, .typmod = -1, .native = native };
+    fo_pg_columns_list columns = { .items = &column, .n = 1, .exists = true };
     bench b;
 
     (void)state;
     bench_type(&b, NANOARROW_TYPE_STRING);
-    assert_int_equal(pg_encoder_init(&b.encoder, &b.schema, &b.err), FINOPS_OK);
-    assert_int_equal(pg_encoder_map(&b.encoder, &columns, &b.err), FINOPS_E_DATA);
+    assert_int_equal(fo_pg_encoder_init(&b.encoder, &b.schema, &b.err), FINOPS_OK);
+    assert_int_equal(fo_pg_encoder_map(&b.encoder, &columns, &b.err), FINOPS_E_DATA);
     assert_string_equal(finops_error_text(b.err), "the table has no column c");
     bench_done(&b);
 }
@@ -623,13 +648,13 @@ names_are_quoted_and_never_cut(void **state)
     (void)state;
     memset(long_name, 'x', 64);
     long_name[64] = '\0';
-    assert_int_equal(pg_table(&sql, "a\"b", "c; DROP TABLE d --", &err), FINOPS_OK);
+    assert_int_equal(fo_pg_table(&sql, "a\"b", "c; DROP TABLE d --", &err), FINOPS_OK);
     assert_string_equal(fo_str_z(&sql), "\"a\"\"b\".\"c; DROP TABLE d --\"");
-    assert_int_equal(pg_ident(&sql, long_name, &err), FINOPS_E_DATA);
+    assert_int_equal(fo_pg_ident(&sql, long_name, &err), FINOPS_E_DATA);
     assert_non_null(strstr(finops_error_text(err), "has 64 bytes"));
     finops_error_free(err);
     fo_str_clear(&sql);
-    pg_literal(&sql, "it's \\ ok");
+    fo_pg_literal(&sql, "it's \\ ok");
     assert_string_equal(fo_str_z(&sql), "'it''s \\ ok'");
     fo_str_done(&sql);
 }
@@ -651,7 +676,7 @@ sqlstates_have_classes(void **state)
 
     (void)state;
     for (size_t i = 0; i < FO_COUNT(rows); i++)
-        assert_int_equal(pg_sqlstate_code(rows[i].sqlstate), rows[i].code);
+        assert_int_equal(fo_pg_sqlstate_code(rows[i].sqlstate), rows[i].code);
 }
 
 int
