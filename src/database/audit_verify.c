@@ -28,7 +28,9 @@ static finops_code
 wrong(const reader *r, uint64_t line, const char *what, finops_error **err)
 {
     (void)fo_error_set(err, FINOPS_E_CORRUPT, "%s: line %llu %s", r->path, (unsigned long long)line, what);
-    if (line > 2)
+    if (line == 3)
+        fo_error_hint(err, "line 1 is as it was written");
+    else if (line > 3)
         fo_error_hint(err, "lines 1 to %llu are as they were written", (unsigned long long)line - 2);
     return FINOPS_E_CORRUPT;
 }
