@@ -58,18 +58,54 @@ fo_backends_features(uint64_t features, fo_str *ret)
         }
 }
 
+/* What must be set and has no default gets a word: nothing is opened by it. */
+static finops_code
+config_pretend(const finops_option *table, void *config)
+{
+    finops_code rc = table ? fo_option_defaults(table, config, NULL) : FINOPS_OK;
+
+    for (const finops_option *o = table; rc == FINOPS_OK && o && o->name; o++)
+        if ((o->flags & FINOPS_OPT_REQUIRED) && o->type == FINOPS_OPT_STRING && !o->value)
+            rc = fo_option_set(o, config, "unknown", NULL);
+    return rc;
+}
+
+static bool
+capabilities_unconfigured(const finops_database_driver *driver, finops_capabilities *ret)
+{
+    FO_AUTO(fo_freep) void *config = fo_zalloc(driver->config_size ? driver->config_size : 1);
+    void *self = NULL;
+    bool ok = config && config_pretend(driver->options, config) == FINOPS_OK &&
+              driver->open(config, &self, NULL) == FINOPS_OK;
+
+    if (ok) {
+        driver->capabilities(self, ret);
+        driver->close(self);
+    }
+    if (config && driver->options)
+        fo_option_clear(driver->options, config);
+    return ok;
+}
+
 bool
 fo_backends_capabilities(const fo_cli *cli, finops_registry *registry, const char *name,
                          finops_capabilities *ret)
 {
+    const finops_database_driver *driver = NULL;
+    fo_driver_token *token = NULL;
     finops_database *database = NULL;
+    bool ok;
 
-    if (fo_database_open_settings(registry, cli->settings, name, &database, NULL) != FINOPS_OK &&
-        finops_database_open(registry, name, NULL, 0, NULL, &database, NULL) != FINOPS_OK)
+    if (fo_database_open_settings(registry, cli->settings, name, &database, NULL) == FINOPS_OK) {
+        finops_database_capabilities(database, ret);
+        finops_database_close(database);
+        return true;
+    }
+    if (fo_registry_acquire_driver(registry, name, &driver, &token, NULL) != FINOPS_OK)
         return false;
-    finops_database_capabilities(database, ret);
-    finops_database_close(database);
-    return true;
+    ok = capabilities_unconfigured(driver, ret);
+    fo_registry_release_driver(token);
+    return ok;
 }
 
 static void

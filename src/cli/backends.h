@@ -17,8 +17,8 @@ const char *fo_backends_status_name(finops_driver_status status); /* "ready", "b
 /* "transactions, schemas, exact decimals"; capabilities as one line, appended. */
 void fo_backends_features(uint64_t features, fo_str *ret);
 const char *fo_backends_dialect_name(finops_dialect dialect);
-/* What a driver can do, asked without connecting: with its configuration, else with its defaults. False: not
- * even opened. */
+/* What a driver can do, asked without connecting: with its configuration, or where that lacks something with
+ * its defaults. False: it could not be opened. */
 bool fo_backends_capabilities(const fo_cli *cli, finops_registry *registry, const char *name,
                               finops_capabilities *ret);
 
