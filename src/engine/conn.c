@@ -77,8 +77,8 @@ is_word(const char *sql, const char *word)
 }
 
 /*
- * What was begun must be undone by the one who stops, too. A commit that has begun is not stopped: a stop that
- * came while it tidies up would be told as the failure of what others can see already.
+ * What was begun must be undone by the one who stops, too. A commit that has begun is not stopped: a stop
+ * that came while it tidies up would be told as the failure of what others can see already.
  */
 static finops_code
 exec_begin(fo_conn *conn, const char *sql, bool *ret_watched, finops_error **err)

@@ -92,6 +92,11 @@ int64_t fo_rows_int(const fo_rows *rows, size_t row, size_t column);      /* 0 f
 finops_code fo_rows_from_stream(struct ArrowArrayStream *stream, fo_rows **ret, finops_error **err);
 /* "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM (sql)": the text form that fo_rows_from_stream takes. */
 finops_code fo_rows_sql(const char *sql, fo_str *ret, finops_error **err);
+/* Whether sql is a SELECT, or what the engine takes for one: SHOW, DESCRIBE, FROM, VALUES. */
+finops_code fo_conn_selects(fo_conn *conn, const char *sql, const fo_param *params, size_t n, bool *ret,
+                            finops_error **err);
+/* FINOPS_E_USAGE unless sql is one statement that only reads. */
+finops_code fo_read_only_check(fo_conn *conn, const char *sql, finops_error **err);
 /* Rows made by hand, of columns without names; one cell a column, NULL for NULL, copied. false: no memory. */
 fo_rows *fo_rows_new(size_t columns);
 bool fo_rows_add(fo_rows *rows, const char *const *cells);
@@ -126,8 +131,5 @@ void fo_sql_file(fo_str *sql, const char *address);
 
 /* Where a statement ends: before the semicolon, blanks and comments that follow it. */
 size_t fo_sql_end(const char *sql);
-
-/* Sets *err to what the engine said in a text and returns the code that fits it, as for its other failures. */
-finops_code fo_engine_error_text(finops_error **err, const char *text);
 
 #endif

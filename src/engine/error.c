@@ -152,12 +152,6 @@ fo_engine_error(finops_error **err, duckdb_error_type type, const char *text)
 }
 
 finops_code
-fo_engine_error_text(finops_error **err, const char *text)
-{
-    return fo_engine_error(err, DUCKDB_ERROR_INVALID, text);
-}
-
-finops_code
 fo_engine_error_data(finops_error **err, duckdb_error_data data)
 {
     finops_code rc = FINOPS_OK;

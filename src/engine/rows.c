@@ -188,8 +188,9 @@ fo_rows_sql(const char *sql, fo_str *ret, finops_error **err)
  * Only a SELECT can be a part of another. Prepared as it is first: messages then show the statement its
  * author wrote.
  */
-static finops_code
-is_select(fo_conn *conn, const char *sql, const fo_param *params, size_t n, bool *ret, finops_error **err)
+finops_code
+fo_conn_selects(fo_conn *conn, const char *sql, const fo_param *params, size_t n, bool *ret,
+                finops_error **err)
 {
     duckdb_prepared_statement stmt = NULL;
     finops_code rc = fo_conn_prepare(conn, sql, params, n, &stmt, err);
@@ -211,7 +212,7 @@ fo_conn_rows(fo_conn *conn, const char *sql, const fo_param *params, size_t n, f
     finops_code rc;
 
     assert(conn && sql && ret);
-    rc = is_select(conn, sql, params, n, &select, err);
+    rc = fo_conn_selects(conn, sql, params, n, &select, err);
     if (rc == FINOPS_OK && select)
         rc = fo_rows_sql(sql, &text, err);
     if (rc == FINOPS_OK)

@@ -102,6 +102,19 @@ source_release(struct ArrowArrayStream *self)
     *self = (struct ArrowArrayStream){ 0 };
 }
 
+/* The scan does not say why it takes no rows; asked about the columns alone the engine does. */
+static finops_code
+scan_refused(fo_conn *conn, source *s, finops_error **err)
+{
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+    duckdb_arrow_converted_schema converted = NULL;
+
+    (void)fo_engine_error_data(&why, duckdb_schema_from_arrow(conn->native, &s->schema, &converted));
+    duckdb_destroy_arrow_converted_schema(&converted);
+    return fo_error_set(err, FINOPS_E_UNSUPPORTED, "the engine does not take the rows%s%s", why ? ": " : "",
+                        finops_error_text(why));
+}
+
 finops_code
 fo_engine_scan_stream(fo_conn *conn, const char *name, struct ArrowArrayStream *stream, finops_error **err)
 {
@@ -122,7 +135,7 @@ fo_engine_scan_stream(fo_conn *conn, const char *name, struct ArrowArrayStream *
     /* Deprecated, but the calls that are to follow it take batches, not streams, and copy every value. */
     if (duckdb_arrow_scan(conn->native, name, (duckdb_arrow_stream)stream) == DuckDBSuccess)
         return FINOPS_OK;
-    return fo_error_set(err, FINOPS_E_UNSUPPORTED, "the engine does not take the rows as %s", name);
+    return scan_refused(conn, s, err);
 }
 
 finops_code
@@ -141,8 +154,8 @@ fo_engine_scan_error(struct ArrowArrayStream *stream, finops_code rc, finops_err
 
 struct fo_scan {
     struct ArrowArrayStream stream;
-    fo_conn *conn;     /* its own: the statement's is in a transaction, which may write to one database only */
-    char name[32];     /* of the database in memory; "" until there is one */
+    fo_conn *conn; /* its own: the statement's is in a transaction, which may write to one database only */
+    char name[32]; /* of the database in memory; "" until there is one */
     char relation[48];
 };
 

@@ -162,7 +162,8 @@ reader_transaction(fo_link *link, bool begin, const char *sql, finops_error **er
     if (conn)
         rc = fo_conn_exec(conn, "BEGIN TRANSACTION READ ONLY", err);
     else
-        rc = fo_error_set(err, FINOPS_E_UNSUPPORTED, "transactions on a database that another process writes");
+        rc =
+            fo_error_set(err, FINOPS_E_UNSUPPORTED, "transactions on a database that another process writes");
     link->transaction = rc == FINOPS_OK;
     if (rc != FINOPS_OK)
         fo_link_end(link);
@@ -254,7 +255,7 @@ rows_statement(fo_conn *conn, const finops_statement *statement, fo_str *ret, fi
     finops_code rc = FINOPS_OK;
 
     if (statement->as_text && conn)
-        rc = fo_statement_selects(conn, statement->sql, &select, err);
+        rc = fo_conn_selects(conn, statement->sql, statement->params, statement->n_params, &select, err);
     if (rc == FINOPS_OK && statement->as_text && select)
         return fo_rows_sql(statement->sql, ret, err);
     if (rc == FINOPS_OK) {
@@ -295,8 +296,8 @@ rows_here(rows *r, fo_conn *conn, const finops_statement *statement, finops_erro
 }
 
 /*
- * A writer that ends just now closes the door in a reader's face; its file is free a moment later. *ret_conn is
- * set when it is this process's then.
+ * A writer that ends just now closes the door in a reader's face; its file is free a moment later. *ret_conn
+ * is set when it is this process's then.
  */
 static finops_code
 rows_there(rows *r, const finops_statement *statement, fo_conn **ret_conn, finops_error **err)

@@ -3,10 +3,10 @@
  * writes.
  *
  * The socket is "<database>.sock", mode 0600, and peers must be the same user or root. A connection carries
- * one request: "FOQ1", the statement's length (32 bits, little-endian), the statement; or "FOQ2", the same, the
- * number of parameters (32 bits), and each with its length, 0xffffffff for NULL. The answer is 'R' and an Arrow
- * IPC stream, or 'E', the code, the lengths of message and hint (32 bits each), message, hint. A
- * stream that ends early means that the writer was stopped.
+ * one request: "FOQ1", the statement's length (32 bits, little-endian), the statement; or "FOQ2", the same,
+ * the number of parameters (32 bits), and each with its length, 0xffffffff for NULL. The answer is 'R' and an
+ * Arrow IPC stream, or 'E', the code, the lengths of message and hint (32 bits each), message, hint. A stream
+ * that ends early means that the writer was stopped.
  */
 #ifndef FO_DATABASE_DUCKDB_SERVE_H
 #define FO_DATABASE_DUCKDB_SERVE_H
@@ -23,8 +23,8 @@ finops_code fo_server_start(fo_engine *engine, const char *database_path, fo_ser
  * fine. */
 void fo_server_stop(fo_server *server, int patience_ms);
 
-/* A statement for another process. All but sql may be NULL; `call` and `stop` end it, and what they point to has
- * to live until its stream is released. */
+/* A statement for another process. All but sql may be NULL; `call` and `stop` end it, and what they point to
+ * has to live until its stream is released. */
 typedef struct fo_remote_query {
     const char *sql;
     const char *const *params;
@@ -41,11 +41,5 @@ finops_code fo_remote_stream(const char *database_path, const char *sql, struct 
                              finops_error **err);
 /* Whether somebody serves it just now. */
 bool fo_remote_reachable(const char *database_path);
-
-/* FINOPS_E_USAGE unless sql is one statement that only reads. */
-finops_code fo_read_only_check(fo_conn *conn, const char *sql, finops_error **err);
-
-/* Whether sql, one statement, is a SELECT, or what the engine takes for one: SHOW, DESCRIBE, FROM, VALUES. */
-finops_code fo_statement_selects(fo_conn *conn, const char *sql, bool *ret, finops_error **err);
 
 #endif
