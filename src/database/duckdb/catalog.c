@@ -55,9 +55,10 @@ fo_duckdb_columns(void *conn, const char *schema, const char *table, finops_each
     finops_code rc;
 
     assert(c && table && each);
-    fo_str_add(&sql, "SELECT column_name, data_type, coalesce(numeric_precision, 0), "
-                     "coalesce(numeric_scale, 0), CASE WHEN is_nullable THEN 1 ELSE 0 END FROM duckdb_columns() "
-                     "WHERE database_name = current_database() AND lower(schema_name) = lower(");
+    fo_str_add(&sql,
+               "SELECT column_name, data_type, coalesce(numeric_precision, 0), "
+               "coalesce(numeric_scale, 0), CASE WHEN is_nullable THEN 1 ELSE 0 END FROM duckdb_columns() "
+               "WHERE database_name = current_database() AND lower(schema_name) = lower(");
     fo_sql_literal(&sql, schema ? schema : "main");
     fo_str_add(&sql, ") AND lower(table_name) = lower(");
     fo_sql_literal(&sql, table);
@@ -90,10 +91,11 @@ fo_duckdb_tables(void *conn, const char *schema, finops_each_name each, void *ar
     finops_code rc;
 
     assert(c && each);
-    fo_str_add(&sql, "SELECT * FROM (SELECT schema_name, table_name, 0 FROM duckdb_tables() WHERE NOT internal "
-                     "AND database_name = current_database() UNION ALL "
-                     "SELECT schema_name, view_name, 1 FROM duckdb_views() WHERE NOT internal "
-                     "AND database_name = current_database()) t(s, n, v)");
+    fo_str_add(&sql,
+               "SELECT * FROM (SELECT schema_name, table_name, 0 FROM duckdb_tables() WHERE NOT internal "
+               "AND database_name = current_database() UNION ALL "
+               "SELECT schema_name, view_name, 1 FROM duckdb_views() WHERE NOT internal "
+               "AND database_name = current_database()) t(s, n, v)");
     if (schema) {
         fo_str_add(&sql, " WHERE lower(s) = lower(");
         fo_sql_literal(&sql, schema);

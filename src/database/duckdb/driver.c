@@ -153,7 +153,8 @@ fo_duckdb_keep(void *conn, const char *const *statements, size_t n)
     fo_duckdb_link *c = conn;
 
     if (!c->read_only && !database_in_memory(c->database))
-        (void)fo_link_keep(c->link, statements, n, NULL); /* without memory for it the next run takes longer */
+        (void)fo_link_keep(c->link, statements, n,
+                           NULL); /* without memory for it the next run takes longer */
 }
 
 /* Progress costs small statements some time: it is measured once somebody asks for it. */
@@ -195,8 +196,8 @@ conn_note_transaction(fo_duckdb_link *c, const char *sql)
     static const struct {
         const char *word;
         bool begins;
-    } words[] = { { "begin", true },   { "start", true },     { "commit", false },
-                  { "end", false },    { "rollback", false }, { "abort", false } };
+    } words[] = { { "begin", true }, { "start", true },     { "commit", false },
+                  { "end", false },  { "rollback", false }, { "abort", false } };
 
     sql += strspn(sql, " \t\r\n");
     for (size_t i = 0; i < FO_COUNT(words); i++)
@@ -213,7 +214,8 @@ conn_change(fo_duckdb_link *c, const finops_statement *statement, int64_t *ret_c
     if (rc != FINOPS_OK)
         return rc;
     if (statement->n_params > 0 || ret_changed)
-        rc = fo_conn_bind_exec(conn, statement->sql, statement->params, statement->n_params, ret_changed, err);
+        rc =
+            fo_conn_bind_exec(conn, statement->sql, statement->params, statement->n_params, ret_changed, err);
     else
         rc = fo_conn_exec(conn, statement->sql, err);
     fo_link_end(c->link);
@@ -344,8 +346,8 @@ database_health(void *self, const finops_call *call, finops_health *ret, finops_
     ret->latency_ms = (double)(fo_clock_monotonic() - begin) / 1000;
     (void)snprintf(ret->version, sizeof(ret->version), "DuckDB %s", duckdb_library_version());
     if (rc != FINOPS_OK) {
-        ret->state = rc == FINOPS_E_BUSY || rc == FINOPS_E_TIMEOUT ? FINOPS_HEALTH_DEGRADED
-                                                                   : FINOPS_HEALTH_DOWN;
+        ret->state =
+            rc == FINOPS_E_BUSY || rc == FINOPS_E_TIMEOUT ? FINOPS_HEALTH_DEGRADED : FINOPS_HEALTH_DOWN;
         (void)snprintf(ret->detail, sizeof(ret->detail), "%s", finops_error_text(why));
     }
     return FINOPS_OK;
@@ -375,4 +377,6 @@ const finops_database_driver fo_duckdb_driver = {
     .cancel = conn_cancel,
     .replace_partition = fo_duckdb_replace,
     .health = database_health,
+    .lock = fo_duckdb_lock,
+    .unlock = fo_duckdb_unlock,
 };

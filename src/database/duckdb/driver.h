@@ -16,8 +16,8 @@ extern const finops_database_driver fo_duckdb_driver;
 fo_engine *fo_duckdb_engine(void *conn);
 fo_conn *fo_duckdb_conn(void *conn);
 /*
- * The answers of these statements are kept beside the file when it is closed, see kept.h. Nothing happens for a
- * connection that only reads or a database in memory. Copied.
+ * The answers of these statements are kept beside the file when it is closed, see kept.h. Nothing happens for
+ * a connection that only reads or a database in memory. Copied.
  */
 void fo_duckdb_keep(void *conn, const char *const *statements, size_t n);
 

@@ -42,4 +42,8 @@ finops_code fo_duckdb_columns(void *conn, const char *schema, const char *table,
 finops_code fo_duckdb_tables(void *conn, const char *schema, finops_each_name each, void *arg,
                              finops_error **err);
 
+/* lock.c */
+finops_code fo_duckdb_lock(void *conn, const char *name, const finops_call *call, finops_error **err);
+finops_code fo_duckdb_unlock(void *conn, const char *name, finops_error **err);
+
 #endif

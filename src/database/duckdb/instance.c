@@ -360,6 +360,20 @@ fo_instance_settle(fo_instance *instance)
     instance_remove(instance);
 }
 
+void
+fo_instances_wait(void)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += RETRY_NS;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_nsec -= 1000000000L;
+        until.tv_sec++;
+    }
+    (void)pthread_cond_clockwait(&instances_changed, &fo_instances_lock, CLOCK_MONOTONIC, &until);
+}
+
 /* How long a link goes on trying. */
 typedef struct attempt {
     fo_link *link;
@@ -373,7 +387,6 @@ attempt_wait(const attempt *a, finops_error **err)
 {
     const finops_call *call = a->call;
     int64_t now = fo_clock_monotonic();
-    struct timespec until;
 
     if (fo_cancelled(&a->link->stop) || (call && call->cancelled && call->cancelled(call->arg)))
         return fo_error_set(err, FINOPS_E_CANCELLED, "stopped while waiting for %s", a->link->path);
@@ -381,13 +394,7 @@ attempt_wait(const attempt *a, finops_error **err)
         return fo_error_set(err, FINOPS_E_TIMEOUT, "the deadline passed while waiting for %s", a->link->path);
     if (now >= a->until)
         return FINOPS_E_BUSY;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += RETRY_NS;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
-    (void)pthread_cond_clockwait(&instances_changed, &fo_instances_lock, CLOCK_MONOTONIC, &until);
+    fo_instances_wait();
     return FINOPS_OK;
 }
 
@@ -533,7 +540,7 @@ attempt_all(const attempt *a, finops_error **err)
 void
 fo_link_detach(fo_link *link)
 {
-    fo_instance *instance = FO_TAKE(link->instance);
+    fo_instance *instance = link->instance;
     fo_link **at;
 
     fo_conn_close(FO_TAKE(link->conn));
@@ -541,6 +548,7 @@ fo_link_detach(fo_link *link)
         return;
     if (!link->read_only) {
         instance->writers--;
+        fo_link_unlock_all(link);
     } else {
         for (at = &instance->readers; *at != link; at = &(*at)->next)
             ;
@@ -548,6 +556,7 @@ fo_link_detach(fo_link *link)
         if (link->depth > 0)
             instance->busy--;
     }
+    link->instance = NULL;
     fo_instance_settle(instance);
 }
 

@@ -5,8 +5,8 @@
  * A file is open once in a process, to write or to read. A link that may write keeps it open to write; a link
  * that only reads uses the instance that is open, whichever it is, else opens the file to read, else asks the
  * process that writes it, through its socket. Between statements a reading link holds nothing: it is detached
- * when the last writer leaves or one comes, and attached again when it is used next. The first link's settings
- * count for all that share its instance.
+ * when the last writer leaves or one comes, and attached again when it is used next. The first link's
+ * settings count for all that share its instance.
  *
  * A link belongs to one thread at a time; the instances behind it are guarded.
  */
@@ -28,8 +28,8 @@ finops_code fo_instance_path(const char *database_path, char **ret, finops_error
 /* Whether this process has the file open. */
 bool fo_instance_is_open(const char *path);
 /*
- * Whether nobody has the file open, as far as can be told without trying. If so, it is looked at from outside:
- * FINOPS_E_CORRUPT when it is no database. That it is not there is fine.
+ * Whether nobody has the file open, as far as can be told without trying. If so, it is looked at from
+ * outside: FINOPS_E_CORRUPT when it is no database. That it is not there is fine.
  */
 finops_code fo_instance_probe(const char *path, bool *ret_closed, finops_error **err);
 
@@ -41,8 +41,8 @@ void fo_instance_memory_close(fo_instance *instance);
  * settings are borrowed until the link is closed; memory: of fo_instance_memory, NULL for a file.
  *
  * To write: creates the file and its folder when missing and waits lock_timeout for another process, then
- * FINOPS_E_BUSY. To read: FINOPS_E_NOT_FOUND, with a hint, when there is no file. `call` (may be NULL) ends the
- * waiting.
+ * FINOPS_E_BUSY. To read: FINOPS_E_NOT_FOUND, with a hint, when there is no file. `call` (may be NULL) ends
+ * the waiting.
  */
 finops_code fo_link_open(const fo_duckdb_settings *settings, fo_instance *memory, bool read_only,
                          const finops_call *call, fo_link **ret, finops_error **err);
@@ -62,13 +62,13 @@ finops_code fo_link_begin(fo_link *link, const finops_call *call, fo_conn **ret,
 void fo_link_end(fo_link *link);
 /* Ends what runs in another thread. */
 void fo_link_cancel(fo_link *link);
-/* "BEGIN", "COMMIT" or "ROLLBACK"; after a COMMIT that failed nothing is left of it. FINOPS_E_UNSUPPORTED when the
- * rows come from another process. */
+/* "BEGIN", "COMMIT" or "ROLLBACK"; after a COMMIT that failed nothing is left of it. FINOPS_E_UNSUPPORTED
+ * when the rows come from another process. */
 finops_code fo_link_transaction(fo_link *link, const char *sql, finops_error **err);
 
 /*
- * Rows of one statement; a reader's only reads, else FINOPS_E_USAGE. The stream brackets itself and borrows the
- * link.
+ * Rows of one statement; a reader's only reads, else FINOPS_E_USAGE. The stream brackets itself and borrows
+ * the link.
  */
 finops_code fo_link_stream(fo_link *link, const finops_statement *statement, struct ArrowArrayStream *ret,
                            finops_error **err);

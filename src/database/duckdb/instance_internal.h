@@ -7,11 +7,9 @@
 #include "database/duckdb/instance.h"
 #include "database/duckdb/serve.h"
 
-typedef enum instance_state {
-    INSTANCE_OPENING,
-    INSTANCE_OPEN,
-    INSTANCE_CLOSING
-} instance_state;
+typedef enum instance_state { INSTANCE_OPENING, INSTANCE_OPEN, INSTANCE_CLOSING } instance_state;
+
+typedef struct fo_name_lock fo_name_lock; /* lock.c */
 
 /* All but engine is guarded by the lock of instance.c; engine stays as it is while the instance is open. */
 struct fo_instance {
@@ -25,6 +23,7 @@ struct fo_instance {
     unsigned busy;    /* reading links in the middle of something */
     unsigned visits;  /* counts the links that came */
     fo_link *readers; /* reading links that are attached */
+    fo_name_lock *locks;
     fo_strv keep;
     fo_instance *next;
 };
@@ -33,18 +32,20 @@ struct fo_link {
     const fo_duckdb_settings *settings; /* borrowed */
     char *path;                         /* NULL: in memory */
     bool read_only;
-    unsigned depth;          /* brackets that are open */
-    fo_instance *instance;   /* NULL: detached, or rows come from another process */
-    fo_conn *conn;           /* of the instance; only its thread's while depth is not 0 */
-    bool transaction;        /* a reader's statement runs in a transaction of its own */
-    fo_cancel stop;          /* of what runs without a connection: waiting, and rows of another process */
-    fo_link *next;           /* in the instance's list of readers */
+    unsigned depth;        /* brackets that are open */
+    fo_instance *instance; /* NULL: detached, or rows come from another process */
+    fo_conn *conn;         /* of the instance; only its thread's while depth is not 0 */
+    bool transaction;      /* a reader's statement runs in a transaction of its own */
+    fo_cancel stop;        /* of what runs without a connection: waiting, and rows of another process */
+    fo_link *next;         /* in the instance's list of readers */
 };
 
 /* instance.c */
 
 extern pthread_mutex_t fo_instances_lock;
 
+/* Waits for a change of any instance or lock, 20 ms at most. The lock is held, and dropped meanwhile. */
+void fo_instances_wait(void);
 /* The lock is held. */
 void fo_link_join(fo_link *link, fo_instance *instance);
 /* Attaches the link, or leaves it detached when another process answers for the file. */
@@ -53,5 +54,8 @@ finops_code fo_link_attach(fo_link *link, const finops_call *call, finops_error 
 void fo_link_detach(fo_link *link);
 /* Closes the instance when nobody needs it open. The lock is held and dropped meanwhile. */
 void fo_instance_settle(fo_instance *instance);
+
+/* lock.c: gives up the locks of a writer. The lock of the instances is held. */
+void fo_link_unlock_all(const fo_link *link);
 
 #endif

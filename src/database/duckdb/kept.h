@@ -32,7 +32,8 @@ void fo_kept_mark_done(fo_kept_mark *mark);
 
 typedef struct fo_kept fo_kept;
 
-/* NULL when there are no answers for the file as it is now, for whatever reason. The process has it not open. */
+/* NULL when there are no answers for the file as it is now, for whatever reason. The process has it not open.
+ */
 fo_kept *fo_kept_open(const char *database_path);
 /* The rows of a statement, borrowed; NULL when its answer was not kept. */
 const fo_rows *fo_kept_rows(const fo_kept *kept, const char *sql);

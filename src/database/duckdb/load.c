@@ -12,11 +12,11 @@ typedef struct load {
     fo_duckdb_link *c;
     fo_conn *conn;
     const char *schema, *name;
-    fo_str table;  /* both, quoted */
-    fo_scan *scan; /* NULL: the rows come from a SELECT of the caller */
+    fo_str table;            /* both, quoted */
+    fo_scan *scan;           /* NULL: the rows come from a SELECT of the caller */
     struct ArrowSchema rows; /* what the stream has; released: no stream */
-    fo_str select; /* what gives the rows */
-    bool own;      /* the transaction is ours, not the caller's */
+    fo_str select;           /* what gives the rows */
+    bool own;                /* the transaction is ours, not the caller's */
     int64_t begin;
 } load;
 
@@ -92,8 +92,8 @@ load_end(load *l, finops_code rc, int64_t rows, finops_write_result *ret, finops
     if (l->conn)
         fo_link_end(l->c->link);
     if (rc == FINOPS_OK && ret)
-        *ret = (finops_write_result){ .rows = rows,
-                                      .seconds = (double)(fo_clock_monotonic() - l->begin) / 1e6 };
+        *ret =
+            (finops_write_result){ .rows = rows, .seconds = (double)(fo_clock_monotonic() - l->begin) / 1e6 };
     fo_scan_close(l->scan);
     if (l->rows.release)
         l->rows.release(&l->rows);
@@ -245,12 +245,10 @@ fo_duckdb_write(void *conn, const finops_write *write, const finops_source *sour
 
 /* All rows: the table is made anew. */
 static finops_code
-replace_table(load *l, const finops_partition *partition, int64_t *ret_rows, finops_error **err)
+replace_table(load *l, int64_t *ret_rows, finops_error **err)
 {
-    finops_code rc = partition->before_swap ? partition->before_swap(partition->arg, err) : FINOPS_OK;
+    finops_code rc = load_run(l, "DROP TABLE IF EXISTS ", "", false, NULL, err);
 
-    if (rc == FINOPS_OK)
-        rc = load_run(l, "DROP TABLE IF EXISTS ", "", false, NULL, err);
     return rc == FINOPS_OK ? load_create(l, ret_rows, err) : rc;
 }
 
@@ -267,11 +265,23 @@ replace_rows(load *l, const finops_partition *partition, int64_t *ret_rows, fino
     rc = fo_str_check(&where, err);
     if (rc == FINOPS_OK)
         rc = load_widen(l, err);
-    if (rc == FINOPS_OK && partition->before_swap)
-        rc = partition->before_swap(partition->arg, err);
     if (rc == FINOPS_OK)
         rc = load_run(l, "DELETE FROM ", fo_str_z(&where), false, NULL, err);
     return rc == FINOPS_OK ? load_append(l, ret_rows, err) : rc;
+}
+
+/* Nobody sees the new rows before the commit, and no view holds on to the old table: the swap comes last. */
+static finops_code
+replace_any(load *l, const finops_partition *partition, int64_t *ret_rows, finops_error **err)
+{
+    bool exists = false;
+    finops_code rc = partition->column ? load_exists(l, &exists, err) : FINOPS_OK;
+
+    if (rc == FINOPS_OK)
+        rc = exists ? replace_rows(l, partition, ret_rows, err) : replace_table(l, ret_rows, err);
+    if (rc == FINOPS_OK && partition->before_swap)
+        rc = partition->before_swap(partition->arg, err);
+    return rc;
 }
 
 finops_code
@@ -280,15 +290,12 @@ fo_duckdb_replace(void *conn, const finops_partition *partition, const finops_so
 {
     load l;
     int64_t rows = 0;
-    bool exists = false;
     finops_code rc;
 
     assert(conn && partition && partition->table && source && (source->stream || source->sql));
     load_init(&l, conn, partition->schema, partition->table);
     rc = load_begin(&l, source, partition->call, err);
-    if (rc == FINOPS_OK && partition->column)
-        rc = load_exists(&l, &exists, err);
     if (rc == FINOPS_OK)
-        rc = exists ? replace_rows(&l, partition, &rows, err) : replace_table(&l, partition, &rows, err);
+        rc = replace_any(&l, partition, &rows, err);
     return load_end(&l, rc, rows, ret, err);
 }

@@ -43,7 +43,8 @@ fixture_new(bool file)
     assert_non_null(mkdtemp(f->folder));
     f->path = file ? fo_format("%s/x.duckdb", f->folder) : fo_strdup(":memory:");
     assert_non_null(f->path);
-    f->settings = (fo_duckdb_settings){ .database_path = f->path, .memory_limit = (uint64_t)256 << 20,
+    f->settings = (fo_duckdb_settings){ .database_path = f->path,
+                                        .memory_limit = (uint64_t)256 << 20,
                                         .lock_timeout = 0 };
     assert_int_equal(DRIVER->open(&f->settings, &f->self, NULL), FINOPS_OK);
     return f;
@@ -124,7 +125,9 @@ statements_and_parameters_give_rows(void **state)
 {
     fixture *f = *state;
     const char *params[] = { "7", NULL };
-    finops_statement insert = { .sql = "INSERT INTO t VALUES ($1::INTEGER, $2)", .params = params, .n_params = 2 };
+    finops_statement insert = { .sql = "INSERT INTO t VALUES ($1::INTEGER, $2)",
+                                .params = params,
+                                .n_params = 2 };
     int64_t changed = 0;
 
     run(f->conn, "CREATE TABLE t (a INTEGER, b VARCHAR)");
@@ -191,14 +194,15 @@ an_arrow_stream_becomes_a_table(void **state)
 
     assert_int_equal(put(f->conn, "bill", FINOPS_WRITE_CREATE, bill, &rows), FINOPS_OK);
     assert_int_equal(rows, 100000);
-    assert_cell(f->conn, "SELECT count(*) || ' ' || sum(cost) || ' ' || count(t) || ' ' || max(tags['k']::INT) FROM bill",
-                "100000 4999962345.678901234567800000 66666 99999");
+    assert_cell(
+        f->conn,
+        "SELECT count(*) || ' ' || sum(cost) || ' ' || count(t) || ' ' || max(tags['k']::INT) FROM bill",
+        "100000 4999962345.678901234567800000 66666 99999");
     assert_int_equal(put(f->conn, "bill", FINOPS_WRITE_CREATE, bill, &rows), FINOPS_E_EXISTS);
     assert_int_equal(put(f->conn, "bill", FINOPS_WRITE_APPEND, bill, &rows), FINOPS_OK);
     assert_cell(f->conn, "SELECT count(*) FROM bill", "200000");
     assert_cell(f->conn, "SELECT count(*) FROM duckdb_databases() WHERE NOT internal", "1");
 }
-
 
 static void
 columns_that_lack_are_added_and_absent_ones_stay_null(void **state)
@@ -209,9 +213,9 @@ columns_that_lack_are_added_and_absent_ones_stay_null(void **state)
     assert_int_equal(put(f->conn, "w", FINOPS_WRITE_APPEND, "SELECT 1 AS a, 2 AS \"c\"\"d\"", NULL),
                      FINOPS_E_DATABASE);
     assert_cell(f->conn, "SELECT count(*) FROM w", "0");
-    assert_int_equal(
-        put(f->conn, "w", FINOPS_WRITE_WIDEN, "SELECT DATE '2026-01-31' AS b, 2::DECIMAL(38,18) AS \"c\"\"d\"", NULL),
-        FINOPS_OK);
+    assert_int_equal(put(f->conn, "w", FINOPS_WRITE_WIDEN,
+                         "SELECT DATE '2026-01-31' AS b, 2::DECIMAL(38,18) AS \"c\"\"d\"", NULL),
+                     FINOPS_OK);
     assert_cell(f->conn, "SELECT concat_ws('|', coalesce(a, -1), b, \"c\"\"d\") FROM w",
                 "-1|2026-01-31|2.000000000000000000");
     assert_int_equal(put(f->conn, "new", FINOPS_WRITE_WIDEN, "SELECT 1 AS a", NULL), FINOPS_OK);
@@ -263,6 +267,96 @@ a_stream_that_fails_leaves_nothing_and_is_told_with_its_code(void **state)
     assert_cell(f->conn, "SELECT count(*) FROM duckdb_columns() WHERE table_name = 'cut'", "1");
 }
 
+static finops_code
+put_changed(void *conn, const char *rows_sql, int (*next)(struct ArrowArrayStream *, struct ArrowArray *))
+{
+    finops_write write = { .table = "t", .mode = FINOPS_WRITE_WIDEN };
+    rows_of rows;
+    finops_code rc;
+
+    rows_open(&rows, rows_sql);
+    whole_next = rows.stream.get_next;
+    rows.stream.get_next = next;
+    finops_source source = { .stream = &rows.stream };
+    rc = DRIVER->write(conn, &write, &source, NULL, NULL);
+    rows_close(&rows);
+    return rc;
+}
+
+static int
+slice_next(struct ArrowArrayStream *self, struct ArrowArray *out)
+{
+    int errnum = whole_next(self, out);
+
+    if (!errnum && out->release) {
+        out->offset += 3;
+        out->length -= 3;
+    }
+    return errnum;
+}
+
+static void
+slices_of_batches_are_written(void **state)
+{
+    fixture *f = *state;
+
+    assert_int_equal(
+        put_changed(f->conn,
+                    "SELECT i, CASE WHEN i % 2 = 0 THEN i::VARCHAR END AS t, [i] AS l, "
+                    "(CASE WHEN i % 3 = 0 THEN NULL ELSE 'x' END)::ENUM('y', 'x') AS e FROM range(100) r(i)",
+                    slice_next),
+        FINOPS_OK);
+    assert_cell(
+        f->conn,
+        "SELECT concat_ws(' ', count(*), min(i), count(t), min(t::INT), sum(l[1]), count(e), max(e)) FROM t",
+        "97 3 48 4 4947 64 x");
+}
+
+static int
+uncounted_next(struct ArrowArrayStream *self, struct ArrowArray *out)
+{
+    int errnum = whole_next(self, out);
+
+    for (int64_t i = 0; !errnum && out->release && i < out->n_children; i++)
+        out->children[i]->null_count = -1;
+    return errnum;
+}
+
+static void
+nulls_that_nobody_counted_stay_nulls(void **state)
+{
+    fixture *f = *state;
+
+    assert_int_equal(put_changed(f->conn,
+                                 "SELECT (CASE WHEN i % 3 = 0 THEN NULL ELSE 'x' END)::ENUM('y', 'x') AS e, "
+                                 "CASE WHEN i % 4 > 0 THEN i END AS i FROM range(100) r(i)",
+                                 uncounted_next),
+                     FINOPS_OK);
+    assert_cell(f->conn, "SELECT count(*) || ' ' || count(e) || ' ' || count(i) FROM t", "100 66 75");
+}
+
+static void
+what_the_table_would_round_is_refused(void **state)
+{
+    fixture *f = *state;
+
+    assert_int_equal(put(f->conn, "t", FINOPS_WRITE_CREATE,
+                         "SELECT 1.25::DECIMAL(10,2) AS d, 1 AS a, DATE '2026-01-01' AS t", NULL),
+                     FINOPS_OK);
+    assert_int_equal(put(f->conn, "t", FINOPS_WRITE_APPEND, "SELECT 0.015::DECIMAL(38,18) AS D", NULL),
+                     FINOPS_E_DATA);
+    assert_int_equal(put(f->conn, "t", FINOPS_WRITE_WIDEN, "SELECT 1.5::DOUBLE AS a", NULL), FINOPS_E_DATA);
+    assert_int_equal(
+        put(f->conn, "t", FINOPS_WRITE_APPEND, "SELECT TIMESTAMP '2026-01-02 03:04:05' AS t", NULL),
+        FINOPS_E_DATA);
+    assert_int_equal(
+        put(f->conn, "t", FINOPS_WRITE_APPEND, "SELECT 0.2::DECIMAL(9,1) AS D UNION ALL SELECT NULL", NULL),
+        FINOPS_OK);
+    assert_cell(f->conn, "SELECT sum(d) || ' ' || count(*) FROM t", "1.45 3");
+    assert_int_equal(put(f->conn, "u", FINOPS_WRITE_CREATE, "SELECT 1 AS a, 2 AS \"A\"", NULL),
+                     FINOPS_E_DATA);
+}
+
 static void
 a_write_is_part_of_the_transaction_that_is_open(void **state)
 {
@@ -300,8 +394,9 @@ one_month_of_a_table_is_replaced(void **state)
 {
     fixture *f = *state;
     int calls = 0;
-    finops_partition month = { .table = "bills", .column = "month", .value = "2026-01", .before_swap = swap_seen,
-                               .arg = &calls };
+    finops_partition month = {
+        .table = "bills", .column = "month", .value = "2026-01", .before_swap = swap_seen, .arg = &calls
+    };
     finops_source first = { .sql = "SELECT '2026-01' AS month, 1 AS cost UNION ALL SELECT '2026-02', 10" };
     finops_source second = { .sql = "SELECT '2026-01' AS month, 2 AS cost, 'x' AS tag" };
     finops_write_result result = { 0 };
@@ -310,8 +405,10 @@ one_month_of_a_table_is_replaced(void **state)
     assert_int_equal(DRIVER->replace_partition(f->conn, &month, &second, &result, NULL), FINOPS_OK);
     assert_int_equal(result.rows, 1);
     assert_int_equal(calls, 2);
-    assert_cell(f->conn, "SELECT string_agg(month || ' ' || cost || coalesce(tag, '-'), ', ' ORDER BY month) FROM bills",
-                "2026-01 2x, 2026-02 10-");
+    assert_cell(
+        f->conn,
+        "SELECT string_agg(month || ' ' || cost || coalesce(tag, '-'), ', ' ORDER BY month) FROM bills",
+        "2026-01 2x, 2026-02 10-");
     month.before_swap = swap_refused;
     assert_int_equal(DRIVER->replace_partition(f->conn, &month, &first, &result, NULL), FINOPS_E_DENIED);
     assert_cell(f->conn, "SELECT sum(cost) FROM bills", "12");
@@ -335,7 +432,8 @@ a_table_is_replaced_as_a_whole_or_not_at_all(void **state)
     assert_cell(f->conn, "SELECT a FROM t", "1");
 }
 
-static const char endless[] = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range * b.range = 7";
+static const char endless[] =
+    "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range * b.range = 7";
 
 static finops_code
 execute_with(void *conn, const char *sql, const finops_call *call, bool with_rows)
@@ -366,7 +464,8 @@ a_statement_ends_at_its_deadline(void **state)
     assert_int_equal(execute_with(f->conn, endless, &call, false), FINOPS_E_TIMEOUT);
     call.deadline_us = fo_clock_monotonic() + 100000;
     assert_int_equal(execute_with(f->conn, endless, &call, true), FINOPS_E_TIMEOUT);
-    assert_int_equal(execute_with(f->conn, "SELECT 1", &call, true), FINOPS_E_TIMEOUT); /* it is over already */
+    assert_int_equal(execute_with(f->conn, "SELECT 1", &call, true),
+                     FINOPS_E_TIMEOUT); /* it is over already */
     assert_true(fo_clock_monotonic() - begin < 2000000);
     assert_cell(f->conn, "SELECT 'the connection' || ' goes on'", "the connection goes on");
 }
@@ -495,7 +594,8 @@ a_reader_without_a_file_is_told_so(void **state)
     fixture *f = *state;
     void *conn = NULL;
 
-    assert_int_equal(DRIVER->connect(f->self, FINOPS_CONNECT_READ_ONLY, NULL, &conn, NULL), FINOPS_E_NOT_FOUND);
+    assert_int_equal(DRIVER->connect(f->self, FINOPS_CONNECT_READ_ONLY, NULL, &conn, NULL),
+                     FINOPS_E_NOT_FOUND);
     assert_null(conn);
     assert_int_equal(access(f->path, F_OK), -1);
 }
@@ -547,7 +647,8 @@ readers_come_and_go_with_writers(void **state)
 
     assert_int_equal(DRIVER->execute(reader, &statement, &stream, NULL, NULL), FINOPS_OK);
     call.deadline_us = fo_clock_monotonic() + 50000;
-    assert_int_equal(DRIVER->connect(f->self, 0, &call, &writer, NULL), FINOPS_E_BUSY); /* lock_timeout is 0 */
+    assert_int_equal(DRIVER->connect(f->self, 0, &call, &writer, NULL),
+                     FINOPS_E_BUSY); /* lock_timeout is 0 */
     stream.release(&stream);
     writer = connect_to(f, 0);
     DRIVER->disconnect(writer);
@@ -621,9 +722,12 @@ hold(char *path)
     void *self = NULL, *conn = NULL;
     char c;
 
-    if (DRIVER->open(&settings, &self, NULL) != FINOPS_OK || DRIVER->connect(self, 0, NULL, &conn, NULL) != FINOPS_OK)
+    if (DRIVER->open(&settings, &self, NULL) != FINOPS_OK ||
+        DRIVER->connect(self, 0, NULL, &conn, NULL) != FINOPS_OK)
         return 1;
-    finops_statement statement = { .sql = "CREATE OR REPLACE TABLE held AS SELECT range AS i FROM range(100000)" };
+    finops_statement statement = {
+        .sql = "CREATE OR REPLACE TABLE held AS SELECT range AS i FROM range(100000)"
+    };
     if (DRIVER->execute(conn, &statement, NULL, NULL, NULL) != FINOPS_OK || write(1, "r", 1) != 1)
         return 2;
     while (read(0, &c, 1) > 0)
@@ -641,7 +745,9 @@ a_file_that_another_process_writes_is_read_through_it(void **state)
     void *conn = NULL, *reader;
     const char *params[] = { "9", NULL };
     finops_statement statement = { .sql = "SELECT count(*) FROM held WHERE i < $1::INTEGER AND $2 IS NULL",
-                                   .params = params, .n_params = 2, .as_text = true };
+                                   .params = params,
+                                   .n_params = 2,
+                                   .as_text = true };
     struct ArrowArrayStream stream = { 0 };
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
     int64_t begin;
@@ -702,7 +808,8 @@ come_and_go(void *arg)
         void *conn = NULL;
         finops_statement statement = { .sql = "INSERT INTO t VALUES (1)" };
 
-        if (DRIVER->connect(f->self, i % 3 == 0 ? FINOPS_CONNECT_READ_ONLY : 0, NULL, &conn, NULL) != FINOPS_OK)
+        if (DRIVER->connect(f->self, i % 3 == 0 ? FINOPS_CONNECT_READ_ONLY : 0, NULL, &conn, NULL) !=
+            FINOPS_OK)
             return arg;
         if (i % 3 == 0)
             statement.sql = "SELECT count(*) FROM t";
@@ -736,6 +843,27 @@ many_threads_come_and_go(void **state)
     conn = connect_to(f, FINOPS_CONNECT_READ_ONLY);
     assert_cell(conn, "SELECT count(*) FROM t", "52");
     DRIVER->disconnect(conn);
+}
+
+static void
+a_lock_is_held_by_one_connection(void **state)
+{
+    fixture *f = *state;
+    void *second = connect_to(f, 0), *reader = connect_to(f, FINOPS_CONNECT_READ_ONLY);
+    finops_call call = { .deadline_us = fo_clock_monotonic() + 50000 };
+
+    assert_int_equal(DRIVER->lock(f->conn, "it's", &call, NULL), FINOPS_OK);
+    assert_int_equal(DRIVER->lock(f->conn, "it's", &call, NULL), FINOPS_OK);
+    assert_int_equal(DRIVER->lock(second, "it's", &call, NULL), FINOPS_E_BUSY);
+    assert_int_equal(DRIVER->unlock(second, "it's", NULL), FINOPS_E_ARGUMENT);
+    assert_int_equal(DRIVER->lock(reader, "another", &call, NULL), FINOPS_E_USAGE);
+    assert_int_equal(DRIVER->unlock(f->conn, "it's", NULL), FINOPS_OK);
+    assert_int_equal(DRIVER->lock(second, "it's", &call, NULL), FINOPS_E_BUSY); /* taken twice */
+    DRIVER->disconnect(f->conn);
+    f->conn = NULL;
+    assert_int_equal(DRIVER->lock(second, "it's", &call, NULL), FINOPS_OK);
+    DRIVER->disconnect(reader);
+    DRIVER->disconnect(second);
 }
 
 static int
@@ -781,8 +909,8 @@ list_column(const finops_column *column, void *arg)
 {
     listing *l = arg;
 
-    fo_str_addf(&l->text, "%s:%d:%d.%d:%s:%d ", column->name, (int)column->type, column->precision, column->scale,
-                column->native, column->nullable);
+    fo_str_addf(&l->text, "%s:%d:%d.%d:%s:%d ", column->name, (int)column->type, column->precision,
+                column->scale, column->native, column->nullable);
     return --l->left > 0;
 }
 
@@ -906,6 +1034,9 @@ main(int argc, char **argv)
         ON_FILE(columns_that_lack_are_added_and_absent_ones_stay_null),
         ON_FILE(a_select_of_the_database_is_a_source),
         ON_FILE(a_stream_that_fails_leaves_nothing_and_is_told_with_its_code),
+        ON_FILE(slices_of_batches_are_written),
+        ON_FILE(nulls_that_nobody_counted_stay_nulls),
+        ON_FILE(what_the_table_would_round_is_refused),
         ON_FILE(a_write_is_part_of_the_transaction_that_is_open),
         ON_FILE(one_month_of_a_table_is_replaced),
         ON_FILE(a_table_is_replaced_as_a_whole_or_not_at_all),
@@ -922,6 +1053,7 @@ main(int argc, char **argv)
         CLOSED(a_file_that_another_process_writes_is_read_through_it),
         CLOSED(waiting_for_another_process_ends_at_the_deadline),
         CLOSED(many_threads_come_and_go),
+        ON_FILE(a_lock_is_held_by_one_connection),
         IN_MEMORY(a_database_in_memory_belongs_to_its_configuration),
         ON_FILE(columns_are_told_with_their_types),
         ON_FILE(tables_and_views_are_listed_in_order),
