@@ -101,11 +101,45 @@ nearest_name(const char *name, const fo_strv *known)
     return fo_nearest(name + strlen(ENV_PREFIX), tails, n);
 }
 
-/* What a plugin can be told is known when it is opened; so near to a name of ours it is none of a plugin. */
+/* What a plugin can be told is known when it is opened. So near to a name of ours it is none of a plugin. */
 static bool
-is_slip(const char *tail, const char *near)
+is_of_plugin(const char *name, const char *near)
 {
-    return near && fo_edit_distance(tail, near) <= 2;
+    if (!fo_starts(name, BACKEND_PREFIX) || (near && fo_edit_distance(name + strlen(ENV_PREFIX), near) <= 2))
+        return false;
+    for (const fo_config_section *s = fo_config_sections; s->path; s++) {
+        FO_AUTO(fo_str_done) fo_str ours = FO_STR_INIT;
+
+        if (!fo_starts(s->path, "database.") || fo_option_env_name(s->path, "", &ours, NULL) != FINOPS_OK)
+            continue;
+        if (fo_starts(name, fo_str_z(&ours)) && name[ours.len] == '_')
+            return false;
+    }
+    return true;
+}
+
+finops_code
+fo_layer_warn_env(const fo_layer *layer, const char *const *env, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str prefix = FO_STR_INIT;
+    const finops_option *options = layer->section->options;
+    finops_code rc = fo_option_env_name(layer->section->path, "", &prefix, err);
+
+    for (; *env && rc == FINOPS_OK; env++) {
+        FO_AUTO(fo_freep) char *key = NULL;
+
+        if (!fo_starts(*env, fo_str_z(&prefix)) || (*env)[prefix.len] != '_')
+            continue;
+        key = fo_strndup(*env + prefix.len + 1, strcspn(*env + prefix.len + 1, "="));
+        if (!key)
+            return fo_error_oom(err);
+        for (char *p = key; *p; p++)
+            *p = fo_lower(*p);
+        if (fo_option_index(options, key) < 0)
+            fo_warn("environment variable %.*s is no option of %s", (int)strcspn(*env, "="), *env,
+                    layer->section->path);
+    }
+    return rc;
 }
 
 /* Not an error: the variable may be meant for another version of finops. */
@@ -129,7 +163,7 @@ warn_unknown(const char *const *env, finops_error **err)
         if (rc != FINOPS_OK || fo_strv_has(&known, name))
             continue;
         near = nearest_name(name, &known);
-        if (fo_starts(name, BACKEND_PREFIX) && !is_slip(name + strlen(ENV_PREFIX), near))
+        if (is_of_plugin(name, near))
             continue;
         if (near)
             fo_warn("environment variable %.80s is not known, did you mean " ENV_PREFIX "%s?", name, near);

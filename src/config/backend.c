@@ -129,6 +129,8 @@ fill(fo_layer *layer, const char *backend, const fo_settings *settings, fo_probl
     }
     for (size_t row = 0; row < layer->n && rc == FINOPS_OK; row++)
         rc = fill_row(layer, row, settings, env, problems, err);
+    if (rc == FINOPS_OK && !fo_config_section_find(layer->name))
+        rc = fo_layer_warn_env(layer, env, err);
     if (rc != FINOPS_OK)
         return rc;
     fo_layer_check(layer, problems);

@@ -122,6 +122,8 @@ finops_code fo_layer_apply_section(fo_layer *layer, const fo_config_text *file, 
 /* What the environment says of one row. */
 finops_code fo_layer_apply_env(fo_layer *layer, size_t row, const char *const *env, fo_problems *problems,
                                finops_error **err);
+/* Warns of variables that begin as those of the layer do and are of no row. */
+finops_code fo_layer_warn_env(const fo_layer *layer, const char *const *env, finops_error **err);
 /* What must be set, and what must come together. */
 void fo_layer_check(const fo_layer *layer, fo_problems *problems);
 

@@ -91,6 +91,11 @@ def test_the_section_of_a_plugin_is_checked_when_it_is_opened(finops, folder, pl
     config.write_text('[database]\nbackend = "good"\n[database.good]\npath = "/x"\n')
     opened = finops.run("query", "SELECT 1", status=1)
     assert "open /x: version 1.0 stores nothing" in opened.stderr
+    misspelt = finops.run("query", "SELECT 1", status=1, env={"OPEN_FINOPS_DATABASE_GOOD_PATH": "/y",
+                                                              "OPEN_FINOPS_DATABASE_GOOD_PTAH": "/z"})
+    assert "open /y: " in misspelt.stderr
+    assert "OPEN_FINOPS_DATABASE_GOOD_PTAH is no option of database.good" in misspelt.stderr
+    assert "GOOD_PATH is" not in misspelt.stderr
     config.write_text('[database]\nbackend = "goood"\n')
     assert "did you mean good?" in finops.run("query", "SELECT 1", status=1).stderr
 
