@@ -83,7 +83,9 @@ FINOPS_API finops_code finops_database_monitor(finops_database *database,
 FINOPS_API finops_code finops_database_last_health(finops_database *database, finops_health *ret,
                                                    int64_t *ret_age_us, finops_error **err);
 
-/* flags: FINOPS_CONNECT_*. Waits for a connection until the call's or the pool's deadline: FINOPS_E_TIMEOUT.
+/*
+ * flags: FINOPS_CONNECT_*. Waits for a connection until the call's or the pool's deadline: FINOPS_E_TIMEOUT.
+ * When there is room for a new one, connecting ends at the call's deadline or when the driver gives up.
  */
 FINOPS_API finops_code finops_session_acquire(finops_database *database, unsigned flags,
                                               const finops_call *call, finops_session **ret,

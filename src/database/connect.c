@@ -44,8 +44,8 @@ connect_once(finops_database *database, unsigned flags, const finops_call *call,
 }
 
 finops_code
-fo_front_connect(finops_database *database, unsigned flags, const finops_call *call, void **ret_conn,
-                 finops_error **err)
+fo_front_connect(finops_database *database, unsigned flags, const finops_call *call, int64_t retry_until_us,
+                 void **ret_conn, finops_error **err)
 {
     bool (*cancelled)(void *) = call ? call->cancelled : NULL;
     finops_error *why = NULL, *before = NULL;
@@ -53,7 +53,8 @@ fo_front_connect(finops_database *database, unsigned flags, const finops_call *c
     bool asked, again;
     finops_code rc;
 
-    fo_retry_init(&retry, NULL, &database->budget, call ? call->deadline_us : 0);
+    fo_retry_init(&retry, NULL, &database->budget,
+                  fo_deadline_first(call ? call->deadline_us : 0, retry_until_us));
     do {
         finops_error_free(before);
         before = FO_TAKE(why);
@@ -97,7 +98,7 @@ fo_front_reconnect(finops_session *session, const finops_call *call)
 
     if (!bare || session->in_transaction || session->locks || fo_front_alive(database, session->conn))
         return false;
-    if (fo_front_connect(database, session->flags, call, &conn, NULL) != FINOPS_OK)
+    if (fo_front_connect(database, session->flags, call, 0, &conn, NULL) != FINOPS_OK)
         return false;
     database->driver->disconnect(session->conn);
     session->conn = conn;

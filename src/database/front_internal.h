@@ -64,9 +64,10 @@ void fo_front_ref(finops_database *database);
 void fo_front_unref(finops_database *database);
 /* Ends the monitor's thread. */
 void fo_monitor_stop(finops_database *database);
-/* A new connection, tried again as long as that can help. */
+/* A new connection, tried again as long as that can help, but not begun once more past retry_until_us (0: no
+ * limit). How long one attempt takes is the call's and the driver's business: a driver may wait for a lock. */
 finops_code fo_front_connect(finops_database *database, unsigned flags, const finops_call *call,
-                             void **ret_conn, finops_error **err);
+                             int64_t retry_until_us, void **ret_conn, finops_error **err);
 /*
  * Puts a new connection in the place of one that was lost. Only where nothing is lost with it, no transaction,
  * no lock, no table of its own: in a session that reads, or one that was not used yet. False: it was not lost,

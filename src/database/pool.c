@@ -246,11 +246,13 @@ session_good(fo_pool *pool, finops_session *session)
 
 /* Connects in room that is the caller's, or gives the room back. */
 static finops_code
-session_new(fo_pool *pool, unsigned flags, const finops_call *call, finops_session **ret, finops_error **err)
+session_new(fo_pool *pool, unsigned flags, const finops_call *call, int64_t retry_until_us,
+            finops_session **ret, finops_error **err)
 {
     finops_session *session = fo_zalloc(sizeof(*session));
-    finops_code rc =
-        session ? fo_front_connect(pool->database, flags, call, &session->conn, err) : fo_error_oom(err);
+    finops_code rc = session
+                         ? fo_front_connect(pool->database, flags, call, retry_until_us, &session->conn, err)
+                         : fo_error_oom(err);
 
     (void)pthread_mutex_lock(&pool->lock);
     if (rc == FINOPS_OK)
@@ -384,7 +386,7 @@ fo_pool_acquire(fo_pool *pool, unsigned flags, const finops_call *call, finops_s
     if (rc != FINOPS_OK)
         rc = refused(pool, rc, err);
     else if (!session || !session_good(pool, session))
-        rc = session_new(pool, flags, &own, &session, err);
+        rc = session_new(pool, flags, call, own.deadline_us, &session, err);
     if (rc != FINOPS_OK) {
         fo_front_unref(pool->database);
         return rc;
@@ -457,7 +459,7 @@ fo_pool_maintain(fo_pool *pool)
         wanted = !pool->closing && pool->figures.open < pool->options.min;
         pool->figures.open += wanted;
         (void)pthread_mutex_unlock(&pool->lock);
-        if (wanted && session_new(pool, 0, &call, &session, NULL) != FINOPS_OK)
+        if (wanted && session_new(pool, 0, &call, 0, &session, NULL) != FINOPS_OK)
             return;
         if (wanted)
             fo_pool_release(pool, session);

@@ -151,7 +151,7 @@ fake_connect(void *self, unsigned flags, const finops_call *call, void **ret_con
     finops_code rc;
 
     (void)flags;
-    (void)call;
+    atomic_store(&w->connect_deadline, call ? call->deadline_us : 0);
     (void)atomic_fetch_add(&w->connects, 1);
     if (w->hold_us)
         (void)nanosleep(&(struct timespec){ .tv_nsec = w->hold_us * 1000 }, NULL);

@@ -29,7 +29,8 @@ typedef struct fake_world {
     /* A statement waits for fake_let_go() or, as the driver's contract says, for cancel(). */
     atomic_bool hang;
 
-    atomic_uint generation; /* fake_cut() ends all connections made before */
+    atomic_llong connect_deadline; /* of the call that connected last */
+    atomic_uint generation;        /* fake_cut() ends all connections made before */
     atomic_uint connects, live, live_max, executes, writes, begins, commits, rollbacks, probes, closes,
         cancels;
     pthread_mutex_t lock_log;

@@ -90,6 +90,24 @@ the_pool_has_a_deadline_of_its_own(void **state)
     finops_session_release(held);
 }
 
+/* A driver may wait longer for what it needs, such as the lock of a file, than one waits for the pool. */
+static void
+connecting_knows_the_calls_deadline_only(void **state)
+{
+    fixture *f = *state;
+    const finops_call call = { .deadline_us = fo_deadline_in(60000000) };
+    finops_session *s = NULL;
+
+    fixture_open(f, &fake_driver, &(finops_pool_options){ .acquire_us = 2000 });
+    atomic_store(&f->world.connect_deadline, 1);
+    finops_session_release(take(f, 0));
+    assert_int_equal(atomic_load(&f->world.connect_deadline), 0);
+    assert_int_equal(finops_session_acquire(f->database, FINOPS_CONNECT_READ_ONLY, &call, &s, NULL),
+                     FINOPS_OK);
+    assert_int_equal(atomic_load(&f->world.connect_deadline), call.deadline_us);
+    finops_session_release(s);
+}
+
 static bool
 yes(void *arg)
 {
@@ -465,6 +483,7 @@ main(void)
         TEST(connections_that_read_are_not_lent_to_those_that_write),
         TEST(a_full_pool_ends_the_wait_at_the_deadline),
         TEST(the_pool_has_a_deadline_of_its_own),
+        TEST(connecting_knows_the_calls_deadline_only),
         TEST(waiting_ends_when_it_is_cancelled),
         TEST(an_idle_connection_of_the_other_kind_makes_room),
         TEST(a_dead_connection_is_replaced_before_it_is_lent),
