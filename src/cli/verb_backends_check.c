@@ -66,8 +66,10 @@ const fo_verb fo_verb_backends_check = {
     .name = "backends check",
     .args = "FILE.so...",
     .summary = "Check whether a plugin can be used, and say why not",
-    .help = "Loads the plugin in a process of its own, as finops does before it uses one: who may write the file, its "
-            "symbol, the version of the interface, the functions a driver must have, its option table. What it can "
+    .help = "Loads the plugin in a process of its own, as finops does before it uses one: who may write the "
+            "file, its "
+            "symbol, the version of the interface, the functions a driver must have, its option table. What "
+            "it can "
             "do, \"finops backends test\" shows.\n\n"
             "Exit status: 0 it can be used, 1 a problem was found.",
     .examples = "finops backends check ./finops_sqlite.so\n  # before it is put into plugin_path\n",

@@ -38,7 +38,8 @@ capability_rows(page *p, const finops_capabilities *c)
     const char quote[2] = { c->quote, '\0' };
 
     fo_backends_features(c->features, &features);
-    row(p, "capability", "features", fo_str_z(&features), NULL, NULL, "What it claims to do; tested by backends test");
+    row(p, "capability", "features", fo_str_z(&features), NULL, NULL,
+        "What it claims to do; tested by backends test");
     row(p, "capability", "dialect", fo_backends_dialect_name(c->dialect), NULL, NULL, "Its flavour of SQL");
     row(p, "capability", "quote", quote, NULL, NULL, "Around identifiers, doubled inside");
     number_row(p, "max_identifier", c->max_identifier, "Bytes of a name");
@@ -62,7 +63,9 @@ bound(const finops_option *o, int64_t value, fo_str *ret)
 static void
 option_type(const finops_option *o, fo_str *ret)
 {
-    static const char *const names[] = { "text", "true or false", "whole number", "size", "", "date", "list" };
+    static const char *const names[] = {
+        "text", "true or false", "whole number", "size", "", "date", "list"
+    };
 
     if (o->type == FINOPS_OPT_ENUM)
         fo_str_add(ret, o->allow ? o->allow : "");
@@ -98,7 +101,8 @@ option_row(page *p, const char *backend, const finops_option *o, finops_error **
 }
 
 static finops_code
-describe(const fo_cli *cli, finops_registry *registry, const fo_backends_entry *e, page *p, finops_error **err)
+describe(const fo_cli *cli, finops_registry *registry, const fo_backends_entry *e, page *p,
+         finops_error **err)
 {
     finops_capabilities c;
     finops_code rc = FINOPS_OK;
@@ -136,7 +140,7 @@ unknown(const fo_backends_list *list, const char *name, finops_error **err)
 static finops_code
 run(fo_cli *cli, finops_error **err)
 {
-    static const fo_table_column columns[] = { { "part", NULL, false }, { "name", NULL, false },
+    static const fo_table_column columns[] = { { "part", NULL, false },  { "name", NULL, false },
                                                { "value", NULL, false }, { "type", NULL, false },
                                                { "env", NULL, false },   { "help", NULL, false } };
     FO_AUTO(finops_registry_freep) finops_registry *registry = NULL;
@@ -165,8 +169,9 @@ const fo_verb fo_verb_backends_describe = {
     .name = "backends describe",
     .args = "NAME",
     .summary = "Show what a database can do, and its options with types and defaults",
-    .help = "The options are those of its section [database.NAME] of the configuration; each can be set by the "
-            "environment, too. Nothing is connected to.",
+    .help =
+        "The options are those of its section [database.NAME] of the configuration; each can be set by the "
+        "environment, too. Nothing is connected to.",
     .examples = "finops backends describe postgresql\n  # its options and what it can do\n",
     .config_keys = config_keys,
     .min_args = 1,

@@ -22,16 +22,17 @@ static const finops_option options[] = {
     { "watch", FINOPS_OPT_BOOL, offsetof(health_options, watch), .value = "false",
       .help = "Go on until Ctrl-C, a line a check" },
     { "interval", FINOPS_OPT_INT, offsetof(health_options, interval), .value = "30", .min = 1, .max = 86400,
-      .arg = "SECONDS", .help = "Seconds between two checks of --watch; twice as long after one that failed" },
+      .arg = "SECONDS",
+      .help = "Seconds between two checks of --watch; twice as long after one that failed" },
     { 0 },
 };
 
-static const char *const config_keys[] = { "database.backend", "database.plugin_path", "database.duckdb.database_path",
-                                           NULL };
+static const char *const config_keys[] = { "database.backend", "database.plugin_path",
+                                           "database.duckdb.database_path", NULL };
 
 static const fo_table_column columns[] = {
-    { "backend", NULL, false }, { "state", NULL, false }, { "latency_ms", NULL, true },
-    { "version", NULL, false }, { "open", NULL, true },   { "idle", NULL, true },
+    { "backend", NULL, false }, { "state", NULL, false },  { "latency_ms", NULL, true },
+    { "version", NULL, false }, { "open", NULL, true },    { "idle", NULL, true },
     { "waiting", NULL, true },  { "detail", NULL, false },
 };
 
@@ -136,9 +137,9 @@ is_cancelled(void *arg)
 static void
 look(fo_cli *cli, watched *item)
 {
-    const finops_call call = {
-        .deadline_us = fo_clock_monotonic() + TIMEOUT_US, .cancelled = is_cancelled, .arg = cli
-    };
+    const finops_call call = { .deadline_us = fo_clock_monotonic() + TIMEOUT_US,
+                               .cancelled = is_cancelled,
+                               .arg = cli };
     FO_AUTO(finops_error_freep) finops_error *why = NULL;
 
     memset(&item->health, 0, sizeof(item->health));
@@ -193,8 +194,8 @@ line_print(fo_cli *cli, const watched *item)
     if (h->state == FINOPS_HEALTH_DOWN)
         (void)fprintf(cli->out, "%s %s down: %s\n", now, item->name, h->detail);
     else
-        (void)fprintf(cli->out, "%s %s %s, %.2f ms, %s%s%s\n", now, item->name, state_name(h->state), h->latency_ms,
-                      h->version, h->detail[0] ? ": " : "", h->detail);
+        (void)fprintf(cli->out, "%s %s %s, %.2f ms, %s%s%s\n", now, item->name, state_name(h->state),
+                      h->latency_ms, h->version, h->detail[0] ? ": " : "", h->detail);
     (void)fflush(cli->out);
 }
 
@@ -228,7 +229,8 @@ watch(ward *w, int64_t interval_us)
             if (fo_clock_monotonic() < item->next_us)
                 continue;
             look(w->cli, item);
-            item->next_us = fo_clock_monotonic() + interval_us * (item->health.state == FINOPS_HEALTH_UP ? 1 : 2);
+            item->next_us =
+                fo_clock_monotonic() + interval_us * (item->health.state == FINOPS_HEALTH_UP ? 1 : 2);
             if (!fo_cancelled(w->cli->cancel))
                 line_print(w->cli, item);
         }
@@ -255,8 +257,8 @@ run(fo_cli *cli, finops_error **err)
         return watch(&w, o->interval * MICROS);
     rc = once(&w, err);
     if (rc == FINOPS_OK && w.down)
-        rc = fo_error_set(err, w.down == w.n ? FINOPS_E_TRANSIENT : FINOPS_E_PARTIAL, "%u of %zu backends %s down",
-                          w.down, w.n, w.down == 1 ? "is" : "are");
+        rc = fo_error_set(err, w.down == w.n ? FINOPS_E_TRANSIENT : FINOPS_E_PARTIAL,
+                          "%u of %zu backends %s down", w.down, w.n, w.down == 1 ? "is" : "are");
     return rc;
 }
 

@@ -13,12 +13,10 @@ row_add(const fo_cli *cli, finops_registry *registry, const fo_backends_entry *e
 
     if (e->status == FINOPS_DRIVER_READY && fo_backends_capabilities(cli, registry, e->name, &c))
         fo_backends_features(c.features, &features);
-    const char *const cells[] = { e->name,
-                                  e->version[0] ? e->version : NULL,
-                                  fo_backends_status_name(e->status),
-                                  e->origin,
-                                  e->problem ? e->problem : e->summary,
-                                  features.len ? fo_str_z(&features) : NULL };
+    const char *const cells[] = {
+        e->name,   e->version[0] ? e->version : NULL,    fo_backends_status_name(e->status),
+        e->origin, e->problem ? e->problem : e->summary, features.len ? fo_str_z(&features) : NULL
+    };
     return fo_str_ok(&features) && fo_table_add(table, cells) ? FINOPS_OK : fo_error_oom(err);
 }
 
@@ -46,8 +44,10 @@ run(fo_cli *cli, finops_error **err)
 const fo_verb fo_verb_backends_list = {
     .name = "backends list",
     .summary = "List the databases finops can work with, and where each comes from",
-    .help = "Built-in drivers and the plugins found in [database] plugin_path. A plugin that cannot be used is listed "
-            "as broken, with the reason in place of its summary; it stops nothing else. Nothing is connected to.",
+    .help =
+        "Built-in drivers and the plugins found in [database] plugin_path. A plugin that cannot be used is "
+        "listed "
+        "as broken, with the reason in place of its summary; it stops nothing else. Nothing is connected to.",
     .examples = "finops backends list\n  # all of them\n"
                 "finops backends list --plugin-path ./plugins --format json\n  # with plugins of a folder\n",
     .config_keys = config_keys,

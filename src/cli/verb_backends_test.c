@@ -16,7 +16,8 @@ typedef struct test_options {
 
 static const finops_option options[] = {
     { "filter", FINOPS_OPT_STRING, offsetof(test_options, filter), .arg = "GLOB",
-      .help = "Only the cases whose \"area: name\", or area alone, matches, such as \"types\" or \"names: *table*\"" },
+      .help = "Only the cases whose \"area: name\", or area alone, matches, such as \"types\" or \"names: "
+              "*table*\"" },
     { "long", FINOPS_OPT_BOOL, offsetof(test_options, with_long), .value = "false",
       .help = "Also the cases that take minutes, such as ten million rows" },
     { "failed", FINOPS_OPT_BOOL, offsetof(test_options, failed), .value = "false",
@@ -46,7 +47,8 @@ line_print(const printer *p, const fo_case_result *r)
         (void)fprintf(p->cli->out, "%s: %s\n", r->area, r->name);
     else
         (void)fprintf(p->cli->out, "%s%-11s%s %s: %s%s%s\n", p->cli->colour ? colours[r->outcome] : "",
-                      fo_case_outcome_name(r->outcome), end, r->area, r->name, why ? ": " : "", why ? why : "");
+                      fo_case_outcome_name(r->outcome), end, r->area, r->name, why ? ": " : "",
+                      why ? why : "");
     (void)fflush(p->cli->out);
 }
 
@@ -67,7 +69,8 @@ case_print(const fo_case_result *r, void *arg)
         return;
     }
     (void)snprintf(ms, sizeof(ms), "%.1f", r->seconds * 1000);
-    const char *const cells[] = { r->area, r->name, p->options->list ? NULL : fo_case_outcome_name(r->outcome), ms,
+    const char *const cells[] = { r->area, r->name,
+                                  p->options->list ? NULL : fo_case_outcome_name(r->outcome), ms,
                                   r->why[0] ? r->why : NULL };
     p->out_of_memory |= !fo_table_add(p->table, cells);
 }
@@ -142,11 +145,13 @@ const fo_verb fo_verb_backends_test = {
     .name = "backends test",
     .args = "NAME",
     .summary = "Run the conformance suite against a configured database",
-    .help = "Every driver, built in or plugin, must pass the same few hundred cases: types and their extremes, "
-            "hostile names, transactions, replacing a month, errors, deadlines. What a driver does not claim to do "
-            "is \"not claimed\"; what it claims is tested. The cases work in a schema of their own, "
-            "finops_test_<random>, which is dropped at the end; nothing else is touched.\n\n"
-            "Exit status: 0 all passed, 1 a case failed or the database could not be used.",
+    .help =
+        "Every driver, built in or plugin, must pass the same few hundred cases: types and their extremes, "
+        "hostile names, transactions, replacing a month, errors, deadlines. What a driver does not claim to "
+        "do "
+        "is \"not claimed\"; what it claims is tested. The cases work in a schema of their own, "
+        "finops_test_<random>, which is dropped at the end; nothing else is touched.\n\n"
+        "Exit status: 0 all passed, 1 a case failed or the database could not be used.",
     .examples = "finops backends test duckdb\n  # the database of the configuration\n"
                 "finops backends test postgresql --filter 'partition*' --failed\n"
                 "  # one area, and only what fails\n"

@@ -20,8 +20,9 @@ event_print(finops_registry_event_kind kind, const finops_driver_info *info, voi
 
     (void)fo_time_format(fo_clock_now() / 1000 * 1000, now);
     (void)fprintf(cli->out, "%s %-8s %s%s%s, %s%s%s\n", now,
-                  (size_t)kind < FO_COUNT(names) ? names[kind] : "changed", info->name, info->version[0] ? " " : "",
-                  info->version, info->origin, info->problem ? ": " : "", info->problem ? info->problem : "");
+                  (size_t)kind < FO_COUNT(names) ? names[kind] : "changed", info->name,
+                  info->version[0] ? " " : "", info->version, info->origin, info->problem ? ": " : "",
+                  info->problem ? info->problem : "");
     (void)fflush(cli->out);
 }
 
@@ -54,9 +55,11 @@ run(fo_cli *cli, finops_error **err)
 const fo_verb fo_verb_backends_watch = {
     .name = "backends watch",
     .summary = "Print a line for each plugin that comes, goes or changes, until Ctrl-C",
-    .help = "Watches the folders of [database] plugin_path as a long-running process does: a plugin put there is "
-            "checked and added, one that is replaced or removed is drained. The plugins that are there already come "
-            "first.",
+    .help =
+        "Watches the folders of [database] plugin_path as a long-running process does: a plugin put there is "
+        "checked and added, one that is replaced or removed is drained. The plugins that are there already "
+        "come "
+        "first.",
     .examples = "finops backends watch --plugin-path ./plugins\n  # while a plugin is being written\n",
     .config_keys = config_keys,
     .run = run,

@@ -243,7 +243,8 @@ append_members(struct ArrowArray *array, const struct ArrowSchema *schema, const
                              json_object_get(value, schema->children[c]->name)))
                 return false;
     } else if (schema->format[1] == 'm') {
-        json_object_foreach ((json_t *)(uintptr_t)value, key, item) {
+        json_object_foreach((json_t *)(uintptr_t)value, key, item)
+        {
             const struct ArrowSchema *types = schema->children[0];
 
             if (!append_text(entries->children[0], types->children[0]->format, key) ||
@@ -252,9 +253,8 @@ append_members(struct ArrowArray *array, const struct ArrowSchema *schema, const
                 return false;
         }
     } else {
-        json_array_foreach (value, i, item)
-            if (!append_json(array->children[0], schema->children[0], item))
-                return false;
+        json_array_foreach(
+            value, i, item) if (!append_json(array->children[0], schema->children[0], item)) return false;
     }
     return ArrowArrayFinishElement(array) == NANOARROW_OK;
 }

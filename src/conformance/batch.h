@@ -9,7 +9,8 @@
 #include "finops/arrow.h"
 
 /*
- * One column. `format` is that of the Arrow C data interface, or "@" and one for a dictionary of it, or nested:
+ * One column. `format` is that of the Arrow C data interface, or "@" and one for a dictionary of it, or
+ * nested:
  * "+l(l)", "+s(a=l;b=u)", "+m(u;l)". A value is a text of what Arrow stores: whole numbers for dates and
  * timestamps, hex for bytes, "true" and "false", JSON for nested ones; NULL is NULL. Rows take the values in
  * turn. Without values each row holds its own number.
@@ -34,8 +35,8 @@ typedef struct fo_batch_spec {
     int64_t rows;
     int64_t batch; /* rows of one batch; 0: all in one */
     unsigned flags;
-    bool fails;         /* ends in an error instead of the end */
-    unsigned *released; /* counts releases; may be NULL */
+    bool fails;                               /* ends in an error instead of the end */
+    unsigned *released;                       /* counts releases; may be NULL */
     void (*on_batch)(int64_t row, void *arg); /* before each batch, with its first row; may be NULL */
     void *arg;
 } fo_batch_spec;

@@ -28,8 +28,8 @@ columns_are(fo_trial *t, const char *schema, const char *table, unsigned stop_af
     finops_error *err = NULL;
     finops_code rc = finops_session_columns(t->session, schema, table, column_note, &line, &err);
     bool ok = fo_trial_ok(t, rc, &err, "columns") &&
-              fo_trial_true(t, strcmp(fo_str_z(&line.text), want) == 0, "the columns of %s are \"%s\", not \"%s\"",
-                            table, fo_str_z(&line.text), want);
+              fo_trial_true(t, strcmp(fo_str_z(&line.text), want) == 0,
+                            "the columns of %s are \"%s\", not \"%s\"", table, fo_str_z(&line.text), want);
 
     fo_str_done(&line.text);
     return ok;
@@ -94,8 +94,9 @@ a_dropped_column_is_gone(fo_trial *t)
 static bool
 a_column_of_a_transaction_is_told_in_it(fo_trial *t)
 {
-    return fo_trial_begin(t, NULL) && make_zay(t) && columns_are(t, t->schema, fo_trial_name(t, "a"), 0, "z a y") &&
-           fo_trial_rollback(t, NULL) && columns_are(t, t->schema, fo_trial_name(t, "a"), 0, "");
+    return fo_trial_begin(t, NULL) && make_zay(t) &&
+           columns_are(t, t->schema, fo_trial_name(t, "a"), 0, "z a y") && fo_trial_rollback(t, NULL) &&
+           columns_are(t, t->schema, fo_trial_name(t, "a"), 0, "");
 }
 
 /* Made by the database's own words rather than by a write. */
@@ -105,9 +106,11 @@ declared_types_are_told(fo_trial *t)
     static const struct {
         const char *name;
         finops_column_type type;
-    } want[] = { { "i", FINOPS_TYPE_INT },  { "b", FINOPS_TYPE_INT },       { "d", FINOPS_TYPE_DECIMAL },
-                 { "t", FINOPS_TYPE_TEXT }, { "f", FINOPS_TYPE_DOUBLE },    { "o", FINOPS_TYPE_BOOL },
-                 { "y", FINOPS_TYPE_DATE }, { "s", FINOPS_TYPE_TIMESTAMP }, };
+    } want[] = {
+        { "i", FINOPS_TYPE_INT },  { "b", FINOPS_TYPE_INT },       { "d", FINOPS_TYPE_DECIMAL },
+        { "t", FINOPS_TYPE_TEXT }, { "f", FINOPS_TYPE_DOUBLE },    { "o", FINOPS_TYPE_BOOL },
+        { "y", FINOPS_TYPE_DATE }, { "s", FINOPS_TYPE_TIMESTAMP },
+    };
     fo_found_column c;
 
     if (!fo_trial_exec(t, NULL,
@@ -120,7 +123,8 @@ declared_types_are_told(fo_trial *t)
         if (want[i].type == FINOPS_TYPE_DECIMAL && !(t->caps.features & FINOPS_DATABASE_EXACT_DECIMALS))
             continue;
         if (!c.found || c.type != want[i].type)
-            return fo_trial_fail(t, "column %s is told as type %d, not %d", want[i].name, c.type, want[i].type);
+            return fo_trial_fail(t, "column %s is told as type %d, not %d", want[i].name, c.type,
+                                 want[i].type);
         if (c.type == FINOPS_TYPE_DECIMAL && (c.precision != 10 || c.scale != 2))
             return fo_trial_fail(t, "DECIMAL(10, 2) is told as (%d, %d)", c.precision, c.scale);
     }
@@ -186,9 +190,9 @@ tables_and_views_are_listed(fo_trial *t)
 {
     return fo_trial_numbers(t, NULL, "b", FINOPS_WRITE_CREATE, 0, 1) &&
            fo_trial_numbers(t, NULL, "a", FINOPS_WRITE_CREATE, 0, 1) &&
-           fo_trial_exec(t, NULL, "CREATE VIEW {c} AS SELECT * FROM {a}") && tables_are(t, t->schema, "a b c(view)") &&
-           fo_trial_exec(t, NULL, "DROP VIEW {c}") && fo_trial_exec(t, NULL, "DROP TABLE {b}") &&
-           tables_are(t, t->schema, "a");
+           fo_trial_exec(t, NULL, "CREATE VIEW {c} AS SELECT * FROM {a}") &&
+           tables_are(t, t->schema, "a b c(view)") && fo_trial_exec(t, NULL, "DROP VIEW {c}") &&
+           fo_trial_exec(t, NULL, "DROP TABLE {b}") && tables_are(t, t->schema, "a");
 }
 
 static bool
@@ -233,7 +237,9 @@ schemas_are_kept_apart(fo_trial *t)
     const char *other = fo_trial_keep(t, "%s other", t->schema);
     const char *quoted = fo_trial_quote(t, other);
     const fo_batch_column x = { .name = "x", .format = "u" };
-    const finops_write write = { .schema = other, .table = fo_trial_name(t, "a"), .mode = FINOPS_WRITE_CREATE };
+    const finops_write write = { .schema = other,
+                                 .table = fo_trial_name(t, "a"),
+                                 .mode = FINOPS_WRITE_CREATE };
     const fo_batch_spec two = { .columns = &x, .n_columns = 1, .rows = 2 };
     finops_write_result result;
     finops_error *err = NULL;

@@ -24,9 +24,9 @@ typedef struct fo_case_result {
 
 typedef struct fo_conformance_options {
     finops_database *database; /* a pool of at least 4 connections; NULL with `list` */
-    const char *filter; /* glob over "area: name" or the area alone; NULL: all */
-    bool with_long;     /* also what takes minutes: ten million rows */
-    bool list;          /* run nothing: tell the names, all as not claimed */
+    const char *filter;        /* glob over "area: name" or the area alone; NULL: all */
+    bool with_long;            /* also what takes minutes: ten million rows */
+    bool list;                 /* run nothing: tell the names, all as not claimed */
     const fo_cancel *cancel;
     void (*each)(const fo_case_result *result, void *arg); /* may be NULL */
     void *arg;

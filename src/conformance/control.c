@@ -32,10 +32,10 @@ typedef struct control {
     fo_trial *t;
     atomic_bool stop;
     atomic_bool running;
-    unsigned calls;     /* of progress */
-    double fraction;    /* the last known */
+    unsigned calls;  /* of progress */
+    double fraction; /* the last known */
     int64_t rows;
-    bool odd;           /* progress went backwards or out of its range */
+    bool odd; /* progress went backwards or out of its range */
 } control;
 
 static bool
@@ -140,9 +140,9 @@ never_cancelled_runs_to_its_end(fo_trial *t)
     control c = { .t = t };
     const finops_call call = { .cancelled = is_stopped, .arg = &c };
     FO_AUTO(fo_result_done) fo_result rows = { 0 };
-    const finops_statement statement = {
-        .sql = fo_trial_sql(t, "SELECT count(*) FROM {n} a, {n} b"), .as_text = true, .call = &call
-    };
+    const finops_statement statement = { .sql = fo_trial_sql(t, "SELECT count(*) FROM {n} a, {n} b"),
+                                         .as_text = true,
+                                         .call = &call };
     finops_error *err = NULL;
 
     return make_numbers(t) &&

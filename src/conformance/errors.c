@@ -40,13 +40,15 @@ a_syntax_error_far_in(fo_trial *t)
 static bool
 a_missing_table(fo_trial *t)
 {
-    return names_it(t, "SELECT * FROM {nothing_here}", FINOPS_E_NOT_FOUND, FINOPS_E_NOT_FOUND, "nothing_here");
+    return names_it(t, "SELECT * FROM {nothing_here}", FINOPS_E_NOT_FOUND, FINOPS_E_NOT_FOUND,
+                    "nothing_here");
 }
 
 static bool
 a_missing_table_in_dml(fo_trial *t)
 {
-    return names_it(t, "DELETE FROM {nothing_here}", FINOPS_E_NOT_FOUND, FINOPS_E_NOT_FOUND, "nothing_here") &&
+    return names_it(t, "DELETE FROM {nothing_here}", FINOPS_E_NOT_FOUND, FINOPS_E_NOT_FOUND,
+                    "nothing_here") &&
            names_it(t, "DROP TABLE {nothing_here}", FINOPS_E_NOT_FOUND, FINOPS_E_NOT_FOUND, "nothing_here");
 }
 
@@ -67,7 +69,8 @@ a_missing_column(fo_trial *t)
 static bool
 a_missing_function(fo_trial *t)
 {
-    return names_it(t, "SELECT no_such_function(1)", FINOPS_E_DATABASE, FINOPS_E_NOT_FOUND, "no_such_function");
+    return names_it(t, "SELECT no_such_function(1)", FINOPS_E_DATABASE, FINOPS_E_NOT_FOUND,
+                    "no_such_function");
 }
 
 static bool
@@ -103,7 +106,8 @@ a_division_by_zero(fo_trial *t)
     finops_code rc = fo_trial_run(t, NULL, &statement, &rows, &err);
 
     if (rc != FINOPS_OK)
-        return fo_trial_fails_either(t, rc, FINOPS_E_DATABASE, FINOPS_E_DATA, &err, statement.sql) && still_works(t);
+        return fo_trial_fails_either(t, rc, FINOPS_E_DATABASE, FINOPS_E_DATA, &err, statement.sql) &&
+               still_works(t);
     return still_works(t);
 }
 
@@ -129,7 +133,8 @@ an_error_late_in_the_result(fo_trial *t)
     rc = fo_trial_run(t, NULL, &statement, &rows, &err);
     if (rc == FINOPS_OK && t->caps.dialect == FINOPS_DIALECT_GENERIC)
         return fo_trial_true(t, rows.n_rows == 50001, "%zu rows came", rows.n_rows);
-    return fo_trial_fails_either(t, rc, FINOPS_E_DATABASE, FINOPS_E_DATA, &err, statement.sql) && still_works(t);
+    return fo_trial_fails_either(t, rc, FINOPS_E_DATABASE, FINOPS_E_DATA, &err, statement.sql) &&
+           still_works(t);
 }
 
 static bool
@@ -155,8 +160,8 @@ nothing_to_run(fo_trial *t)
 static bool
 an_open_quote(fo_trial *t)
 {
-    return fo_trial_exec_refused(t, NULL, "SELECT 'open") && fo_trial_exec_refused(t, NULL, "SELECT \"open") &&
-           still_works(t);
+    return fo_trial_exec_refused(t, NULL, "SELECT 'open") &&
+           fo_trial_exec_refused(t, NULL, "SELECT \"open") && still_works(t);
 }
 
 /* One statement is one statement: the second of two is refused or run, never left to the next call. */
@@ -178,8 +183,8 @@ an_error_not_wanted(fo_trial *t)
     const finops_statement statement = { .sql = "SELEKT 1" };
     finops_code rc = finops_session_execute(t->session, &statement, NULL, NULL, NULL);
 
-    return fo_trial_true(t, rc == FINOPS_E_DATABASE || rc == FINOPS_E_USAGE, "without a place for the error the code is %s",
-                         finops_code_name(rc)) &&
+    return fo_trial_true(t, rc == FINOPS_E_DATABASE || rc == FINOPS_E_USAGE,
+                         "without a place for the error the code is %s", finops_code_name(rc)) &&
            still_works(t);
 }
 
@@ -210,7 +215,8 @@ a_thousand_errors(fo_trial *t)
 static bool
 words_of_any_script(fo_trial *t)
 {
-    return fo_trial_exec_refused(t, NULL, "SELECT \"spalte_\xC3\xBC\xE6\x97\xA5\" FROM {nothing}") && still_works(t);
+    return fo_trial_exec_refused(t, NULL, "SELECT \"spalte_\xC3\xBC\xE6\x97\xA5\" FROM {nothing}") &&
+           still_works(t);
 }
 
 static bool

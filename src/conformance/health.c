@@ -13,8 +13,8 @@ it_is_up(fo_trial *t)
 
     memset(&h, 0x55, sizeof(h));
     return fo_trial_ok(t, finops_database_health(t->database, NULL, &h, &err), &err, "health") &&
-           fo_trial_true(t, h.state == FINOPS_HEALTH_UP, "a database that answers is said to be %d: %.200s", h.state,
-                         h.detail) &&
+           fo_trial_true(t, h.state == FINOPS_HEALTH_UP, "a database that answers is said to be %d: %.200s",
+                         h.state, h.detail) &&
            fo_trial_true(t, h.latency_ms >= 0 && h.latency_ms < 60000, "a latency of %g ms", h.latency_ms) &&
            fo_trial_true(t, memchr(h.version, 0, sizeof(h.version)) && h.version[0], "no version is told") &&
            fo_trial_true(t, h.detail[0] == '\0', "up, and yet a reason why not: %.200s", h.detail);
@@ -34,7 +34,8 @@ asking_often_costs_nothing(fo_trial *t)
         ok = fo_trial_ok(t, finops_database_health(t->database, NULL, &h, &err), &err, "health");
     }
     finops_database_pool(t->database, &after);
-    return ok && fo_trial_true(t, after.open <= before.open + 1, "%u connections became %u", before.open, after.open);
+    return ok && fo_trial_true(t, after.open <= before.open + 1, "%u connections became %u", before.open,
+                               after.open);
 }
 
 /* A busy session does not stand in its way. */
@@ -57,12 +58,14 @@ capabilities_make_sense(fo_trial *t)
 
     memset(&c, 0, sizeof(c));
     finops_database_capabilities(t->database, &c);
-    return fo_trial_true(t, c.quote == '"' || c.quote == '`' || c.quote == '\'', "identifiers are quoted by %d",
-                         c.quote) &&
+    return fo_trial_true(t, c.quote == '"' || c.quote == '`' || c.quote == '\'',
+                         "identifiers are quoted by %d", c.quote) &&
            fo_trial_true(t, !(c.features & FINOPS_DATABASE_EXACT_DECIMALS) || c.max_precision >= 38,
                          "exact decimals of %u digits", c.max_precision) &&
-           fo_trial_true(t, c.max_identifier == 0 || c.max_identifier >= 30, "names of %u bytes", c.max_identifier) &&
-           fo_trial_true(t, c.max_parameters == 0 || c.max_parameters >= 100, "%u parameters", c.max_parameters);
+           fo_trial_true(t, c.max_identifier == 0 || c.max_identifier >= 30, "names of %u bytes",
+                         c.max_identifier) &&
+           fo_trial_true(t, c.max_parameters == 0 || c.max_parameters >= 100, "%u parameters",
+                         c.max_parameters);
 }
 
 static bool
@@ -71,7 +74,8 @@ claims_have_functions(fo_trial *t)
     const finops_database_driver *d = t->driver;
 
     return fo_trial_true(t,
-                         !(t->caps.features & FINOPS_DATABASE_TRANSACTIONS) || (d->begin && d->commit && d->rollback),
+                         !(t->caps.features & FINOPS_DATABASE_TRANSACTIONS) ||
+                             (d->begin && d->commit && d->rollback),
                          "transactions are claimed, and begin, commit or rollback is missing") &&
            fo_trial_true(t,
                          !(t->caps.features & FINOPS_DATABASE_DDL_IN_TRANSACTION) ||
@@ -101,8 +105,8 @@ secrets_are_marked(fo_trial *t)
 
     for (const finops_option *o = t->driver->options; o && o->name; o++)
         for (size_t i = 0; i < FO_COUNT(words); i++)
-            if (strstr(o->name, words[i]) && o->type == FINOPS_OPT_STRING && !(o->flags & FINOPS_OPT_SECRET) &&
-                !strstr(o->name, "file"))
+            if (strstr(o->name, words[i]) && o->type == FINOPS_OPT_STRING &&
+                !(o->flags & FINOPS_OPT_SECRET) && !strstr(o->name, "file"))
                 return fo_trial_fail(t, "the option %s is not marked as a secret", o->name);
     return true;
 }
@@ -112,7 +116,8 @@ is_alive_says_so(fo_trial *t)
 {
     if (!t->driver->is_alive)
         return fo_trial_skip(t, "no way of its own to see whether a connection lives");
-    return fo_trial_true(t, t->driver->is_alive(fo_session_native(t->session)), "a fresh connection is called dead") &&
+    return fo_trial_true(t, t->driver->is_alive(fo_session_native(t->session)),
+                         "a fresh connection is called dead") &&
            fo_trial_exec_refused(t, NULL, "SELECT * FROM {nothing}") &&
            fo_trial_true(t, t->driver->is_alive(fo_session_native(t->session)),
                          "a connection is called dead after an error") &&
@@ -131,7 +136,8 @@ nothing_is_closed_without_harm(fo_trial *t)
 static const fo_case cases[] = {
     { "a database that answers is up, with its version", 0, it_is_up },
     { "asking often opens no more connections", 0, asking_often_costs_nothing },
-    { "it is asked beside an open transaction", FINOPS_DATABASE_TRANSACTIONS, it_is_asked_beside_a_transaction },
+    { "it is asked beside an open transaction", FINOPS_DATABASE_TRANSACTIONS,
+      it_is_asked_beside_a_transaction },
     { "the capabilities make sense", 0, capabilities_make_sense },
     { "what is claimed has its functions", 0, claims_have_functions },
     { "the driver describes itself", 0, it_describes_itself },

@@ -48,7 +48,8 @@ one_holds_it(fo_trial *t)
     const char *name = fo_trial_name(t, "lock");
 
     return has_locks(t) && fo_trial_open(t, 0, &other) && take(t, NULL, name) && is_busy(t, other, name) &&
-           give(t, NULL, name) && take(t, other, name) && is_busy(t, t->session, name) && give(t, other, name);
+           give(t, NULL, name) && take(t, other, name) && is_busy(t, t->session, name) &&
+           give(t, other, name);
 }
 
 static bool
@@ -82,14 +83,16 @@ it_outlives_a_transaction(fo_trial *t)
     const char *name = fo_trial_name(t, "lock");
 
     return has_locks(t) && fo_trial_open(t, 0, &other) && fo_trial_begin(t, NULL) && take(t, NULL, name) &&
-           fo_trial_rollback(t, NULL) && is_busy(t, other, name) && give(t, NULL, name) && take(t, other, name) &&
-           give(t, other, name);
+           fo_trial_rollback(t, NULL) && is_busy(t, other, name) && give(t, NULL, name) &&
+           take(t, other, name) && give(t, other, name);
 }
 
 static bool
 names_are_any_text(fo_trial *t)
 {
-    static const char *const names[] = { "it's", "a\"b", "x'; DROP SCHEMA public; --", "\xC3\xBC", " ", "a\nb" };
+    static const char *const names[] = {
+        "it's", "a\"b", "x'; DROP SCHEMA public; --", "\xC3\xBC", " ", "a\nb"
+    };
     FO_AUTO(fo_trial_closep) finops_session *other = NULL;
     bool ok = has_locks(t) && fo_trial_open(t, 0, &other);
 

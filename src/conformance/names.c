@@ -64,7 +64,8 @@ static const char *const hostile[] = {
 typedef enum name_role { AS_TABLE, AS_COLUMN, AS_SCHEMA, AS_PARTITION, AS_PARAMETER, N_ROLES } name_role;
 
 static const char *const sentences[N_ROLES] = {
-    "a table named %s", "a column named %s", "a schema named %s", "a partition by %s", "a parameter that says %s",
+    "a table named %s",  "a column named %s",        "a schema named %s",
+    "a partition by %s", "a parameter that says %s",
 };
 
 static const fo_batch_column numbers = { .name = "i", .format = "l" };
@@ -185,9 +186,10 @@ column_works(fo_trial *t, const char *name)
     return fo_trial_write(t, NULL, "a", FINOPS_WRITE_CREATE, &first) &&
            fo_trial_write(t, NULL, "a", FINOPS_WRITE_APPEND, &second) &&
            has_columns(t, t->schema, fo_trial_name(t, "a"), name, 1) &&
-           expect_plain(t, fo_trial_keep(t, "SELECT count(%s) FROM %s", fo_trial_quote(t, name), table), "3") &&
-           expect_plain(t,
-                        fo_trial_keep(t, "SELECT max(%s) FROM %s", fo_trial_quote(t, name), table), "row 1");
+           expect_plain(t, fo_trial_keep(t, "SELECT count(%s) FROM %s", fo_trial_quote(t, name), table),
+                        "3") &&
+           expect_plain(t, fo_trial_keep(t, "SELECT max(%s) FROM %s", fo_trial_quote(t, name), table),
+                        "row 1");
 }
 
 /* A column that a widening write has to add to a table that is there. */
@@ -235,10 +237,10 @@ partition_works(fo_trial *t, const char *name)
            fo_trial_replace(t, NULL, &partition,
                             &(fo_batch_spec){ .columns = after, .n_columns = 2, .rows = 3 }) &&
            expect_plain(t, fo_trial_keep(t, "SELECT count(*) FROM %s", table), "8") &&
-           expect_plain(t,
-                        fo_trial_keep(t, "SELECT count(*) FROM %s WHERE %s = 'other'", table,
-                                      fo_trial_quote(t, name)),
-                        "5");
+           expect_plain(
+               t,
+               fo_trial_keep(t, "SELECT count(*) FROM %s WHERE %s = 'other'", table, fo_trial_quote(t, name)),
+               "5");
 }
 
 static bool
@@ -409,9 +411,9 @@ two_columns_of_one_name_are_refused(fo_trial *t)
     const fo_batch_column twice[] = { { .name = "i", .format = "l" }, { .name = "i", .format = "l" } };
     finops_error *err = NULL;
     finops_write_result result;
-    finops_code rc = fo_trial_write_raw(t, NULL, "a", FINOPS_WRITE_CREATE,
-                                        &(fo_batch_spec){ .columns = twice, .n_columns = 2, .rows = 1 },
-                                        &result, &err);
+    finops_code rc =
+        fo_trial_write_raw(t, NULL, "a", FINOPS_WRITE_CREATE,
+                           &(fo_batch_spec){ .columns = twice, .n_columns = 2, .rows = 1 }, &result, &err);
     bool ok = rc != FINOPS_OK && finops_error_text(err)[0];
 
     finops_error_freep(&err);
@@ -428,18 +430,17 @@ names_that_differ_in_case_are_kept_apart(fo_trial *t)
                                         { .name = "A", .format = "u", .values = large, .n_values = 1 } };
     finops_error *err = NULL;
     finops_write_result result;
-    finops_code rc = fo_trial_write_raw(t, NULL, "a", FINOPS_WRITE_CREATE,
-                                        &(fo_batch_spec){ .columns = columns, .n_columns = 2, .rows = 1 },
-                                        &result, &err);
+    finops_code rc =
+        fo_trial_write_raw(t, NULL, "a", FINOPS_WRITE_CREATE,
+                           &(fo_batch_spec){ .columns = columns, .n_columns = 2, .rows = 1 }, &result, &err);
 
     if (rc != FINOPS_OK) {
         finops_error_freep(&err);
         return fo_trial_exec_fails(t, NULL, "SELECT count(*) FROM {a}", FINOPS_E_NOT_FOUND);
     }
-    return fo_trial_expect(t, NULL,
-                           fo_trial_keep(t, "SELECT %s, %s FROM {a}", fo_trial_quote(t, "a"),
-                                         fo_trial_quote(t, "A")),
-                           "small|large");
+    return fo_trial_expect(
+        t, NULL, fo_trial_keep(t, "SELECT %s, %s FROM {a}", fo_trial_quote(t, "a"), fo_trial_quote(t, "A")),
+        "small|large");
 }
 
 static bool

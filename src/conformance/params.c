@@ -9,8 +9,8 @@ null_is_null(fo_trial *t)
 {
     const char *const none[] = { NULL };
 
-    return fo_trial_expect_with(t, "SELECT CASE WHEN CAST($1 AS TEXT) IS NULL THEN 'null' ELSE 'not' END", none, 1,
-                                "null");
+    return fo_trial_expect_with(t, "SELECT CASE WHEN CAST($1 AS TEXT) IS NULL THEN 'null' ELSE 'not' END",
+                                none, 1, "null");
 }
 
 static bool
@@ -27,8 +27,8 @@ the_empty_text_is_not_null(fo_trial *t)
 {
     const char *const some[] = { "", NULL };
 
-    return fo_trial_expect_with(t, "SELECT coalesce(CAST($1 AS TEXT), 'null'), coalesce(CAST($2 AS TEXT), 'null')",
-                                some, 2, "|null");
+    return fo_trial_expect_with(
+        t, "SELECT coalesce(CAST($1 AS TEXT), 'null'), coalesce(CAST($2 AS TEXT), 'null')", some, 2, "|null");
 }
 
 static bool
@@ -36,11 +36,12 @@ the_tenth_is_not_the_first(fo_trial *t)
 {
     const char *const p[] = { "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l" };
 
-    return fo_trial_expect_with(t,
-                                "SELECT CAST($1 AS TEXT), CAST($10 AS TEXT), CAST($11 AS TEXT), CAST($12 AS TEXT), "
-                                "CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT), "
-                                "CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS TEXT), CAST($9 AS TEXT)",
-                                p, 12, "a|j|k|l|b|c|d|e|f|g|h|i");
+    return fo_trial_expect_with(
+        t,
+        "SELECT CAST($1 AS TEXT), CAST($10 AS TEXT), CAST($11 AS TEXT), CAST($12 AS TEXT), "
+        "CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT), "
+        "CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS TEXT), CAST($9 AS TEXT)",
+        p, 12, "a|j|k|l|b|c|d|e|f|g|h|i");
 }
 
 static bool
@@ -48,7 +49,8 @@ one_is_used_twice(fo_trial *t)
 {
     const char *const p[] = { "x", "y" };
 
-    return fo_trial_expect_with(t, "SELECT CAST($2 AS TEXT), CAST($1 AS TEXT), CAST($2 AS TEXT)", p, 2, "y|x|y");
+    return fo_trial_expect_with(t, "SELECT CAST($2 AS TEXT), CAST($1 AS TEXT), CAST($2 AS TEXT)", p, 2,
+                                "y|x|y");
 }
 
 static bool
@@ -170,7 +172,8 @@ a_table_made_anew_meanwhile(fo_trial *t)
 
     for (int i = 0; ok && i < 3; i++)
         ok = fo_trial_exec(t, NULL,
-                           i % 2 ? "CREATE TABLE {a} (x VARCHAR(10), i BIGINT)" : "CREATE TABLE {a} (i INTEGER)") &&
+                           i % 2 ? "CREATE TABLE {a} (x VARCHAR(10), i BIGINT)"
+                                 : "CREATE TABLE {a} (i INTEGER)") &&
              fo_trial_exec(t, NULL, "INSERT INTO {a} (i) VALUES (1)") &&
              fo_trial_exec(t, NULL, "INSERT INTO {a} (i) VALUES (3)") &&
              fo_trial_expect_with(t, "SELECT i FROM {a} WHERE i > CAST($1 AS INTEGER)", p, 1, "3") &&
@@ -190,8 +193,8 @@ parameters_come_as_arrow(fo_trial *t)
 
     return fo_trial_numbers(t, NULL, "a", FINOPS_WRITE_CREATE, 0, 100) &&
            fo_trial_ok(t, fo_trial_run(t, NULL, &statement, &rows, &err), &err, statement.sql) &&
-           fo_trial_true(t, rows.n_rows == 1 && fo_streq(fo_result_cell(&rows, 0, 0), "99"), "it gave %zu rows",
-                         rows.n_rows);
+           fo_trial_true(t, rows.n_rows == 1 && fo_streq(fo_result_cell(&rows, 0, 0), "99"),
+                         "it gave %zu rows", rows.n_rows);
 }
 
 static const fo_case cases[] = {

@@ -27,7 +27,8 @@ static const fo_batch_column new_february[] = {
 static const finops_partition february_of_a = { .column = "m", .value = "2026-02" };
 static const finops_partition all_of_a = { 0 };
 
-#define SPEC(table, rows_) (&(fo_batch_spec){ .columns = (table), .n_columns = FO_COUNT(table), .rows = (rows_) })
+#define SPEC(table, rows_)                                                                                   \
+    (&(fo_batch_spec){ .columns = (table), .n_columns = FO_COUNT(table), .rows = (rows_) })
 #define SUMMARY "SELECT m, v, count(*) FROM {a} GROUP BY m, v ORDER BY m, v"
 #define BEFORE "2026-01|old|10;2026-02|old|10;2026-03|old|10"
 #define AFTER "2026-01|old|10;2026-02|new|4;2026-03|old|10"
@@ -306,8 +307,9 @@ a_failure_undoes_what_before_swap_did(fo_trial *t)
     const finops_partition all = { .before_swap = swap_called, .arg = &w };
 
     w.sql = fo_trial_sql(t, "DROP VIEW {v}");
-    return make_old(t) && fo_trial_exec(t, NULL, "CREATE VIEW {v} AS SELECT m, v FROM {a}") && breaks_off(t, &one) &&
-           fo_trial_count(t, NULL, "v", 30) && breaks_off(t, &all) && fo_trial_count(t, NULL, "v", 30);
+    return make_old(t) && fo_trial_exec(t, NULL, "CREATE VIEW {v} AS SELECT m, v FROM {a}") &&
+           breaks_off(t, &one) && fo_trial_count(t, NULL, "v", 30) && breaks_off(t, &all) &&
+           fo_trial_count(t, NULL, "v", 30);
 }
 
 static bool
@@ -329,8 +331,9 @@ a_view_shows_the_new_rows(fo_trial *t)
     if (t->caps.features & FINOPS_DATABASE_VIEWS_PIN_TABLES)
         return fo_trial_skip(t, "tables that views do not pin");
     return make_old(t) && fo_trial_exec(t, NULL, "CREATE VIEW {v} AS SELECT m, v FROM {a}") &&
-           fo_trial_replace(t, NULL, &february_of_a, SPEC(new_february, 4)) && fo_trial_count(t, NULL, "v", 24) &&
-           fo_trial_replace(t, NULL, &all_of_a, SPEC(new_february, 4)) && fo_trial_count(t, NULL, "v", 4);
+           fo_trial_replace(t, NULL, &february_of_a, SPEC(new_february, 4)) &&
+           fo_trial_count(t, NULL, "v", 24) && fo_trial_replace(t, NULL, &all_of_a, SPEC(new_february, 4)) &&
+           fo_trial_count(t, NULL, "v", 4);
 }
 
 /* ---- others meanwhile ---- */
@@ -359,8 +362,8 @@ read_on(void *arg)
 
         r->mixed += rc != FINOPS_OK || !fo_streq(n, "500") || !fo_streq(values, "1");
         if (r->mixed)
-            (void)snprintf(r->what, sizeof(r->what), "%s rows of %s values%s%s", n ? n : "no", values ? values : "no",
-                           rc == FINOPS_OK ? "" : ": ", finops_error_text(err));
+            (void)snprintf(r->what, sizeof(r->what), "%s rows of %s values%s%s", n ? n : "no",
+                           values ? values : "no", rc == FINOPS_OK ? "" : ": ", finops_error_text(err));
         r->reads++;
     }
     return NULL;
@@ -391,7 +394,8 @@ readers_meanwhile(fo_trial *t, const char *column)
     pthread_t thread;
     bool ok;
 
-    if (!fo_trial_write(t, NULL, "a", FINOPS_WRITE_CREATE, SPEC(first, 500)) || !fo_trial_open(t, 0, &r.session))
+    if (!fo_trial_write(t, NULL, "a", FINOPS_WRITE_CREATE, SPEC(first, 500)) ||
+        !fo_trial_open(t, 0, &r.session))
         return false;
     r.sql = fo_trial_sql(t, "SELECT count(*), count(DISTINCT v) FROM {a}");
     if (pthread_create(&thread, NULL, read_on, &r) != 0) {
@@ -437,10 +441,13 @@ nothing_is_left_behind(fo_trial *t)
     finops_error *err = NULL;
 
     return make_old(t) &&
-           fo_trial_ok(t, finops_session_tables(t->session, t->schema, count_name, &before, &err), &err, "tables") &&
-           fo_trial_replace(t, NULL, &february_of_a, SPEC(new_february, 4)) && breaks_off(t, &february_of_a) &&
-           fo_trial_replace(t, NULL, &all_of_a, SPEC(new_february, 4)) && breaks_off(t, &all_of_a) &&
-           fo_trial_ok(t, finops_session_tables(t->session, t->schema, count_name, &after, &err), &err, "tables") &&
+           fo_trial_ok(t, finops_session_tables(t->session, t->schema, count_name, &before, &err), &err,
+                       "tables") &&
+           fo_trial_replace(t, NULL, &february_of_a, SPEC(new_february, 4)) &&
+           breaks_off(t, &february_of_a) && fo_trial_replace(t, NULL, &all_of_a, SPEC(new_february, 4)) &&
+           breaks_off(t, &all_of_a) &&
+           fo_trial_ok(t, finops_session_tables(t->session, t->schema, count_name, &after, &err), &err,
+                       "tables") &&
            fo_trial_true(t, before == after, "the schema had %u tables before and %u after", before, after);
 }
 

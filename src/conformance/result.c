@@ -110,7 +110,8 @@ render_date(fo_str *out, int64_t days, bool json)
 }
 
 static bool
-render_decimal(fo_str *out, const struct ArrowArrayView *view, const struct ArrowSchemaView *type, int64_t row)
+render_decimal(fo_str *out, const struct ArrowArrayView *view, const struct ArrowSchemaView *type,
+               int64_t row)
 {
     struct ArrowDecimal decimal;
     struct ArrowBuffer buffer;
@@ -286,7 +287,8 @@ stream_failed(struct ArrowArrayStream *stream, int errnum, finops_error **err)
 {
     const char *text = stream->get_last_error ? stream->get_last_error(stream) : NULL;
 
-    return fo_error_set(err, finops_stream_code(errnum), "%s", text && *text ? text : "the stream gave no reason");
+    return fo_error_set(err, finops_stream_code(errnum), "%s",
+                        text && *text ? text : "the stream gave no reason");
 }
 
 static finops_code

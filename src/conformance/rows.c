@@ -49,12 +49,13 @@ shape_arrives(fo_trial *t)
                                             .batch = s->batch,
                                             .flags = s->flags }) &&
            fo_trial_expect(t, NULL, "SELECT count(*), count(DISTINCT i), min(i), max(i), sum(i) FROM {a}",
-                           fo_trial_keep(t, "%" PRId64 "|%" PRId64 "|0|%" PRId64 "|%" PRId64, s->rows, s->rows,
-                                         last, sum)) &&
-           fo_trial_expect(t, NULL, "SELECT count(*) FROM {a} WHERE t <> 'row ' || CAST(i AS VARCHAR(20))", "0") &&
+                           fo_trial_keep(t, "%" PRId64 "|%" PRId64 "|0|%" PRId64 "|%" PRId64, s->rows,
+                                         s->rows, last, sum)) &&
+           fo_trial_expect(t, NULL, "SELECT count(*) FROM {a} WHERE t <> 'row ' || CAST(i AS VARCHAR(20))",
+                           "0") &&
            fo_trial_expect(t, NULL, "SELECT count(*) FROM {a} WHERE f <> i + 0.5", "0") &&
-           fo_trial_expect(t, NULL,
-                           "SELECT count(*) FROM {a} WHERE CAST(d AS DOUBLE PRECISION) <> i + 0.5", "0");
+           fo_trial_expect(t, NULL, "SELECT count(*) FROM {a} WHERE CAST(d AS DOUBLE PRECISION) <> i + 0.5",
+                           "0");
 }
 
 static bool
@@ -142,7 +143,8 @@ nulls_stay_in_their_rows(fo_trial *t)
 
         ok = fo_trial_write(t, NULL, "a", i ? FINOPS_WRITE_APPEND : FINOPS_WRITE_CREATE, &spec);
     }
-    return ok && fo_trial_expect(t, NULL, "SELECT count(*), sum(i % 3) FROM {a} WHERE c IS NULL", "3000|6000") &&
+    return ok &&
+           fo_trial_expect(t, NULL, "SELECT count(*), sum(i % 3) FROM {a} WHERE c IS NULL", "3000|6000") &&
            fo_trial_expect(t, NULL, "SELECT count(*) FROM {a} WHERE c = 'x' AND i % 3 <> 0", "0");
 }
 
@@ -153,8 +155,9 @@ rows_of_nothing_but_null(fo_trial *t)
     const fo_batch_column columns[] = { { .name = "a", .format = "l", .values = nothing, .n_values = 1 },
                                         { .name = "b", .format = "u", .values = nothing, .n_values = 1 } };
 
-    return fo_trial_write(t, NULL, "a", FINOPS_WRITE_CREATE,
-                          &(fo_batch_spec){ .columns = columns, .n_columns = 2, .rows = 5000, .batch = 999 }) &&
+    return fo_trial_write(
+               t, NULL, "a", FINOPS_WRITE_CREATE,
+               &(fo_batch_spec){ .columns = columns, .n_columns = 2, .rows = 5000, .batch = 999 }) &&
            fo_trial_expect(t, NULL, "SELECT count(*), count(a), count(b) FROM {a}", "5000|0|0");
 }
 
@@ -173,7 +176,8 @@ a_stream_released_early(fo_trial *t)
     if (!fo_trial_numbers(t, NULL, "a", FINOPS_WRITE_CREATE, 0, 100000) ||
         !fo_trial_ok(t, finops_session_execute(t->session, &all, &stream, NULL, &err), &err, all.sql))
         return false;
-    ok = fo_trial_true(t, stream.get_next(&stream, &batch) == 0 && batch.release, "the first batch is missing");
+    ok = fo_trial_true(t, stream.get_next(&stream, &batch) == 0 && batch.release,
+                       "the first batch is missing");
     if (batch.release)
         batch.release(&batch);
     stream.release(&stream);

@@ -116,9 +116,8 @@ schema_make(suite *s, finops_error **err)
     trial_start(s, NULL, &t);
     rc = finops_session_acquire(s->options->database, 0, NULL, &t.session, err);
     if (rc == FINOPS_OK && (s->caps.features & FINOPS_DATABASE_SCHEMAS)) {
-        const finops_statement make = {
-            .sql = fo_trial_keep(&t, "CREATE SCHEMA %s", fo_trial_quote(&t, s->schema))
-        };
+        const finops_statement make = { .sql = fo_trial_keep(&t, "CREATE SCHEMA %s",
+                                                             fo_trial_quote(&t, s->schema)) };
 
         rc = finops_session_execute(t.session, &make, NULL, NULL, err);
         s->has_schema = rc == FINOPS_OK;
@@ -190,8 +189,7 @@ trial_run(fo_trial *t)
     if (!fo_trial_ok(t, rc, &err, "acquire a session"))
         return false;
     t->driver = fo_session_driver(t->session);
-    return t->c->run(t) &&
-           fo_trial_true(t, t->why.len == 0, "a helper noted a failure the case did not see");
+    return t->c->run(t) && fo_trial_true(t, t->why.len == 0, "a helper noted a failure the case did not see");
 }
 
 static void

@@ -81,10 +81,12 @@ figures_are_kept(fo_trial *t)
     finops_database_pool(t->database, &during);
     finops_session_release(s);
     finops_database_pool(t->database, &after);
-    return fo_trial_true(t, during.acquired == before.acquired + 1, "one more acquired shows as %llu after %llu",
-                         (unsigned long long)during.acquired, (unsigned long long)before.acquired) &&
+    return fo_trial_true(t, during.acquired == before.acquired + 1,
+                         "one more acquired shows as %llu after %llu", (unsigned long long)during.acquired,
+                         (unsigned long long)before.acquired) &&
            fo_trial_true(t, during.open >= 2 && after.idle >= 1 && after.open >= after.idle,
-                         "%u open with two out, then %u of which %u idle", during.open, after.open, after.idle);
+                         "%u open with two out, then %u of which %u idle", during.open, after.open,
+                         after.idle);
 }
 
 /* Takes sessions until there are no more: the last wait ends at its deadline. */
@@ -119,8 +121,9 @@ an_exhausted_pool_times_out(fo_trial *t)
         finops_session_release(all[i]);
     if (ok && last == FINOPS_OK)
         return fo_trial_skip(t, "a pool of less than %d connections", SESSIONS_MAX);
-    return ok && fo_trial_true(t, us >= SHORT_US / 2 && us < 100 * SHORT_US, "the wait took %lld ms",
-                               (long long)(us / 1000)) &&
+    return ok &&
+           fo_trial_true(t, us >= SHORT_US / 2 && us < 100 * SHORT_US, "the wait took %lld ms",
+                         (long long)(us / 1000)) &&
            fo_trial_open(t, 0, &all[0]) && (finops_session_release(all[0]), true);
 }
 
@@ -145,7 +148,8 @@ statement_works(worker *w, finops_session *s, const char *sql)
     finops_code rc = fo_trial_run(w->t, s, &statement, &rows, &err);
 
     if (rc != FINOPS_OK)
-        (void)snprintf(w->why, sizeof(w->why), "%s: %s: %s", sql, finops_code_name(rc), finops_error_text(err));
+        (void)snprintf(w->why, sizeof(w->why), "%s: %s: %s", sql, finops_code_name(rc),
+                       finops_error_text(err));
     return rc == FINOPS_OK;
 }
 
@@ -292,7 +296,8 @@ many_threads_write_batches(fo_trial *t)
         { .t = t, .write = write }, { .t = t, .write = write },
     };
 
-    return fo_trial_numbers(t, NULL, "a", FINOPS_WRITE_CREATE, 0, 0) && all_threads(t, workers, write_batches) &&
+    return fo_trial_numbers(t, NULL, "a", FINOPS_WRITE_CREATE, 0, 0) &&
+           all_threads(t, workers, write_batches) &&
            fo_trial_expect(t, NULL, "SELECT count(*), count(DISTINCT i) FROM {a}", "120000|5000");
 }
 

@@ -9,24 +9,21 @@ static bool
 committed_rows_stay(fo_trial *t)
 {
     return fo_trial_numbers(t, NULL, "a", FINOPS_WRITE_CREATE, 0, 2) && fo_trial_begin(t, NULL) &&
-           fo_trial_add(t, NULL, "a", 2, 3) && fo_trial_commit(t, NULL) &&
-           fo_trial_count(t, NULL, "a", 5);
+           fo_trial_add(t, NULL, "a", 2, 3) && fo_trial_commit(t, NULL) && fo_trial_count(t, NULL, "a", 5);
 }
 
 static bool
 rolled_back_rows_are_gone(fo_trial *t)
 {
     return fo_trial_numbers(t, NULL, "a", FINOPS_WRITE_CREATE, 0, 2) && fo_trial_begin(t, NULL) &&
-           fo_trial_add(t, NULL, "a", 2, 3) && fo_trial_rollback(t, NULL) &&
-           fo_trial_count(t, NULL, "a", 2);
+           fo_trial_add(t, NULL, "a", 2, 3) && fo_trial_rollback(t, NULL) && fo_trial_count(t, NULL, "a", 2);
 }
 
 static bool
 own_rows_are_read_before_the_commit(fo_trial *t)
 {
     return fo_trial_numbers(t, NULL, "a", FINOPS_WRITE_CREATE, 0, 2) && fo_trial_begin(t, NULL) &&
-           fo_trial_add(t, NULL, "a", 2, 3) && fo_trial_count(t, NULL, "a", 5) &&
-           fo_trial_rollback(t, NULL);
+           fo_trial_add(t, NULL, "a", 2, 3) && fo_trial_count(t, NULL, "a", 5) && fo_trial_rollback(t, NULL);
 }
 
 static bool
@@ -36,8 +33,7 @@ statements_and_writes_share_the_transaction(fo_trial *t)
            fo_trial_exec(t, NULL, "DELETE FROM {a} WHERE i < 2") && fo_trial_add(t, NULL, "a", 7, 1) &&
            fo_trial_exec(t, NULL, "UPDATE {a} SET i = i + 100") &&
            fo_trial_expect(t, NULL, "SELECT i FROM {a} ORDER BY i", "102;103;107") &&
-           fo_trial_rollback(t, NULL) &&
-           fo_trial_expect(t, NULL, "SELECT i FROM {a} ORDER BY i", "0;1;2;3");
+           fo_trial_rollback(t, NULL) && fo_trial_expect(t, NULL, "SELECT i FROM {a} ORDER BY i", "0;1;2;3");
 }
 
 static bool
@@ -97,7 +93,8 @@ a_second_begin_is_refused(fo_trial *t)
         !fo_trial_add(t, NULL, "a", 1, 1))
         return false;
     rc = finops_session_begin(t->session, &err);
-    return fo_trial_fails_either(t, rc, FINOPS_E_ARGUMENT, FINOPS_E_USAGE, &err, "a begin inside a transaction") &&
+    return fo_trial_fails_either(t, rc, FINOPS_E_ARGUMENT, FINOPS_E_USAGE, &err,
+                                 "a begin inside a transaction") &&
            fo_trial_rollback(t, NULL) && fo_trial_count(t, NULL, "a", 1);
 }
 
@@ -117,8 +114,8 @@ another_session_sees_nothing_before_the_commit(fo_trial *t)
     FO_AUTO(fo_trial_closep) finops_session *other = NULL;
 
     return fo_trial_numbers(t, NULL, "a", FINOPS_WRITE_CREATE, 0, 2) && fo_trial_open(t, 0, &other) &&
-           fo_trial_begin(t, NULL) && fo_trial_add(t, NULL, "a", 2, 3) &&
-           fo_trial_count(t, other, "a", 2) && fo_trial_commit(t, NULL) && fo_trial_count(t, other, "a", 5);
+           fo_trial_begin(t, NULL) && fo_trial_add(t, NULL, "a", 2, 3) && fo_trial_count(t, other, "a", 2) &&
+           fo_trial_commit(t, NULL) && fo_trial_count(t, other, "a", 5);
 }
 
 static bool
@@ -128,8 +125,7 @@ another_session_never_sees_what_is_rolled_back(fo_trial *t)
 
     return fo_trial_numbers(t, NULL, "a", FINOPS_WRITE_CREATE, 0, 2) && fo_trial_open(t, 0, &other) &&
            fo_trial_begin(t, NULL) && fo_trial_exec(t, NULL, "DELETE FROM {a}") &&
-           fo_trial_count(t, other, "a", 2) && fo_trial_rollback(t, NULL) &&
-           fo_trial_count(t, other, "a", 2);
+           fo_trial_count(t, other, "a", 2) && fo_trial_rollback(t, NULL) && fo_trial_count(t, other, "a", 2);
 }
 
 static bool
@@ -215,7 +211,8 @@ static const fo_case cases[] = {
     { "a table made and rolled back is gone", DDL, a_table_made_and_rolled_back_is_gone },
     { "a dropped table is back after a rollback", DDL, a_dropped_table_is_back_after_rollback },
     { "a column added and rolled back is gone", DDL, a_column_added_and_rolled_back_is_gone },
-    { "a widening write is rolled back with its column", DDL, a_widening_write_is_rolled_back_with_its_column },
+    { "a widening write is rolled back with its column", DDL,
+      a_widening_write_is_rolled_back_with_its_column },
     { "a table made in a transaction is committed with it", DDL,
       a_table_made_in_a_transaction_is_committed_with_it },
     { "a second begin is refused and harms nothing", TX, a_second_begin_is_refused },
@@ -226,7 +223,8 @@ static const fo_case cases[] = {
     { "a connection handed out again has no transaction", TX,
       a_connection_handed_out_again_has_no_transaction },
     { "a statement that fails inside can be rolled back", TX, a_failed_statement_can_be_rolled_back },
-    { "a write that fails inside can be rolled back", TX, a_write_that_fails_inside_leaves_the_choice_to_the_caller },
+    { "a write that fails inside can be rolled back", TX,
+      a_write_that_fails_inside_leaves_the_choice_to_the_caller },
 };
 
 const fo_case_area fo_cases_transactions = { .name = "transactions", .cases = cases, .n = FO_COUNT(cases) };

@@ -445,11 +445,13 @@ fo_trial_numbers(fo_trial *t, finops_session *s, const char *table, finops_write
     fo_batch_column listed = { .name = "i", .format = "l", .values = texts, .n_values = (size_t)n };
 
     if (first == 0)
-        return fo_trial_write(t, s, table, mode, &(fo_batch_spec){ .columns = &column, .n_columns = 1, .rows = n });
+        return fo_trial_write(t, s, table, mode,
+                              &(fo_batch_spec){ .columns = &column, .n_columns = 1, .rows = n });
     assert(n <= (int64_t)FO_COUNT(texts));
     for (int64_t i = 0; i < n; i++)
         texts[i] = fo_trial_keep(t, "%" PRId64, first + i);
-    return fo_trial_write(t, s, table, mode, &(fo_batch_spec){ .columns = &listed, .n_columns = 1, .rows = n });
+    return fo_trial_write(t, s, table, mode,
+                          &(fo_batch_spec){ .columns = &listed, .n_columns = 1, .rows = n });
 }
 
 bool

@@ -14,12 +14,12 @@
 typedef struct fo_trial fo_trial;
 
 typedef struct fo_case {
-    const char *name;        /* the sentence it proves */
-    uint64_t needs;          /* FINOPS_DATABASE_* all of which must be claimed */
+    const char *name; /* the sentence it proves */
+    uint64_t needs;   /* FINOPS_DATABASE_* all of which must be claimed */
     bool (*run)(fo_trial *t);
-    const void *data;        /* what a generated case is about */
-    unsigned mode;           /* and how */
-    bool is_long;            /* only with --long */
+    const void *data; /* what a generated case is about */
+    unsigned mode;    /* and how */
+    bool is_long;     /* only with --long */
 } fo_case;
 
 /* The cases of one file. Those of `make`, generated, follow the listed ones; it returns false after the last,
@@ -37,13 +37,13 @@ extern const fo_case_area *const fo_case_areas[];
 struct fo_trial {
     const fo_case *c;
     const fo_conformance_options *options;
-    finops_database *database;  /* the front door */
-    finops_session *session;    /* of this case alone */
+    finops_database *database;            /* the front door */
+    finops_session *session;              /* of this case alone */
     const finops_database_driver *driver; /* for what the front door does not offer */
     finops_capabilities caps;
-    const char *schema;         /* of this run, raw */
-    unsigned serial;            /* of the case: part of its tables' names */
-    fo_strv texts;              /* what fo_trial_table and fo_trial_sql handed out */
+    const char *schema; /* of this run, raw */
+    unsigned serial;    /* of the case: part of its tables' names */
+    fo_strv texts;      /* what fo_trial_table and fo_trial_sql handed out */
     fo_str why;
     bool not_claimed;
 };
@@ -88,7 +88,8 @@ bool fo_trial_exec_refused(fo_trial *t, finops_session *s, const char *sql);
 /* That the result, read as text, is "cell|cell;cell|cell", NULL as "NULL". */
 bool fo_trial_expect(fo_trial *t, finops_session *s, const char *sql, const char *want);
 /* The same after parameters. */
-bool fo_trial_expect_with(fo_trial *t, const char *sql, const char *const *params, size_t n, const char *want);
+bool fo_trial_expect_with(fo_trial *t, const char *sql, const char *const *params, size_t n,
+                          const char *want);
 bool fo_trial_count(fo_trial *t, finops_session *s, const char *table, int64_t want);
 bool fo_trial_begin(fo_trial *t, finops_session *s);
 bool fo_trial_commit(fo_trial *t, finops_session *s);
@@ -111,8 +112,8 @@ bool fo_trial_write(fo_trial *t, finops_session *s, const char *table, finops_wr
 bool fo_trial_write_fails(fo_trial *t, const char *table, finops_write_mode mode, const fo_batch_spec *spec,
                           finops_code want);
 /* A table of one column i of int64 with the values first .. first + n - 1. */
-bool fo_trial_numbers(fo_trial *t, finops_session *s, const char *table, finops_write_mode mode, int64_t first,
-                      int64_t n);
+bool fo_trial_numbers(fo_trial *t, finops_session *s, const char *table, finops_write_mode mode,
+                      int64_t first, int64_t n);
 /* Adds those numbers to a table that is there. */
 bool fo_trial_add(fo_trial *t, finops_session *s, const char *table, int64_t first, int64_t n);
 

@@ -18,7 +18,7 @@ typedef enum type_mode {
 } type_mode;
 
 static const char *const sentences[N_MODES] = {
-    "%s comes back as it was", "%s is printed as it was",         "%s is told by the catalog",
+    "%s comes back as it was", "%s is printed as it was",        "%s is told by the catalog",
     "%s from a slice",         "%s from columns with an offset", "%s with bitmaps and empty batches",
     "%s added to a table",     "%s with nothing but NULL",
 };
@@ -61,8 +61,9 @@ cell_is(fo_trial *t, const fo_sample *sample, const fo_result *rows, size_t row,
     bool same = shape_only ? (got != NULL) == (want != NULL)
                            : fo_value_same(sample->kind, sample->flags & FO_SAMPLE_SINGLE, want, got);
 
-    return fo_trial_true(t, same, "row %zu: %s%s%s became %s%s%s", row, want ? "\"" : "", want ? want : "NULL",
-                         want ? "\"" : "", got ? "\"" : "", got ? got : "NULL", got ? "\"" : "");
+    return fo_trial_true(t, same, "row %zu: %s%s%s became %s%s%s", row, want ? "\"" : "",
+                         want ? want : "NULL", want ? "\"" : "", got ? "\"" : "", got ? got : "NULL",
+                         got ? "\"" : "");
 }
 
 static bool
@@ -85,8 +86,8 @@ read_sample(fo_trial *t, const fo_sample *sample, bool as_text, size_t rounds)
     if (!fo_trial_ok(t, rc, &err, statement.sql))
         return false;
     if (rows.n_rows != n * rounds || rows.n_columns != 1)
-        return fo_trial_fail(t, "%zu rows of %zu columns came back, not %zu of 1", rows.n_rows, rows.n_columns,
-                             n * rounds);
+        return fo_trial_fail(t, "%zu rows of %zu columns came back, not %zu of 1", rows.n_rows,
+                             rows.n_columns, n * rounds);
     if (!fo_streq(rows.names.items[0], "c"))
         return fo_trial_fail(t, "the column c came back as %s", rows.names.items[0]);
     if (as_text && !is_text_format(rows.formats.items[0]))
@@ -133,7 +134,8 @@ type_fits(const fo_trial *t, const fo_sample *sample, const fo_found_column *c)
         return c->type == FINOPS_TYPE_DECIMAL || (!exact && c->type == FINOPS_TYPE_TEXT);
     case FINOPS_TYPE_INT:
         return c->type == FINOPS_TYPE_INT ||
-               ((sample->flags & FO_SAMPLE_WIDE) && (c->type == FINOPS_TYPE_DECIMAL || c->type == FINOPS_TYPE_TEXT));
+               ((sample->flags & FO_SAMPLE_WIDE) &&
+                (c->type == FINOPS_TYPE_DECIMAL || c->type == FINOPS_TYPE_TEXT));
     case FINOPS_TYPE_LIST:
     case FINOPS_TYPE_STRUCT:
     case FINOPS_TYPE_MAP:
@@ -158,7 +160,8 @@ catalog_tells(fo_trial *t, const fo_sample *sample)
     if (!c.found || n != 2)
         return fo_trial_fail(t, "the catalog tells %zu columns, c is %samong them", n, c.found ? "" : "not ");
     if (!type_fits(t, sample, &c))
-        return fo_trial_fail(t, "the catalog says type %d for what was written as type %d", c.type, sample->kind);
+        return fo_trial_fail(t, "the catalog says type %d for what was written as type %d", c.type,
+                             sample->kind);
     if (c.type == FINOPS_TYPE_DECIMAL && precision && (c.precision != precision || c.scale != scale))
         return fo_trial_fail(t, "the catalog says decimal(%d,%d)", c.precision, c.scale);
     return fo_trial_true(t, c.nullable, "the catalog says NOT NULL") &&
@@ -246,8 +249,9 @@ six_hundred_columns(fo_trial *t)
         (void)snprintf(names[i], sizeof(names[i]), "c%zu", i);
         columns[i] = (fo_batch_column){ .name = names[i], .format = formats[i % FO_COUNT(formats)] };
     }
-    return fo_trial_write(t, NULL, "a", FINOPS_WRITE_CREATE,
-                          &(fo_batch_spec){ .columns = columns, .n_columns = 600, .rows = 50, .batch = 20 }) &&
+    return fo_trial_write(
+               t, NULL, "a", FINOPS_WRITE_CREATE,
+               &(fo_batch_spec){ .columns = columns, .n_columns = 600, .rows = 50, .batch = 20 }) &&
            fo_trial_column(t, "a", "c599", &c, &n) &&
            fo_trial_true(t, n == 600 && c.found, "the catalog tells %zu columns", n) &&
            fo_trial_expect(t, NULL, "SELECT count(*), count(c0), count(c599), min(c1), max(c595) FROM {a}",
@@ -279,14 +283,14 @@ money_adds_up(fo_trial *t)
     finops_error *err = NULL;
     const finops_statement sum = { .sql = fo_trial_sql(t, "SELECT sum(c) FROM {a}"), .as_text = true };
 
-    if (!fo_trial_write(t, NULL, "a", FINOPS_WRITE_CREATE,
-                        &(fo_batch_spec){ .columns = &column, .n_columns = 1, .rows = 4000, .batch = 1001 }) ||
+    if (!fo_trial_write(
+            t, NULL, "a", FINOPS_WRITE_CREATE,
+            &(fo_batch_spec){ .columns = &column, .n_columns = 1, .rows = 4000, .batch = 1001 }) ||
         !fo_trial_ok(t, fo_trial_run(t, NULL, &sum, &rows, &err), &err, sum.sql))
         return false;
-    return fo_trial_true(t,
-                         fo_value_same(FINOPS_TYPE_DECIMAL, false, "10000000.000000000000001",
-                                       fo_result_cell(&rows, 0, 0)),
-                         "4000 amounts add up to %s, not 10000000.000000000000001", fo_result_cell(&rows, 0, 0));
+    return fo_trial_true(
+        t, fo_value_same(FINOPS_TYPE_DECIMAL, false, "10000000.000000000000001", fo_result_cell(&rows, 0, 0)),
+        "4000 amounts add up to %s, not 10000000.000000000000001", fo_result_cell(&rows, 0, 0));
 }
 
 static bool
@@ -294,7 +298,8 @@ a_result_of_no_rows_has_its_columns(fo_trial *t)
 {
     FO_AUTO(fo_result_done) fo_result rows = { 0 };
     finops_error *err = NULL;
-    const finops_statement statement = { .sql = fo_trial_sql(t, "SELECT i, i AS other FROM {a} WHERE i < 0") };
+    const finops_statement statement = { .sql =
+                                             fo_trial_sql(t, "SELECT i, i AS other FROM {a} WHERE i < 0") };
 
     return fo_trial_numbers(t, NULL, "a", FINOPS_WRITE_CREATE, 0, 3) &&
            fo_trial_ok(t, fo_trial_run(t, NULL, &statement, &rows, &err), &err, statement.sql) &&

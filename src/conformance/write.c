@@ -14,14 +14,16 @@ static const fo_batch_column abx[] = { { .name = "a", .format = "l" },
                                        { .name = "b", .format = "u" },
                                        { .name = "x", .format = "u" } };
 
-#define SPEC(table, rows_) (&(fo_batch_spec){ .columns = (table), .n_columns = FO_COUNT(table), .rows = (rows_) })
+#define SPEC(table, rows_)                                                                                   \
+    (&(fo_batch_spec){ .columns = (table), .n_columns = FO_COUNT(table), .rows = (rows_) })
 
 static bool
 columns_are_matched_by_name(fo_trial *t)
 {
     return fo_trial_write(t, NULL, "a", FINOPS_WRITE_CREATE, SPEC(abc, 2)) &&
            fo_trial_write(t, NULL, "a", FINOPS_WRITE_APPEND, SPEC(cba, 2)) &&
-           fo_trial_expect(t, NULL, "SELECT a, b, count(*) FROM {a} GROUP BY a, b ORDER BY a", "0|row 0|2;1|row 1|2") &&
+           fo_trial_expect(t, NULL, "SELECT a, b, count(*) FROM {a} GROUP BY a, b ORDER BY a",
+                           "0|row 0|2;1|row 1|2") &&
            fo_trial_expect(t, NULL, "SELECT count(*) FROM {a} WHERE c <> a + 0.5", "0");
 }
 
@@ -253,12 +255,11 @@ a_smaller_decimal_fits_a_larger(fo_trial *t)
                         &(fo_batch_spec){ .columns = &small, .n_columns = 1, .rows = 2 }) ||
         !fo_trial_ok(t, fo_trial_run(t, NULL, &all, &rows, &err), &err, all.sql))
         return false;
-    return fo_trial_true(t,
-                         rows.n_rows == 3 &&
-                             fo_value_same(FINOPS_TYPE_DECIMAL, false, "-0.25", fo_result_cell(&rows, 0, 0)) &&
-                             fo_value_same(FINOPS_TYPE_DECIMAL, false, "1.5", fo_result_cell(&rows, 2, 0)),
-                         "-0.25 and 1.50 became %s and %s", fo_result_cell(&rows, 0, 0),
-                         fo_result_cell(&rows, 2, 0));
+    return fo_trial_true(
+        t,
+        rows.n_rows == 3 && fo_value_same(FINOPS_TYPE_DECIMAL, false, "-0.25", fo_result_cell(&rows, 0, 0)) &&
+            fo_value_same(FINOPS_TYPE_DECIMAL, false, "1.5", fo_result_cell(&rows, 2, 0)),
+        "-0.25 and 1.50 became %s and %s", fo_result_cell(&rows, 0, 0), fo_result_cell(&rows, 2, 0));
 }
 
 /* A digit that does not fit is refused or kept; never rounded away without a word. */
@@ -289,8 +290,8 @@ a_finer_decimal_is_never_rounded(fo_trial *t)
 
 /* What a column cannot hold is refused before or when the value is met; kept as it is, it is fine, too. */
 static bool
-kept_or_refused(fo_trial *t, const char *column, const char *format, const char *value, finops_column_type kind,
-                const char *want)
+kept_or_refused(fo_trial *t, const char *column, const char *format, const char *value,
+                finops_column_type kind, const char *want)
 {
     const char *const one[] = { value };
     const fo_batch_column held = { .name = "c", .format = column };
@@ -301,7 +302,8 @@ kept_or_refused(fo_trial *t, const char *column, const char *format, const char 
     const finops_statement all = { .sql = fo_trial_sql(t, "SELECT c FROM {a}"), .as_text = true };
     finops_code rc;
 
-    if (!fo_trial_write(t, NULL, "a", FINOPS_WRITE_CREATE, &(fo_batch_spec){ .columns = &held, .n_columns = 1 }))
+    if (!fo_trial_write(t, NULL, "a", FINOPS_WRITE_CREATE,
+                        &(fo_batch_spec){ .columns = &held, .n_columns = 1 }))
         return false;
     rc = fo_trial_write_raw(t, NULL, "a", FINOPS_WRITE_APPEND,
                             &(fo_batch_spec){ .columns = &sent, .n_columns = 1, .rows = 1 }, &result, &err);
@@ -327,7 +329,8 @@ a_decimal_is_never_cut_to_a_whole_number(fo_trial *t)
 static bool
 a_time_of_day_is_never_lost(fo_trial *t)
 {
-    return kept_or_refused(t, "tdD", "tsu:", "1709251199123456", FINOPS_TYPE_TIMESTAMP, "2024-02-29T23:59:59.123456");
+    return kept_or_refused(t, "tdD", "tsu:", "1709251199123456", FINOPS_TYPE_TIMESTAMP,
+                           "2024-02-29T23:59:59.123456");
 }
 
 static bool
@@ -355,7 +358,9 @@ static bool
 a_result_is_not_wanted(fo_trial *t)
 {
     struct ArrowArrayStream stream;
-    const finops_write write = { .schema = t->schema, .table = fo_trial_name(t, "a"), .mode = FINOPS_WRITE_CREATE };
+    const finops_write write = { .schema = t->schema,
+                                 .table = fo_trial_name(t, "a"),
+                                 .mode = FINOPS_WRITE_CREATE };
     const finops_source source = { .stream = &stream };
     finops_error *err = NULL;
 
@@ -394,8 +399,8 @@ its_own_sql_is_a_source(fo_trial *t)
     finops_error *err = NULL;
 
     return fo_trial_numbers(t, NULL, "b", FINOPS_WRITE_CREATE, 0, 10) &&
-           fo_trial_ok(t, write_sql(t, "SELECT i, i * 2 AS j FROM {b}", FINOPS_WRITE_CREATE, &result, &err), &err,
-                       "write of a SELECT") &&
+           fo_trial_ok(t, write_sql(t, "SELECT i, i * 2 AS j FROM {b}", FINOPS_WRITE_CREATE, &result, &err),
+                       &err, "write of a SELECT") &&
            fo_trial_true(t, result.rows == 10, "it says %lld rows", (long long)result.rows) &&
            fo_trial_ok(t, write_sql(t, "SELECT 7 AS j, 'x' AS k", FINOPS_WRITE_WIDEN, &result, &err), &err,
                        "widening write of a SELECT") &&

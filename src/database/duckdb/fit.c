@@ -21,7 +21,8 @@ fo_duckdb_names_differ(const struct ArrowSchema *schema, finops_error **err)
     FO_AUTO(fo_strv_done) fo_strv names = FO_STRV_INIT;
 
     if (schema->n_children > COLUMNS_MAX)
-        return fo_error_set(err, FINOPS_E_DATA, "%lld columns are more than a table has", (long long)schema->n_children);
+        return fo_error_set(err, FINOPS_E_DATA, "%lld columns are more than a table has",
+                            (long long)schema->n_children);
     for (int64_t i = 0; i < schema->n_children; i++) {
         const char *name = schema->children[i]->name ? schema->children[i]->name : "";
         char *small = fo_strdup(name);
@@ -34,7 +35,8 @@ fo_duckdb_names_differ(const struct ArrowSchema *schema, finops_error **err)
     fo_strv_sort(&names);
     for (size_t i = 1; i < names.n; i++)
         if (strcmp(names.items[i - 1], names.items[i]) == 0)
-            return fo_error_set(err, FINOPS_E_DATA, "two columns are named %s; upper and lower case are one here",
+            return fo_error_set(err, FINOPS_E_DATA,
+                                "two columns are named %s; upper and lower case are one here",
                                 names.items[i]);
     return FINOPS_OK;
 }
@@ -110,8 +112,8 @@ fo_duckdb_fits(fo_conn *conn, const char *where, const struct ArrowSchema *schem
     assert(conn && where && schema);
     if (!may_lose(schema))
         return FINOPS_OK;
-    fo_str_addf(&sql,
-                "SELECT column_name, data_type, numeric_scale::VARCHAR FROM duckdb_columns() WHERE %s", where);
+    fo_str_addf(&sql, "SELECT column_name, data_type, numeric_scale::VARCHAR FROM duckdb_columns() WHERE %s",
+                where);
     rc = fo_str_check(&sql, err);
     if (rc == FINOPS_OK)
         rc = fo_conn_rows(conn, fo_str_z(&sql), NULL, 0, &rows, err);
@@ -121,7 +123,8 @@ fo_duckdb_fits(fo_conn *conn, const char *where, const struct ArrowSchema *schem
         const char *lost = column ? loss(column->format, type, fo_rows_text(rows, i, 2)) : NULL;
 
         if (lost)
-            rc = fo_error_set(err, FINOPS_E_DATA, "column %s is %s, which would lose %s of the rows", name, type, lost);
+            rc = fo_error_set(err, FINOPS_E_DATA, "column %s is %s, which would lose %s of the rows", name,
+                              type, lost);
     }
     return rc;
 }

@@ -27,7 +27,10 @@ text_of(const fo_batch_spec *spec, size_t *ret_batches)
         fail_msg("%s", finops_error_text(err));
     for (size_t r = 0; r < rows.n_rows; r++)
         for (size_t c = 0; c < rows.n_columns; c++)
-            fo_str_addf(&text, "%s%s", r + c == 0 ? "" : c ? "|" : ";",
+            fo_str_addf(&text, "%s%s",
+                        r + c == 0 ? ""
+                        : c        ? "|"
+                                   : ";",
                         fo_result_cell(&rows, r, c) ? fo_result_cell(&rows, r, c) : "NULL");
     if (ret_batches)
         *ret_batches = rows.n_batches;
@@ -44,7 +47,9 @@ reads(const fo_batch_spec *spec, const char *want)
 
 static const char *const values[] = { "1", NULL, "-3" };
 static const char *const words[] = { "a", "", NULL, "a", "\xC3\xBC" };
-static const fo_batch_column columns[] = { { "i", "l", values, 3 }, { "t", "u", words, 5 }, { "n", "l", NULL, 0 } };
+static const fo_batch_column columns[] = { { "i", "l", values, 3 },
+                                           { "t", "u", words, 5 },
+                                           { "n", "l", NULL, 0 } };
 
 static void
 values_are_taken_in_turn(void **state)
@@ -78,7 +83,10 @@ every_sample_reads_as_it_is_wanted(void **state)
     for (size_t s = 0; s < fo_n_samples; s++) {
         const fo_sample *sample = &fo_samples[s];
         const fo_batch_column column = { "c", sample->format, sample->values, fo_sample_count(sample) };
-        const fo_batch_spec spec = { .columns = &column, .n_columns = 1, .rows = (int64_t)column.n_values, .batch = 2,
+        const fo_batch_spec spec = { .columns = &column,
+                                     .n_columns = 1,
+                                     .rows = (int64_t)column.n_values,
+                                     .batch = 2,
                                      .flags = s % 2 ? FO_BATCH_OFFSET : FO_BATCH_CHILD_OFFSET };
         FO_AUTO(fo_result_done) fo_result rows = { 0 };
         struct ArrowArrayStream stream;
@@ -111,7 +119,9 @@ static void
 a_stream_that_fails_says_why_after_its_rows(void **state)
 {
     unsigned released = 0;
-    const fo_batch_spec spec = { .columns = columns, .n_columns = 3, .rows = 10, .fails = true, .released = &released };
+    const fo_batch_spec spec = {
+        .columns = columns, .n_columns = 3, .rows = 10, .fails = true, .released = &released
+    };
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
     struct ArrowArrayStream stream;
     int64_t rows = -1;

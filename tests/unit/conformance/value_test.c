@@ -19,7 +19,8 @@ each_is(const pair *pairs, size_t n, bool same)
 {
     for (size_t i = 0; i < n; i++)
         if (fo_value_same(pairs[i].kind, false, pairs[i].want, pairs[i].got) != same)
-            fail_msg("%s and %s", pairs[i].want ? pairs[i].want : "NULL", pairs[i].got ? pairs[i].got : "NULL");
+            fail_msg("%s and %s", pairs[i].want ? pairs[i].want : "NULL",
+                     pairs[i].got ? pairs[i].got : "NULL");
 }
 
 static void

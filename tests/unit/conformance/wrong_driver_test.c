@@ -186,8 +186,8 @@ replace_unasked(void *conn, const finops_partition *partition, const finops_sour
 }
 
 static finops_code
-execute_with_empty_for_null(void *conn, const finops_statement *statement, struct ArrowArrayStream *ret_stream,
-                            int64_t *ret_changed, finops_error **err)
+execute_with_empty_for_null(void *conn, const finops_statement *statement,
+                            struct ArrowArrayStream *ret_stream, int64_t *ret_changed, finops_error **err)
 {
     const char *params[200];
     finops_statement filled = *statement;
@@ -244,8 +244,9 @@ run(const char *filter, verdicts *ret)
 
     assert_int_equal(fo_registry_new_empty(&registry, &err), FINOPS_OK);
     assert_int_equal(finops_registry_add(registry, &wrong, &err), FINOPS_OK);
-    assert_int_equal(finops_database_open(registry, wrong.name, settings, FO_COUNT(settings), NULL, &database, &err),
-                     FINOPS_OK);
+    assert_int_equal(
+        finops_database_open(registry, wrong.name, settings, FO_COUNT(settings), NULL, &database, &err),
+        FINOPS_OK);
     const fo_conformance_options options = {
         .database = database, .filter = filter, .each = note, .arg = ret
     };
@@ -444,7 +445,8 @@ nothing_is_left_in_the_database(void **state)
     (void)state;
     assert_int_equal(fo_registry_new_empty(&registry, NULL), FINOPS_OK);
     assert_int_equal(finops_registry_add(registry, &wrong, NULL), FINOPS_OK);
-    assert_int_equal(finops_database_open(registry, wrong.name, settings, 1, NULL, &database, NULL), FINOPS_OK);
+    assert_int_equal(finops_database_open(registry, wrong.name, settings, 1, NULL, &database, NULL),
+                     FINOPS_OK);
     const fo_conformance_options options = { .database = database, .filter = "catalog" };
     assert_int_equal(fo_conformance_run(&options, &summary, NULL), FINOPS_OK);
     assert_true(summary.passed > 10);
@@ -470,7 +472,8 @@ a_cancelled_run_stops(void **state)
     fo_cancel_request(&cancel);
     assert_int_equal(fo_registry_new_empty(&registry, NULL), FINOPS_OK);
     assert_int_equal(finops_registry_add(registry, &wrong, NULL), FINOPS_OK);
-    assert_int_equal(finops_database_open(registry, wrong.name, settings, 1, NULL, &database, NULL), FINOPS_OK);
+    assert_int_equal(finops_database_open(registry, wrong.name, settings, 1, NULL, &database, NULL),
+                     FINOPS_OK);
     const fo_conformance_options options = { .database = database, .cancel = &cancel };
     assert_int_equal(fo_conformance_run(&options, &summary, &err), FINOPS_E_CANCELLED);
     assert_int_equal(summary.passed, 77);
