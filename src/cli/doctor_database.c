@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "cli/doctor.h"
+#include "config/config.h"
 #include "database/database.h"
 #include "database/serve.h"
 
@@ -148,9 +149,11 @@ fo_doctor_database(fo_doctor *d)
 {
     const char *path = d->cli->settings->duckdb.database_path;
     struct stat st;
+    FO_AUTO(fo_strv_done) fo_strv backends = FO_STRV_INIT;
     bool readable = true;
 
-    if (!fo_streq(d->cli->settings->database.backend, "duckdb")) {
+    if (fo_settings_backends(d->cli->settings, FO_DATASET_BILLS, &backends, NULL) == FINOPS_OK &&
+        !fo_streq(backends.items[0], "duckdb")) {
         if (fo_doctor_server(d))
             check_state(d);
         return;

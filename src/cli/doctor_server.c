@@ -35,11 +35,8 @@ fo_doctor_server(fo_doctor *d)
     finops_registry *registry = NULL;
     finops_database *door = NULL;
     bool up = false;
-    finops_code rc = fo_database_registry(d->cli->settings, &registry, &err);
 
-    if (rc == FINOPS_OK)
-        rc = fo_database_open_settings(registry, d->cli->settings, NULL, &door, &err);
-    if (rc == FINOPS_OK)
+    if (fo_database_door(d->cli->settings, &registry, &door, &err) == FINOPS_OK)
         up = check_health(d, door);
     else
         fo_doctor_say_error(d, "database", FO_HEALTH_FAILED, err,

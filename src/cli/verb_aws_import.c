@@ -6,6 +6,7 @@
 #include "billing/import.h"
 #include "cli/cli.h"
 #include "cli/verb_aws.h"
+#include "config/config.h"
 
 typedef struct import_options {
     char **file;
@@ -48,6 +49,8 @@ static const char *const config_keys[] = { "aws.bucket",
 typedef struct import_view {
     fo_cli *cli;
     fo_table *table;
+    const char *backend; /* the one at work */
+    bool several;        /* backends: each line names its own */
     bool failed_memory;
 } import_view;
 
@@ -77,7 +80,8 @@ import_event(const fo_import_event *e, void *arg)
     snprintf(seconds, sizeof(seconds), "%.2f", e->seconds);
     snprintf(rounded, sizeof(rounded), "%" PRId64, e->rounded);
     const bool loaded = e->done && !e->error;
-    const char *const cells[] = { e->export_name,
+    const char *const cells[] = { view->backend,
+                                  e->export_name,
                                   e->period,
                                   fo_import_action_name(e->action),
                                   e->version_id,
@@ -87,7 +91,7 @@ import_event(const fo_import_event *e, void *arg)
                                   loaded ? rounded : NULL,
                                   e->done ? seconds : NULL,
                                   e->error ? finops_error_text(e->error) : NULL };
-    if (!fo_table_add(view->table, cells))
+    if (!fo_table_add(view->table, view->several ? cells : cells + 1))
         view->failed_memory = true;
     if (e->error)
         import_log_failure(e);
@@ -164,10 +168,65 @@ import_summarise(const fo_cli *cli, const fo_import_summary *s, bool dry_run)
     return FINOPS_OK;
 }
 
+/* One backend's import; its failure is told here when it is one of several. */
+static finops_code
+import_into(import_view *view, const fo_import_options *import, fo_import_summary *sum, finops_error **err)
+{
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+    fo_import_summary summary = { 0 };
+    finops_code rc = fo_import_run(import, &summary, &why);
+
+    fo_progress_clear(view->cli);
+    if (view->several)
+        fo_info("%s:", view->backend);
+    import_summarise(view->cli, &summary, import->dry_run);
+    sum->exports += summary.exports;
+    sum->loaded += summary.loaded;
+    sum->current += summary.current;
+    sum->failed += summary.failed;
+    if (rc != FINOPS_OK && view->several && rc != FINOPS_E_CANCELLED)
+        fo_log_error(why);
+    if (err)
+        *err = FO_TAKE(why);
+    return rc;
+}
+
+/* Each backend with a state of its own: that one is down does not keep the others from being complete. */
+static finops_code
+import_into_all(import_view *view, fo_settings *settings, fo_import_options *import, const fo_strv *backends,
+                fo_import_summary *sum, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str failed = FO_STR_INIT;
+    finops_code first = FINOPS_OK;
+    size_t fine = 0;
+
+    for (size_t i = 0; i < backends->n; i++) {
+        FO_AUTO(finops_error_freep) finops_error *why = NULL;
+        view->backend = backends->items[i];
+        settings->database.backend = backends->items[i]; /* ours only: the settings are a copy */
+        settings->routing.bills = NULL;
+        finops_code rc = import_into(view, import, sum, &why);
+        if (backends->n == 1 || rc == FINOPS_E_CANCELLED) {
+            if (err)
+                *err = FO_TAKE(why);
+            return rc;
+        }
+        fine += rc == FINOPS_OK;
+        if (rc != FINOPS_OK)
+            fo_str_addf(&failed, "%s%s", failed.len ? ", " : "", view->backend);
+        first = first == FINOPS_OK ? rc : first;
+    }
+    if (first == FINOPS_OK)
+        return FINOPS_OK;
+    return fo_error_set(err, fine || sum->loaded + sum->current ? FINOPS_E_PARTIAL : first,
+                        "%zu of %zu backends are complete; not: %s", fine, backends->n, fo_str_z(&failed));
+}
+
 static finops_code
 run(fo_cli *cli, finops_error **err)
 {
     static const fo_table_column columns[] = {
+        { "backend", NULL, false },
         { "export_name", "export", false },
         { "billing_period", "period", false },
         { "action", NULL, false },
@@ -180,20 +239,26 @@ run(fo_cli *cli, finops_error **err)
         { "error", NULL, false },
     };
     const import_options *o = cli->options;
-    FO_AUTO(fo_table_freep) fo_table *table = fo_table_new(columns, FO_COUNT(columns));
+    FO_AUTO(fo_strv_done) fo_strv backends = FO_STRV_INIT;
+    FO_AUTO(fo_table_freep) fo_table *table = NULL;
     FO_AUTO(fo_strv_done) fo_strv paths = FO_STRV_INIT;
     fo_settings settings = *cli->settings;
     fo_import_summary summary = { 0 };
     bool go = true;
 
-    finops_code rc = table ? import_paths(cli, &paths, err) : fo_error_oom(err);
+    finops_code rc = fo_settings_backends(&settings, FO_DATASET_BILLS, &backends, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    size_t skip = backends.n > 1 ? 0 : 1;
+    table = fo_table_new(columns + skip, FO_COUNT(columns) - skip);
+    rc = table ? import_paths(cli, &paths, err) : fo_error_oom(err);
     if (rc == FINOPS_OK)
         rc = import_confirm_reset(cli, &go, err);
     if (rc != FINOPS_OK || !go)
         return rc;
     if (o->jobs > 0)
         settings.duckdb.threads = o->jobs;
-    import_view view = { .cli = cli, .table = table };
+    import_view view = { .cli = cli, .table = table, .several = backends.n > 1 };
     fo_import_options import = { .settings = &settings,
                                  .force = o->force,
                                  .dry_run = o->dry_run,
@@ -205,9 +270,7 @@ run(fo_cli *cli, finops_error **err)
                                  .failure = import_source_failure,
                                  .progress = cli->progress ? import_progress : NULL,
                                  .arg = &view };
-    rc = fo_import_run(&import, &summary, err);
-    fo_progress_clear(cli);
-    import_summarise(cli, &summary, o->dry_run);
+    rc = import_into_all(&view, &settings, &import, &backends, &summary, err);
     if (view.failed_memory && rc == FINOPS_OK)
         rc = fo_error_oom(err);
     if (rc == FINOPS_OK || summary.exports > 0) {
@@ -227,8 +290,12 @@ const fo_verb fo_verb_aws_import = {
         "current version with what is loaded, and loads what is new. A month is replaced in one step: "
         "readers see the old or the new "
         "one, and a month that fails leaves what was there. Every month is verified against its files.\n\n"
-        "Exit status: 0 all done, 1 nothing could be loaded, 3 some months failed, or the import was stopped "
-        "after some were loaded.",
+        "--backend may name several, separated by commas: each is loaded with a state of its own, and one "
+        "that is "
+        "down leaves the others complete.\n\n"
+        "Exit status: 0 all done, 1 nothing could be loaded, 3 some months or backends failed, or the import "
+        "was "
+        "stopped after some were loaded.",
     .examples =
         "finops aws import-cur --bucket s3://acme-billing --prefix cur\n  # every export below the prefix\n"
         "finops aws import-cur --bucket ./mirror --export-name acme-cur --start-date 2026-01\n  # one export "

@@ -117,6 +117,17 @@ count_exports(const fo_node *root)
     return exports->n;
 }
 
+/* A backend named on the command line counts for every dataset. */
+static void
+override_routing(fo_config *config, const fo_config_source *source)
+{
+    fo_layer *routing = fo_config_layer(config, "routing");
+
+    for (size_t i = 0; i < source->n_overrides; i++)
+        if (fo_streq(source->overrides[i].key, "database.backend"))
+            fo_option_clear(routing->section->options, routing->base);
+}
+
 static finops_code
 fill(fo_config *config, const fo_config_source *source, const fo_config_text *file, const fo_node *root,
      fo_problems *problems, finops_error **err)
@@ -132,6 +143,8 @@ fill(fo_config *config, const fo_config_source *source, const fo_config_text *fi
         rc = fo_raw_backends_env(&config->raw, source->env, err);
     if (rc == FINOPS_OK)
         rc = fo_config_apply_overrides(config, source, problems, err);
+    if (rc == FINOPS_OK)
+        override_routing(config, source);
     if (rc == FINOPS_OK)
         rc = fo_config_complete_exports(config, err);
     if (rc == FINOPS_OK)

@@ -68,14 +68,20 @@ finops_code fo_config_rows(const fo_config *config, const fo_config_row **ret_ro
 
 /*
  * The configuration of a backend, built in or a plugin, as its driver's option table wants it: a struct of
- * config_size bytes filled from [database.<backend>] and the environment (OPEN_FINOPS_DATABASE_<BACKEND>_<KEY>
- * and what the table names). FINOPS_E_CONFIG names file and line of everything that is wrong. The caller frees
- * *ret_config with fo_config_backend_free(). `table` may be NULL.
+ * config_size bytes filled from [database.<backend>] and the environment
+ * (OPEN_FINOPS_DATABASE_<BACKEND>_<KEY> and what the table names). FINOPS_E_CONFIG names file and line of
+ * everything that is wrong. The caller frees *ret_config with fo_config_backend_free(). `table` may be NULL.
  */
 finops_code fo_config_backend(const fo_settings *settings, const char *backend, const finops_option *table,
                               size_t config_size, void **ret_config, finops_error **err) FO_MUST_USE;
 /* NULL is fine. */
 void fo_config_backend_free(const finops_option *table, void *config);
+
+typedef enum fo_dataset { FO_DATASET_BILLS, FO_DATASET_FINDINGS } fo_dataset;
+/* The backends a dataset goes to, at least one: [routing], else [database] backend; names separated by
+ * commas. Readers ask the first. *ret is empty on entry. */
+finops_code fo_settings_backends(const fo_settings *settings, fo_dataset dataset, fo_strv *ret,
+                                 finops_error **err);
 
 /* JSON schema (draft 2020-12) of the file. */
 finops_code fo_config_schema(fo_str *ret, finops_error **err);

@@ -20,13 +20,13 @@ static const finops_option project_options[] = {
 };
 
 static const finops_option database_options[] = {
-    { "backend", FINOPS_OPT_STRING, offsetof(fo_database_settings, backend), .value = "duckdb",
-      .arg = "NAME",
+    { "backend", FINOPS_OPT_STRING, offsetof(fo_database_settings, backend), .value = "duckdb", .arg = "NAME",
       .help = "Database that holds the bills: duckdb, which is a single file and needs no server, or another "
               "that finops backends list shows." },
     { "plugin_path", FINOPS_OPT_STRING, offsetof(fo_database_settings, plugin_path), .arg = "FOLDERS",
       .env = "OPEN_FINOPS_PLUGIN_PATH",
-      .help = "Folders of plugins, separated by colons; unset, lib/finops/plugins where finops is installed." },
+      .help =
+          "Folders of plugins, separated by colons; unset, lib/finops/plugins where finops is installed." },
     { 0 },
 };
 
@@ -52,9 +52,10 @@ const finops_option fo_postgresql_options[] = {
       .env = "POSTGRESQL_URI",
       .help = "Address as postgresql://user@host:port/database?sslmode=...; the options below win over it." },
     { "host", FINOPS_OPT_STRING, offsetof(fo_postgresql_settings, host), .flags = FINOPS_OPT_NO_FLAG,
-      .help = "Name or address of the server, or the folder of its socket; unset, PGHOST or the local socket." },
-    { "port", FINOPS_OPT_INT, offsetof(fo_postgresql_settings, port), .flags = FINOPS_OPT_NO_FLAG, .value = "0",
-      .min = 0, .max = 65535, .help = "Port of the server; 0 is PGPORT or 5432." },
+      .help =
+          "Name or address of the server, or the folder of its socket; unset, PGHOST or the local socket." },
+    { "port", FINOPS_OPT_INT, offsetof(fo_postgresql_settings, port), .flags = FINOPS_OPT_NO_FLAG,
+      .value = "0", .min = 0, .max = 65535, .help = "Port of the server; 0 is PGPORT or 5432." },
     { "database", FINOPS_OPT_STRING, offsetof(fo_postgresql_settings, database), .flags = FINOPS_OPT_NO_FLAG,
       .help = "Name of the database; unset, PGDATABASE or the user's name." },
     { "schema", FINOPS_OPT_STRING, offsetof(fo_postgresql_settings, schema), .flags = FINOPS_OPT_NO_FLAG,
@@ -70,8 +71,9 @@ const finops_option fo_postgresql_options[] = {
       .help = "Service of ~/.pg_service.conf to take what is not said here from." },
     { "sslmode", FINOPS_OPT_ENUM, offsetof(fo_postgresql_settings, sslmode), .flags = FINOPS_OPT_NO_FLAG,
       .allow = "disable allow prefer require verify-ca verify-full",
-      .help = "How TLS is used; unset, verify-full with an sslrootcert, prefer on this machine, and elsewhere "
-              "verify-full when the server offers TLS." },
+      .help =
+          "How TLS is used; unset, verify-full with an sslrootcert, prefer on this machine, and elsewhere "
+          "verify-full when the server offers TLS." },
     { "sslrootcert", FINOPS_OPT_STRING, offsetof(fo_postgresql_settings, sslrootcert),
       .flags = FINOPS_OPT_NO_FLAG, .arg = "FILE",
       .help = "PEM file of the authority that signed the server's certificate; unset, those of the system." },
@@ -80,8 +82,9 @@ const finops_option fo_postgresql_options[] = {
       .help = "Seconds to wait for a connection; 0 waits without limit." },
     { "statement_timeout", FINOPS_OPT_INT, offsetof(fo_postgresql_settings, statement_timeout),
       .flags = FINOPS_OPT_NO_FLAG, .value = "0", .min = 0, .max = 604800, .arg = "SECONDS",
-      .help = "Seconds after which the server stops a statement, also one that writes a month; 0 leaves it to "
-              "the server." },
+      .help =
+          "Seconds after which the server stops a statement, also one that writes a month; 0 leaves it to "
+          "the server." },
     { "application_name", FINOPS_OPT_STRING, offsetof(fo_postgresql_settings, application_name),
       .flags = FINOPS_OPT_NO_FLAG, .value = "finops",
       .help = "How the connections are called in pg_stat_activity." },
@@ -92,19 +95,23 @@ const finops_option fo_postgresql_options[] = {
 };
 
 const finops_option fo_adbc_options[] = {
-    { "driver", FINOPS_OPT_STRING, offsetof(fo_adbc_settings, driver), .flags = FINOPS_OPT_NO_FLAG, .arg = "FILE",
-      .help = "Shared library of the ADBC driver: a path, or a name such as postgresql that the loader finds." },
+    { "driver", FINOPS_OPT_STRING, offsetof(fo_adbc_settings, driver), .flags = FINOPS_OPT_NO_FLAG,
+      .arg = "FILE",
+      .help =
+          "Shared library of the ADBC driver: a path, or a name such as postgresql that the loader finds." },
     { "entrypoint", FINOPS_OPT_STRING, offsetof(fo_adbc_settings, entrypoint), .flags = FINOPS_OPT_NO_FLAG,
-      .arg = "NAME", .help = "Function that starts the driver; unset, AdbcDriverInit or the one its name suggests." },
+      .arg = "NAME",
+      .help = "Function that starts the driver; unset, AdbcDriverInit or the one its name suggests." },
     { "options", FINOPS_OPT_LIST, offsetof(fo_adbc_settings, options),
       .flags = FINOPS_OPT_SECRET | FINOPS_OPT_NO_FLAG, .arg = "KEY=VALUE",
       .help = "What the driver is told, each as key=value, such as uri=postgresql://host/database." },
     { "dialect", FINOPS_OPT_ENUM, offsetof(fo_adbc_settings, dialect), .flags = FINOPS_OPT_NO_FLAG,
       .allow = "generic duckdb postgresql",
       .help = "Flavour of the database's SQL; unset, it is guessed from the driver's name." },
-    { "ingest_schema", FINOPS_OPT_STRING, offsetof(fo_adbc_settings, ingest_schema), .flags = FINOPS_OPT_NO_FLAG,
-      .arg = "OPTION",
-      .help = "The driver's option that names the schema of a table to be filled; unset, adbc.ingest.target_db_schema, "
+    { "ingest_schema", FINOPS_OPT_STRING, offsetof(fo_adbc_settings, ingest_schema),
+      .flags = FINOPS_OPT_NO_FLAG, .arg = "OPTION",
+      .help = "The driver's option that names the schema of a table to be filled; unset, "
+              "adbc.ingest.target_db_schema, "
               "and none with the generic dialect, where schemas become part of the table's name." },
     { 0 },
 };
@@ -215,14 +222,28 @@ static const finops_option log_options[] = {
     { 0 },
 };
 
+static const finops_option routing_options[] = {
+    { "bills", FINOPS_OPT_STRING, offsetof(fo_routing_settings, bills), .flags = FINOPS_OPT_NO_FLAG,
+      .arg = "NAMES",
+      .help = "Backends that bills are loaded into, separated by commas; reports read the first. Unset, the "
+              "backend of "
+              "the database section." },
+    { "findings", FINOPS_OPT_STRING, offsetof(fo_routing_settings, findings), .flags = FINOPS_OPT_NO_FLAG,
+      .arg = "NAMES", .help = "Backends that findings go to, as bills." },
+    { 0 },
+};
+
 const fo_config_section fo_config_sections[] = {
     { "project", project_options, offsetof(fo_settings, project), false, "This installation." },
     { "database", database_options, offsetof(fo_settings, database), false, "Where the bills are kept." },
-    { "database.duckdb", fo_duckdb_options, offsetof(fo_settings, duckdb), false, "The DuckDB database file." },
+    { "database.duckdb", fo_duckdb_options, offsetof(fo_settings, duckdb), false,
+      "The DuckDB database file." },
     { "database.postgresql", fo_postgresql_options, offsetof(fo_settings, postgresql), false,
       "The PostgreSQL server." },
     { "database.adbc", fo_adbc_options, offsetof(fo_settings, adbc), false,
       "A database with an ADBC driver." },
+    { "routing", routing_options, offsetof(fo_settings, routing), false,
+      "Datasets that go to other backends than the one of the database section." },
     { "aws", aws_options, offsetof(fo_settings, aws), false, "Where AWS delivers its cost reports." },
     { "aws.exports", aws_options, offsetof(fo_settings, exports), true,
       "Several payers or exports, an entry each; what an entry does not say is taken from aws." },

@@ -97,6 +97,12 @@ typedef struct fo_log_settings {
     char *format; /* human json; default human */
 } fo_log_settings;
 
+/* Which backends each dataset goes to, separated by commas; NULL: [database] backend. */
+typedef struct fo_routing_settings {
+    char *bills;
+    char *findings;
+} fo_routing_settings;
+
 /* Of every backend: how many connections, how long each, and what happens when there are none. */
 typedef struct fo_connection_settings {
     int64_t max;                   /* at once; default 8 */
@@ -116,6 +122,7 @@ typedef struct fo_audit_settings {
 typedef struct fo_settings {
     fo_project_settings project;
     fo_database_settings database;
+    fo_routing_settings routing;
     fo_duckdb_settings duckdb;
     fo_postgresql_settings postgresql;
     fo_adbc_settings adbc;

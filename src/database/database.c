@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "builtins.h"
+#include "config/config.h"
 #include "database/duckdb/driver.h"
 #include "database/duckdb/instance.h"
 #include "database/session.h"
@@ -31,21 +32,51 @@ is_builtin(const char *backend)
     return false;
 }
 
-finops_code
-fo_database_registry(const fo_settings *settings, finops_registry **ret, finops_error **err)
+static finops_code
+registry_for(const fo_settings *settings, const char *backend, finops_registry **ret, finops_error **err)
 {
     FO_AUTO(finops_registry_freep) finops_registry *registry = NULL;
     FO_AUTO(fo_str_done) fo_str path = FO_STR_INIT;
     finops_code rc = finops_registry_new(&registry, err);
 
     /* Plugins are tried in processes of their own: that is not done for a backend that needs none. */
-    if (rc == FINOPS_OK && settings && !is_builtin(settings->database.backend)) {
+    if (rc == FINOPS_OK && backend && !is_builtin(backend)) {
         rc = fo_registry_plugin_path(settings->database.plugin_path, &path, err);
         if (rc == FINOPS_OK)
             rc = finops_registry_discover(registry, fo_str_z(&path), NULL, err);
     }
     if (rc == FINOPS_OK)
         *ret = FO_TAKE(registry);
+    return rc;
+}
+
+/* The one that is asked: bills may go to several. */
+static finops_code
+first_backend(const fo_settings *settings, char **ret, finops_error **err)
+{
+    FO_AUTO(fo_strv_done) fo_strv names = FO_STRV_INIT;
+    finops_code rc = fo_settings_backends(settings, FO_DATASET_BILLS, &names, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    *ret = fo_strdup(names.items[0]);
+    return *ret ? FINOPS_OK : fo_error_oom(err);
+}
+
+finops_code
+fo_database_door(const fo_settings *settings, finops_registry **ret_registry, finops_database **ret,
+                 finops_error **err)
+{
+    FO_AUTO(finops_registry_freep) finops_registry *registry = NULL;
+    FO_AUTO(fo_freep) char *backend = NULL;
+    finops_code rc = first_backend(settings, &backend, err);
+
+    if (rc == FINOPS_OK)
+        rc = registry_for(settings, backend, &registry, err);
+    if (rc == FINOPS_OK)
+        rc = fo_database_open_settings(registry, settings, backend, ret, err);
+    if (rc == FINOPS_OK)
+        *ret_registry = FO_TAKE(registry);
     return rc;
 }
 
@@ -68,9 +99,7 @@ database_open(const fo_settings *settings, unsigned flags, const fo_cancel *canc
     db->cancel = cancel;
     db->flags = flags;
     const finops_call call = { .cancelled = cancel_asked, .arg = &db->cancel };
-    finops_code rc = fo_database_registry(settings, &db->registry, err);
-    if (rc == FINOPS_OK)
-        rc = fo_database_open_settings(db->registry, settings, NULL, &db->door, err);
+    finops_code rc = fo_database_door(settings, &db->registry, &db->door, err);
     if (rc == FINOPS_OK)
         rc = finops_session_acquire(db->door, flags, &call, &db->session, err);
     if (rc != FINOPS_OK)
@@ -193,12 +222,15 @@ fo_database_kept(const fo_settings *settings, fo_kept **ret, bool *ret_exists, f
 {
     FO_AUTO(fo_freep) char *path = NULL;
 
+    FO_AUTO(fo_freep) char *backend = NULL;
+
     assert(settings && ret && ret_exists);
     *ret = NULL;
     *ret_exists = true;
-    if (!fo_streq(settings->database.backend, fo_duckdb_driver.name))
-        return FINOPS_OK;
-    finops_code rc = fo_instance_path(settings->duckdb.database_path, &path, err);
+    finops_code rc = first_backend(settings, &backend, err);
+    if (rc != FINOPS_OK || !fo_streq(backend, fo_duckdb_driver.name))
+        return rc;
+    rc = fo_instance_path(settings->duckdb.database_path, &path, err);
     if (rc != FINOPS_OK)
         return rc;
     *ret_exists = access(path, F_OK) == 0 || errno != ENOENT;

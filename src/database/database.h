@@ -17,10 +17,12 @@
 typedef struct fo_database fo_database;
 
 /*
- * A registry of the drivers the settings may name: the built-in ones, and the plugins when the backend is
- * none of those. settings NULL: built-in ones only. The caller frees it.
+ * The front door of the backend that bills are read from, and the registry it stands on: the built-in
+ * drivers, and the plugins when it is none of those. The caller closes the one and then frees the other.
+ * Nothing is connected yet.
  */
-finops_code fo_database_registry(const fo_settings *settings, finops_registry **ret, finops_error **err);
+finops_code fo_database_door(const fo_settings *settings, finops_registry **ret_registry,
+                             finops_database **ret, finops_error **err);
 
 /* settings and cancel are borrowed until the database is closed. */
 

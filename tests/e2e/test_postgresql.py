@@ -227,3 +227,20 @@ def test_a_long_report_holds_up_the_swap_and_nobody_else(both, bucket):
         reads += report.poll() is None
     assert loading.wait() == 0, loading.stderr.read()
     assert reads > 0, "others read while the report and the swap wait for one another"
+
+
+def test_bills_go_to_several_databases_and_one_that_is_down_keeps_none_back(both, bucket):
+    post, server = both.post, both.server
+    both_of_them = (*IMPORT, bucket, "--backend", "duckdb,postgresql")
+    rows = post.rows(*both_of_them)
+    assert {(r["backend"], r["action"]) for r in rows} == {("duckdb", "load"), ("postgresql", "load")}
+    assert server.value("SELECT count(*) FROM aws_billing.sample_cur_unified") == "4500"
+    one, other = post.rows("report", "--backend", "duckdb"), post.rows("report", "--backend", "postgresql")
+    assert one == other and one
+    down = post.run(*both_of_them, "--force", env=server.env(host="127.0.0.1", port="9"), status=3)
+    assert "1 of 2 backends are complete; not: postgresql" in down.stderr
+    routed = {"OPEN_FINOPS_DATABASE_BACKEND": "duckdb", "OPEN_FINOPS_ROUTING_BILLS": "postgresql"}
+    assert {r["action"] for r in post.rows(*IMPORT, bucket, env=routed)} == {"current"}
+    server.sql("DELETE FROM billing_state.load_state")
+    assert {r["action"] for r in post.rows(*IMPORT, bucket, env=routed)} == {"load"}
+    assert {r["action"] for r in post.rows(*IMPORT, bucket, "--backend", "duckdb", env=routed)} == {"current"}
