@@ -298,12 +298,30 @@ delete_rows(fo_pg_conn *c, const finops_partition *p, const parent *table, finop
                { LITERAL, p->value, NULL }, { TEXT, "::", NULL }, { TEXT, table->type, NULL });
 }
 
+/*
+ * Until the transaction ends. Two that replace the same rows would otherwise both delete the old ones, the second
+ * without seeing what the first wrote meanwhile, and both stay.
+ */
+static finops_code
+value_lock(fo_pg_conn *c, const finops_partition *p, finops_error **err)
+{
+    FO_AUTO(fo_freep)
+    char *name = fo_format("finops rows:%s.%s:%s", p->schema ? p->schema : "", p->table, p->value);
+    const char *const params[] = { name };
+
+    if (!name)
+        return fo_error_oom(err);
+    return fo_pg_run(c, "SELECT pg_advisory_xact_lock(hashtext($1))", params, 1, NULL, err);
+}
+
 /* Any table: the rows go and the new ones come, seen by others at once. */
 static finops_code
 replace_rows(fo_pg_copy *copy, const finops_partition *p, const parent *table, finops_error **err)
 {
-    finops_code rc = delete_rows(copy->conn, p, table, err);
+    finops_code rc = value_lock(copy->conn, p, err);
 
+    if (rc == FINOPS_OK)
+        rc = delete_rows(copy->conn, p, table, err);
     if (rc == FINOPS_OK)
         rc = fo_pg_copy_run(copy, p->schema, p->table, err);
     return rc == FINOPS_OK ? before_swap(copy->conn, p, err) : rc;
