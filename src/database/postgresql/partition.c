@@ -299,8 +299,8 @@ delete_rows(fo_pg_conn *c, const finops_partition *p, const parent *table, finop
 }
 
 /*
- * Until the transaction ends. Two that replace the same rows would otherwise both delete the old ones, the second
- * without seeing what the first wrote meanwhile, and both stay.
+ * Until the transaction ends. Two that replace the same rows would otherwise both delete the old ones, the
+ * second without seeing what the first wrote meanwhile, and both stay.
  */
 static finops_code
 value_lock(fo_pg_conn *c, const finops_partition *p, finops_error **err)
