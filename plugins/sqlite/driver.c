@@ -30,13 +30,15 @@ typedef struct sqlite_database {
 } sqlite_database;
 
 static const finops_option sqlite_options[] = {
-    { "database_path", FINOPS_OPT_STRING, offsetof(sqlite_config, database_path), .flags = FINOPS_OPT_REQUIRED,
-      .arg = "FILE", .help = "File of the SQLite database; it is made when it is not there." },
-    { "busy_timeout", FINOPS_OPT_INT, offsetof(sqlite_config, busy_timeout), .value = "10", .min = 0, .max = 86400,
-      .arg = "SECONDS", .help = "Seconds to wait while another connection writes." },
+    { "database_path", FINOPS_OPT_STRING, offsetof(sqlite_config, database_path),
+      .flags = FINOPS_OPT_REQUIRED, .arg = "FILE",
+      .help = "File of the SQLite database; it is made when it is not there." },
+    { "busy_timeout", FINOPS_OPT_INT, offsetof(sqlite_config, busy_timeout), .value = "10", .min = 0,
+      .max = 86400, .arg = "SECONDS", .help = "Seconds to wait while another connection writes." },
     { "journal_mode", FINOPS_OPT_ENUM, offsetof(sqlite_config, journal_mode), .value = "wal",
       .allow = "wal delete truncate persist",
-      .help = "How SQLite undoes what was not committed; with wal, readers and the writer do not wait for each other." },
+      .help = "How SQLite undoes what was not committed; with wal, readers and the writer do not wait for "
+              "each other." },
     { 0 },
 };
 
@@ -61,7 +63,8 @@ sqlite_open(const void *config, void **ret_self, finops_error **err)
     sqlite_database *d;
 
     if (o->database_path[0] == '\0' || o->database_path[0] == ':')
-        return finops_error_new(err, FINOPS_E_CONFIG, "database_path '%s' is not a file, which connections can share",
+        return finops_error_new(err, FINOPS_E_CONFIG,
+                                "database_path '%s' is not a file, which connections can share",
                                 o->database_path);
     d = calloc(1, sizeof(*d));
     if (d) {
@@ -81,11 +84,12 @@ static void
 sqlite_capabilities(void *self, finops_capabilities *ret)
 {
     (void)self;
-    *ret = (finops_capabilities){ .features = FINOPS_DATABASE_TRANSACTIONS | FINOPS_DATABASE_DDL_IN_TRANSACTION,
-                                  .dialect = FINOPS_DIALECT_GENERIC,
-                                  .max_precision = 38,
-                                  .max_parameters = 32766,
-                                  .quote = '"' };
+    *ret =
+        (finops_capabilities){ .features = FINOPS_DATABASE_TRANSACTIONS | FINOPS_DATABASE_DDL_IN_TRANSACTION,
+                               .dialect = FINOPS_DIALECT_GENERIC,
+                               .max_precision = 38,
+                               .max_parameters = 32766,
+                               .quote = '"' };
 }
 
 /* ---- calls: how they end before they are done, and what SQLite's codes mean ---- */
@@ -386,7 +390,8 @@ sqlite_rollback(void *conn, finops_error **err)
     sqlite_conn *c = conn;
 
     sqlite_call_begin(c, NULL);
-    return sqlite3_get_autocommit(c->db) ? FINOPS_OK : sqlite_run(c, err, "ROLLBACK"); /* a full disk did it */
+    return sqlite3_get_autocommit(c->db) ? FINOPS_OK
+                                         : sqlite_run(c, err, "ROLLBACK"); /* a full disk did it */
 }
 
 /* ---- what is there ---- */
@@ -436,7 +441,8 @@ sqlite_tables(void *conn, const char *schema, finops_each_name each, void *arg, 
         " CASE WHEN at > 1 THEN substr(name, at + 2) ELSE name END AS n, type = 'view'"
         " FROM (SELECT name, type, CASE WHEN $1 IS NULL THEN instr(name, '__')"
         "         WHEN substr(name, 1, length($1) + 2) = $1 || '__' THEN length($1) + 1 END AS at"
-        "       FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\')"
+        "       FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE "
+        "'\\')"
         " WHERE at IS NOT NULL ORDER BY s, n";
     sqlite_conn *c = conn;
     sqlite3_stmt *q = NULL;

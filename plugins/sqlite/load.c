@@ -73,8 +73,9 @@ check_column(const finops_column *column, void *arg)
             continue;
         l->column[i] = column->type == FINOPS_TYPE_TEXT ? AS_TEXT : SAME;
         if (child->format[0] != 'n' && !fits(column->type, sqlite_type(declared, NULL, NULL)))
-            check->rc = finops_error_new(check->err, FINOPS_E_DATA, "column %s of %s is %s and cannot hold %s",
-                                         column->name, l->table, column->native, declared);
+            check->rc =
+                finops_error_new(check->err, FINOPS_E_DATA, "column %s of %s is %s and cannot hold %s",
+                                 column->name, l->table, column->native, declared);
     }
     return check->rc == FINOPS_OK;
 }
@@ -96,7 +97,8 @@ load_describe(load *l, finops_error **err)
         return no_memory(err);
     for (int64_t i = 0; i < l->schema.n_children; i++)
         if (!sqlite_declare(l->schema.children[i], buf, sizeof(buf)))
-            return finops_error_new(err, FINOPS_E_UNSUPPORTED, "column %s: sqlite cannot store the arrow type %s",
+            return finops_error_new(err, FINOPS_E_UNSUPPORTED,
+                                    "column %s: sqlite cannot store the arrow type %s",
                                     l->schema.children[i]->name, l->schema.children[i]->format);
     if (l->schema.n_children == 0)
         return finops_error_new(err, FINOPS_E_DATA, "rows without columns cannot be written to %s", l->table);
@@ -174,12 +176,14 @@ load_prepare_insert(load *l, finops_error **err)
 static int
 bind_double(sqlite3_stmt *q, int at, double value)
 {
-    return isnan(value) ? sqlite3_bind_text(q, at, "NaN", 3, SQLITE_STATIC) : sqlite3_bind_double(q, at, value);
+    return isnan(value) ? sqlite3_bind_text(q, at, "NaN", 3, SQLITE_STATIC)
+                        : sqlite3_bind_double(q, at, value);
 }
 
 /* Everything that is stored as a text made here. */
 static int
-bind_printed(sqlite3_stmt *q, int at, const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row)
+bind_printed(sqlite3_stmt *q, int at, const struct ArrowSchema *schema, const struct ArrowArray *a,
+             int64_t row)
 {
     sqlite3_str *text = sqlite3_str_new(sqlite3_db_handle(q));
     char *z;
@@ -236,8 +240,10 @@ load_batch(load *l, const struct ArrowArray *batch, finops_error **err)
         for (int64_t i = 0; i < batch->n_children; i++) {
             const struct ArrowSchema *type = l->schema.children[i];
             const struct ArrowArray *a = batch->children[i];
-            bool print = l->column[i] == AS_TEXT && type->format[0] != 'u' && !sqlite_is_null(a, batch->offset + row);
-            if ((print ? bind_printed : bind_value)(l->insert, (int)i + 1, type, a, batch->offset + row) != SQLITE_OK)
+            bool print =
+                l->column[i] == AS_TEXT && type->format[0] != 'u' && !sqlite_is_null(a, batch->offset + row);
+            if ((print ? bind_printed : bind_value)(l->insert, (int)i + 1, type, a, batch->offset + row) !=
+                SQLITE_OK)
                 return sqlite_fail(l->c, type->name, err);
         }
         sqlite3_step(l->insert);
@@ -316,7 +322,8 @@ sqlite_write(void *conn, const finops_write *write, const finops_source *source,
     if (!source->stream)
         return finops_error_new(err, FINOPS_E_UNSUPPORTED, "sqlite does not read files itself");
     sqlite_call_begin(l.c, write->call);
-    rc = l.c->read_only ? finops_error_new(err, FINOPS_E_USAGE, "the connection only reads") : load_all(&l, err);
+    rc = l.c->read_only ? finops_error_new(err, FINOPS_E_USAGE, "the connection only reads")
+                        : load_all(&l, err);
     free(l.column);
     sqlite3_free(l.table);
     if (l.schema.release)

@@ -19,9 +19,9 @@ typedef struct sqlite_conn {
     sqlite3 *db;
     bool read_only;
     int64_t busy_ms;
-    finops_call call;   /* of the call that runs: a copy, so that a stream has it, too */
-    atomic_bool stop;   /* set by another thread */
-    finops_code ended;  /* why a handler ended the call; FINOPS_OK: none did */
+    finops_call call;  /* of the call that runs: a copy, so that a stream has it, too */
+    atomic_bool stop;  /* set by another thread */
+    finops_code ended; /* why a handler ended the call; FINOPS_OK: none did */
 } sqlite_conn;
 
 /* driver.c */

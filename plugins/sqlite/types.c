@@ -184,8 +184,8 @@ print_date(sqlite3_str *to, int64_t days)
 static void
 print_time(sqlite3_str *to, int64_t second, int64_t fraction, int digits)
 {
-    sqlite3_str_appendf(to, "%02lld:%02lld:%02lld", (long long)(second / 3600),
-                        (long long)(second / 60 % 60), (long long)(second % 60));
+    sqlite3_str_appendf(to, "%02lld:%02lld:%02lld", (long long)(second / 3600), (long long)(second / 60 % 60),
+                        (long long)(second % 60));
     if (fraction)
         sqlite3_str_appendf(to, ".%0*lld", digits, (long long)fraction);
 }
@@ -376,7 +376,8 @@ sqlite_print(sqlite3_str *to, const struct ArrowSchema *schema, const struct Arr
     if (sqlite_is_null(array, row)) {
         sqlite3_str_appendall(to, "null");
     } else if (schema->dictionary) {
-        sqlite_print(to, schema->dictionary, array->dictionary, sqlite_integer(f[0], array->buffers[1], k), json);
+        sqlite_print(to, schema->dictionary, array->dictionary, sqlite_integer(f[0], array->buffers[1], k),
+                     json);
     } else if (f[0] == '+') {
         print_nested(to, schema, array, k);
     } else if (strchr("uUzZw", f[0])) {

@@ -1,9 +1,10 @@
 /*
  * What the files of the ADBC backend share.
  *
- * library.c loads drivers and tells their errors, call.c ends calls at their deadline, driver.c is connections
- * and transactions, statement.c runs SQL, convert.c changes the types of a stream, print.c writes values as
- * texts, write.c ingests, catalog.c reads what tables there are, sql.c is what the dialects say differently.
+ * library.c loads drivers and tells their errors, call.c ends calls at their deadline, driver.c is
+ * connections and transactions, statement.c runs SQL, convert.c changes the types of a stream, print.c writes
+ * values as texts, write.c ingests, catalog.c reads what tables there are, sql.c is what the dialects say
+ * differently.
  */
 #ifndef FO_DATABASE_ADBC_INTERNAL_H
 #define FO_DATABASE_ADBC_INTERNAL_H
@@ -20,7 +21,7 @@
 /* A configuration. What is below `lock` is filled by the first connection and then only read. */
 typedef struct adbc_database {
     char *library, *entrypoint;
-    char **options; /* "key=value", NULL at the end */
+    char **options;      /* "key=value", NULL at the end */
     char *ingest_schema; /* the driver's option for the schema of a table to be filled; NULL: it has none */
     finops_dialect dialect;
     bool sqlite; /* of the generic dialect, and with types that are but words */
@@ -73,8 +74,8 @@ void fo_adbc_cancel(void *conn);
 
 /* ---- statement.c ---- */
 
-finops_code fo_adbc_execute(void *conn, const finops_statement *statement, struct ArrowArrayStream *ret_stream,
-                            int64_t *ret_changed, finops_error **err);
+finops_code fo_adbc_execute(void *conn, const finops_statement *statement,
+                            struct ArrowArrayStream *ret_stream, int64_t *ret_changed, finops_error **err);
 /* A statement of ours, with no call of its own. Parameters are texts. */
 finops_code fo_adbc_run(adbc_conn *c, const char *sql, finops_error **err);
 finops_code fo_adbc_statement_new(adbc_conn *c, struct AdbcStatement *ret, finops_error **err);
@@ -106,8 +107,9 @@ typedef struct adbc_feed {
 } adbc_feed;
 
 /*
- * A stream whose columns are those of `from` with other types; takes `from` and `targets` (fo_alloc; NULL: all
- * become texts), also on failure. `feed` (may be NULL) is told about the rows, and ends them with the call.
+ * A stream whose columns are those of `from` with other types; takes `from` and `targets` (fo_alloc; NULL:
+ * all become texts), also on failure. `feed` (may be NULL) is told about the rows, and ends them with the
+ * call.
  */
 finops_code fo_adbc_convert(struct ArrowArrayStream *from, adbc_target *targets, adbc_feed *feed,
                             struct ArrowArrayStream *ret, finops_error **err);

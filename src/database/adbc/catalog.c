@@ -1,7 +1,7 @@
 /*
- * What tables there are. The catalogs of PostgreSQL and SQLite are read with SQL: the driver of the one does not
- * tell digits and nullability, that of the other fails when any view is broken. Every other database is asked
- * through AdbcConnectionGetObjects.
+ * What tables there are. The catalogs of PostgreSQL and SQLite are read with SQL: the driver of the one does
+ * not tell digits and nullability, that of the other fails when any view is broken. Every other database is
+ * asked through AdbcConnectionGetObjects.
  */
 #include <nanoarrow/nanoarrow.h>
 #include <stdio.h>
@@ -55,14 +55,15 @@ stream_failed(struct ArrowArrayStream *stream, int errnum, finops_error **err)
 {
     const char *why = stream->get_last_error(stream);
 
-    return fo_error_set(err, finops_stream_code(errnum), "read the catalog: %s", why ? why : "no reason given");
+    return fo_error_set(err, finops_stream_code(errnum), "read the catalog: %s",
+                        why ? why : "no reason given");
 }
 
 /* Every batch of a stream, through one view. */
 static finops_code
 each_batch(struct ArrowArrayStream *stream,
-           finops_code (*each)(struct ArrowArrayView *view, const struct ArrowArray *batch, void *arg, bool *ret_more,
-                               finops_error **err),
+           finops_code (*each)(struct ArrowArrayView *view, const struct ArrowArray *batch, void *arg,
+                               bool *ret_more, finops_error **err),
            void *arg, finops_error **err)
 {
     struct ArrowSchema schema = { 0 };
@@ -126,7 +127,14 @@ fo_adbc_query(adbc_conn *c, const char *sql, const char *const *params, size_t n
 /* ---- AdbcConnectionGetObjects ---- */
 
 /* Where its published layout has what is wanted. */
-enum { CATALOG_SCHEMAS = 1, SCHEMA_NAME = 0, SCHEMA_TABLES = 1, TABLE_NAME = 0, TABLE_TYPE = 1, TABLE_COLUMNS = 2 };
+enum {
+    CATALOG_SCHEMAS = 1,
+    SCHEMA_NAME = 0,
+    SCHEMA_TABLES = 1,
+    TABLE_NAME = 0,
+    TABLE_TYPE = 1,
+    TABLE_COLUMNS = 2
+};
 enum { COLUMN_NAME = 0, COLUMN_TYPE_NAME = 4, COLUMN_SIZE = 5, COLUMN_DIGITS = 6, COLUMN_NULLABLE = 8 };
 
 typedef struct found {
@@ -203,7 +211,8 @@ add_found(walker *w, const char *schema, const char *name, bool is_view)
     if (!fo_grow((void **)&w->found, &w->cap, w->n + 1, sizeof(*w->found)))
         return false;
     f = &w->found[w->n++];
-    *f = (found){ split ? fo_strndup(name, (size_t)(split - name)) : fo_strdup(w->d->ingest_schema ? schema : ""),
+    *f = (found){ split ? fo_strndup(name, (size_t)(split - name))
+                        : fo_strdup(w->d->ingest_schema ? schema : ""),
                   fo_strdup(split ? split + 2 : name), is_view };
     return f->schema && f->name;
 }
@@ -246,7 +255,8 @@ walk_tables(walker *w, const char *schema, const struct ArrowArrayView *tables, 
 }
 
 static finops_code
-walk(struct ArrowArrayView *view, const struct ArrowArray *batch, void *arg, bool *ret_more, finops_error **err)
+walk(struct ArrowArrayView *view, const struct ArrowArray *batch, void *arg, bool *ret_more,
+     finops_error **err)
 {
     walker *w = arg;
     const struct ArrowArrayView *schemas, *s;
@@ -279,8 +289,9 @@ get_objects(adbc_conn *c, walker *w, finops_error **err)
 
     if (!v->ConnectionGetObjects)
         return fo_error_set(err, FINOPS_E_UNSUPPORTED, "the adbc driver does not list tables");
-    status = v->ConnectionGetObjects(&c->connection, w->column ? ADBC_OBJECT_DEPTH_COLUMNS : ADBC_OBJECT_DEPTH_TABLES,
-                                     NULL, NULL, NULL, NULL, NULL, &stream, &e);
+    status = v->ConnectionGetObjects(&c->connection,
+                                     w->column ? ADBC_OBJECT_DEPTH_COLUMNS : ADBC_OBJECT_DEPTH_TABLES, NULL,
+                                     NULL, NULL, NULL, NULL, &stream, &e);
     if (status != ADBC_STATUS_OK)
         return fo_adbc_fail_call(c, status, &e, "read the catalog", err);
     rc = each_batch(&stream, walk, w, err);
@@ -306,7 +317,7 @@ fo_adbc_health(void *self, const finops_call *call, finops_health *ret, finops_e
     finops_health h = { .state = FINOPS_HEALTH_UP };
     const char *sql = d->dialect == FINOPS_DIALECT_POSTGRESQL
                           ? "SELECT 'PostgreSQL ' || current_setting('server_version')"
-                      : d->sqlite ? "SELECT 'SQLite ' || sqlite_version()"
+                      : d->sqlite                           ? "SELECT 'SQLite ' || sqlite_version()"
                       : d->dialect == FINOPS_DIALECT_DUCKDB ? "SELECT 'DuckDB ' || version()"
                                                             : "SELECT 'unknown'";
     struct timespec began, ended;
@@ -321,7 +332,8 @@ fo_adbc_health(void *self, const finops_call *call, finops_health *ret, finops_e
     if (rc != FINOPS_OK)
         return rc;
     clock_gettime(CLOCK_MONOTONIC, &ended);
-    h.latency_ms = (double)(ended.tv_sec - began.tv_sec) * 1e3 + (double)(ended.tv_nsec - began.tv_nsec) / 1e6;
+    h.latency_ms =
+        (double)(ended.tv_sec - began.tv_sec) * 1e3 + (double)(ended.tv_nsec - began.tv_nsec) / 1e6;
     *ret = h;
     return FINOPS_OK;
 }
@@ -352,7 +364,8 @@ fo_adbc_columns(void *conn, const char *schema, const char *table, finops_each_c
         " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class r ON r.oid = a.attrelid"
         " JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace"
         " WHERE n.nspname = coalesce(nullif($1, ''), current_schema()) AND r.relname = $2"
-        " AND r.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+        " AND r.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY "
+        "a.attnum";
     static const char sqlite[] =
         "SELECT name, type, CASE \"notnull\" WHEN 0 THEN 't' ELSE 'f' END FROM pragma_table_info("
         "CASE $1 WHEN '' THEN $2 ELSE $1 || '__' || $2 END)";
@@ -424,10 +437,12 @@ fo_adbc_tables(void *conn, const char *schema, finops_each_name each, void *arg,
         " ORDER BY n.nspname COLLATE \"C\", r.relname COLLATE \"C\"";
     static const char sqlite[] = /* "a__b" is b of schema a; a name without is of schema "" */
         "SELECT CASE WHEN at > 1 THEN substr(name, 1, at - 1) ELSE '' END AS s,"
-        " CASE WHEN at > 1 THEN substr(name, at + 2) ELSE name END AS n, CASE type WHEN 'view' THEN 't' ELSE 'f' END"
+        " CASE WHEN at > 1 THEN substr(name, at + 2) ELSE name END AS n, CASE type WHEN 'view' THEN 't' ELSE "
+        "'f' END"
         " FROM (SELECT name, type, CASE WHEN $1 IS NULL THEN instr(name, '__')"
         "         WHEN substr(name, 1, length($1) + 2) = $1 || '__' THEN length($1) + 1 END AS at"
-        "       FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\')"
+        "       FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE "
+        "'\\')"
         " WHERE at IS NOT NULL ORDER BY s, n";
     adbc_conn *c = conn;
     name_reader reader = { each, arg };

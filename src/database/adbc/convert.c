@@ -60,8 +60,7 @@ append_text(converter *v, struct ArrowArray *to, const struct ArrowSchema *schem
     fo_adbc_print(&v->text, schema, a, row, json);
     if (!fo_str_ok(&v->text))
         return ENOMEM;
-    return ArrowArrayAppendString(
-        to, (struct ArrowStringView){ fo_str_z(&v->text), (int64_t)v->text.len });
+    return ArrowArrayAppendString(to, (struct ArrowStringView){ fo_str_z(&v->text), (int64_t)v->text.len });
 }
 
 static int
@@ -88,8 +87,8 @@ append_number(struct ArrowArray *to, adbc_target target, const struct ArrowSchem
 }
 
 static int
-append_decimal(converter *v, struct ArrowArray *to, const struct ArrowSchema *schema, const struct ArrowArray *a,
-               int64_t row)
+append_decimal(converter *v, struct ArrowArray *to, const struct ArrowSchema *schema,
+               const struct ArrowArray *a, int64_t row)
 {
     struct ArrowDecimal value;
     int rc;

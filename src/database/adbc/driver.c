@@ -39,7 +39,9 @@ adbc_close(void *self)
 static finops_dialect
 dialect_of(const fo_adbc_settings *o)
 {
-    const char *word = o->dialect ? o->dialect : strrchr(o->driver, '/') ? strrchr(o->driver, '/') : o->driver;
+    const char *word = o->dialect                ? o->dialect
+                       : strrchr(o->driver, '/') ? strrchr(o->driver, '/')
+                                                 : o->driver;
 
     if (strcasestr(word, "postgres"))
         return FINOPS_DIALECT_POSTGRESQL;
@@ -90,7 +92,7 @@ adbc_open(const void *config, void **ret_self, finops_error **err)
     pthread_mutex_init(&d->lock, NULL);
     d->dialect = dialect_of(o);
     d->sqlite = is_sqlite(o);
-    schema_option = o->ingest_schema                        ? o->ingest_schema
+    schema_option = o->ingest_schema                       ? o->ingest_schema
                     : d->dialect == FINOPS_DIALECT_GENERIC ? ""
                                                            : "adbc.ingest.target_db_schema";
     d->library = fo_strdup(o->driver);
@@ -111,7 +113,8 @@ static void
 adbc_capabilities(void *self, finops_capabilities *ret)
 {
     const adbc_database *d = self;
-    finops_capabilities caps = { .features = FINOPS_DATABASE_TRANSACTIONS | FINOPS_DATABASE_DDL_IN_TRANSACTION,
+    finops_capabilities caps = { .features =
+                                     FINOPS_DATABASE_TRANSACTIONS | FINOPS_DATABASE_DDL_IN_TRANSACTION,
                                  .dialect = d->dialect,
                                  .max_precision = 38,
                                  .max_parameters = 32766,
@@ -122,11 +125,11 @@ adbc_capabilities(void *self, finops_capabilities *ret)
     if (d->dialect != FINOPS_DIALECT_GENERIC)
         caps.features |= FINOPS_DATABASE_EXACT_DECIMALS;
     if (d->dialect == FINOPS_DIALECT_POSTGRESQL) {
-        caps.features |= FINOPS_DATABASE_CONCURRENT_WRITERS | FINOPS_DATABASE_VIEWS_PIN_TABLES |
-                         FINOPS_DATABASE_SERVER;
+        caps.features |=
+            FINOPS_DATABASE_CONCURRENT_WRITERS | FINOPS_DATABASE_VIEWS_PIN_TABLES | FINOPS_DATABASE_SERVER;
         caps.max_identifier = 63;
-        /* Its driver reads through COPY, whose snapshot is older than its locks: who waited for a table that was
-         * dropped and made again finds it empty. Without the claim nobody does that to a table. */
+        /* Its driver reads through COPY, whose snapshot is older than its locks: who waited for a table that
+         * was dropped and made again finds it empty. Without the claim nobody does that to a table. */
         caps.features &= ~(uint64_t)FINOPS_DATABASE_DDL_IN_TRANSACTION;
     }
     *ret = caps;
@@ -227,8 +230,8 @@ adbc_connect(void *self, unsigned flags, const finops_call *call, void **ret_con
 
 /* ---- transactions: ADBC has one open all the time, unless each statement is its own ---- */
 
-/* SQLite's begins by reading, and cannot become a writer when another did meanwhile. Its driver does not mind that
- * it is begun in SQL. */
+/* SQLite's begins by reading, and cannot become a writer when another did meanwhile. Its driver does not mind
+ * that it is begun in SQL. */
 static finops_code
 sqlite_run(adbc_conn *c, const char *sql, bool open, finops_error **err)
 {

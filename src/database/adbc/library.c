@@ -19,13 +19,13 @@ static const struct {
     const char *state;
     finops_code code;
 } states[] = {
-    { "25006", FINOPS_E_USAGE },   { "42501", FINOPS_E_DENIED },     { "42P01", FINOPS_E_NOT_FOUND },
-    { "3F000", FINOPS_E_NOT_FOUND }, { "3D000", FINOPS_E_NOT_FOUND }, { "42P07", FINOPS_E_EXISTS },
-    { "42P06", FINOPS_E_EXISTS },  { "40001", FINOPS_E_TRANSIENT },  { "40P01", FINOPS_E_TRANSIENT },
-    { "53100", FINOPS_E_IO },      { "55P03", FINOPS_E_BUSY },       { "57014", FINOPS_E_CANCELLED },
-    { "0A000", FINOPS_E_UNSUPPORTED }, { "08P01", FINOPS_E_DATABASE }, { "08", FINOPS_E_TRANSIENT }, { "22", FINOPS_E_DATA },
-    { "23", FINOPS_E_DATA },       { "28", FINOPS_E_AUTH },          { "53", FINOPS_E_TRANSIENT },
-    { "57", FINOPS_E_TRANSIENT },
+    { "25006", FINOPS_E_USAGE },       { "42501", FINOPS_E_DENIED },    { "42P01", FINOPS_E_NOT_FOUND },
+    { "3F000", FINOPS_E_NOT_FOUND },   { "3D000", FINOPS_E_NOT_FOUND }, { "42P07", FINOPS_E_EXISTS },
+    { "42P06", FINOPS_E_EXISTS },      { "40001", FINOPS_E_TRANSIENT }, { "40P01", FINOPS_E_TRANSIENT },
+    { "53100", FINOPS_E_IO },          { "55P03", FINOPS_E_BUSY },      { "57014", FINOPS_E_CANCELLED },
+    { "0A000", FINOPS_E_UNSUPPORTED }, { "08P01", FINOPS_E_DATABASE },  { "08", FINOPS_E_TRANSIENT },
+    { "22", FINOPS_E_DATA },           { "23", FINOPS_E_DATA },         { "28", FINOPS_E_AUTH },
+    { "53", FINOPS_E_TRANSIENT },      { "57", FINOPS_E_TRANSIENT },
 };
 
 static const finops_code statuses[] = {
@@ -174,9 +174,10 @@ find_entry(const adbc_database *d, init_function *ret, finops_error **err)
 static bool
 is_complete(const struct AdbcDriver *v)
 {
-    return v->DatabaseNew && v->DatabaseSetOption && v->DatabaseInit && v->DatabaseRelease && v->ConnectionNew &&
-           v->ConnectionSetOption && v->ConnectionInit && v->ConnectionRelease && v->StatementNew &&
-           v->StatementSetSqlQuery && v->StatementSetOption && v->StatementExecuteQuery && v->StatementRelease;
+    return v->DatabaseNew && v->DatabaseSetOption && v->DatabaseInit && v->DatabaseRelease &&
+           v->ConnectionNew && v->ConnectionSetOption && v->ConnectionInit && v->ConnectionRelease &&
+           v->StatementNew && v->StatementSetSqlQuery && v->StatementSetOption && v->StatementExecuteQuery &&
+           v->StatementRelease;
 }
 
 static finops_code

@@ -309,7 +309,8 @@ fo_adbc_print(fo_str *to, const struct ArrowSchema *schema, const struct ArrowAr
     if (fo_adbc_is_null(array, row)) {
         fo_str_add(to, "null");
     } else if (schema->dictionary) {
-        fo_adbc_print(to, schema->dictionary, array->dictionary, fo_adbc_integer(f[0], array->buffers[1], k), json);
+        fo_adbc_print(to, schema->dictionary, array->dictionary, fo_adbc_integer(f[0], array->buffers[1], k),
+                      json);
     } else if (f[0] == '+') {
         if (f[1] == 's')
             print_struct(to, schema, array, k);

@@ -34,8 +34,8 @@ fo_adbc_add_table(fo_str *to, const adbc_database *d, const char *schema, const 
 }
 
 /*
- * SQLite has integers, doubles, texts and bytes. With TEXT in the name of a declared type it leaves texts as they
- * are, and the word before says what they are; plugins/sqlite declares the same.
+ * SQLite has integers, doubles, texts and bytes. With TEXT in the name of a declared type it leaves texts as
+ * they are, and the word before says what they are; plugins/sqlite declares the same.
  */
 static void
 add_sqlite_type(fo_str *to, const struct ArrowSchema *schema)
@@ -108,18 +108,30 @@ static const struct {
     const char *word;
     finops_column_type type;
 } natives[] = {
-    { "[]", FINOPS_TYPE_LIST },        { "decimal", FINOPS_TYPE_DECIMAL },
-    { "numeric", FINOPS_TYPE_DECIMAL }, { "timestamptz", FINOPS_TYPE_TIMESTAMP_TZ },
-    { "with time zone", FINOPS_TYPE_TIMESTAMP_TZ }, { "timestamp", FINOPS_TYPE_TIMESTAMP },
-    { "datetime", FINOPS_TYPE_TIMESTAMP }, { "date", FINOPS_TYPE_DATE },
-    { "json", FINOPS_TYPE_JSON },      { "bool", FINOPS_TYPE_BOOL },
-    { "interval", FINOPS_TYPE_OTHER }, { "point", FINOPS_TYPE_OTHER },
-    { "int", FINOPS_TYPE_INT },        { "char", FINOPS_TYPE_TEXT },
-    { "text", FINOPS_TYPE_TEXT },      { "string", FINOPS_TYPE_TEXT },
-    { "clob", FINOPS_TYPE_TEXT },      { "name", FINOPS_TYPE_TEXT },
-    { "bytea", FINOPS_TYPE_BYTES },    { "blob", FINOPS_TYPE_BYTES },
-    { "binary", FINOPS_TYPE_BYTES },   { "real", FINOPS_TYPE_DOUBLE },
-    { "float", FINOPS_TYPE_DOUBLE },   { "double", FINOPS_TYPE_DOUBLE },
+    { "[]", FINOPS_TYPE_LIST },
+    { "decimal", FINOPS_TYPE_DECIMAL },
+    { "numeric", FINOPS_TYPE_DECIMAL },
+    { "timestamptz", FINOPS_TYPE_TIMESTAMP_TZ },
+    { "with time zone", FINOPS_TYPE_TIMESTAMP_TZ },
+    { "timestamp", FINOPS_TYPE_TIMESTAMP },
+    { "datetime", FINOPS_TYPE_TIMESTAMP },
+    { "date", FINOPS_TYPE_DATE },
+    { "json", FINOPS_TYPE_JSON },
+    { "bool", FINOPS_TYPE_BOOL },
+    { "interval", FINOPS_TYPE_OTHER },
+    { "point", FINOPS_TYPE_OTHER },
+    { "int", FINOPS_TYPE_INT },
+    { "char", FINOPS_TYPE_TEXT },
+    { "text", FINOPS_TYPE_TEXT },
+    { "string", FINOPS_TYPE_TEXT },
+    { "clob", FINOPS_TYPE_TEXT },
+    { "name", FINOPS_TYPE_TEXT },
+    { "bytea", FINOPS_TYPE_BYTES },
+    { "blob", FINOPS_TYPE_BYTES },
+    { "binary", FINOPS_TYPE_BYTES },
+    { "real", FINOPS_TYPE_DOUBLE },
+    { "float", FINOPS_TYPE_DOUBLE },
+    { "double", FINOPS_TYPE_DOUBLE },
 };
 
 finops_column_type

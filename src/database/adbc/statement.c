@@ -229,7 +229,8 @@ is_query(const char *sql)
 }
 
 static finops_code
-statement_prepare(adbc_conn *c, struct AdbcStatement *statement, const finops_statement *s, finops_error **err)
+statement_prepare(adbc_conn *c, struct AdbcStatement *statement, const finops_statement *s,
+                  finops_error **err)
 {
     struct AdbcError e = ADBC_ERROR_INIT;
     FO_AUTO(fo_freep) char *sql = NULL;

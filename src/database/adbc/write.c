@@ -240,8 +240,8 @@ loose_target(const adbc_database *d, const known *k, const struct ArrowSchema *c
     if (f[0] == 'L' && k->type == FINOPS_TYPE_INT)
         *ret = ADBC_INT64;
     else if (f[0] == '+' || fo_starts(f, "tt") || f[0] == 'n' || (d->sqlite && f[0] == 't') ||
-        (d->dialect == FINOPS_DIALECT_GENERIC && (f[0] == 'd' || f[0] == 'L')) ||
-        (k->type == FINOPS_TYPE_TEXT && !is_text(f)))
+             (d->dialect == FINOPS_DIALECT_GENERIC && (f[0] == 'd' || f[0] == 'L')) ||
+             (k->type == FINOPS_TYPE_TEXT && !is_text(f)))
         *ret = ADBC_TEXT;
     else if (fo_starts(f, "tdm"))
         *ret = ADBC_DATE;
@@ -268,7 +268,8 @@ choose_target(load *l, const struct ArrowSchema *column, adbc_target *ret, finop
                             column->name, column->format);
     if (!k)
         return fo_error_set(err, FINOPS_E_DATA, "table %s has no column %s", l->to->table, column->name);
-    ok = d->dialect == FINOPS_DIALECT_POSTGRESQL ? exact_target(k, column, ret) : loose_target(d, k, column, ret);
+    ok = d->dialect == FINOPS_DIALECT_POSTGRESQL ? exact_target(k, column, ret)
+                                                 : loose_target(d, k, column, ret);
     if (!ok)
         return fo_error_set(err, FINOPS_E_DATA, "column %s of %s is %s and cannot hold the arrow type %s",
                             column->name, l->to->table, k->native, column->format);
@@ -290,10 +291,12 @@ choose_targets(load *l, finops_error **err)
     for (int64_t i = 0; i < l->schema.n_children && rc == FINOPS_OK; i++)
         rc = choose_target(l, l->schema.children[i], &l->targets[i], err);
     for (size_t i = 0; by_place && i < l->n_known && rc == FINOPS_OK; i++)
-        if ((int64_t)i >= l->schema.n_children || strcasecmp(l->known[i].name, l->schema.children[i]->name) != 0)
-            rc = fo_error_set(err, FINOPS_E_UNSUPPORTED,
-                              "the rows for %s have not its columns in its order, as the adbc driver needs it",
-                              l->to->table);
+        if ((int64_t)i >= l->schema.n_children ||
+            strcasecmp(l->known[i].name, l->schema.children[i]->name) != 0)
+            rc =
+                fo_error_set(err, FINOPS_E_UNSUPPORTED,
+                             "the rows for %s have not its columns in its order, as the adbc driver needs it",
+                             l->to->table);
     return rc;
 }
 
@@ -304,7 +307,8 @@ set_ingest(load *l, struct AdbcStatement *statement, struct AdbcError *e)
 {
     const adbc_database *d = l->c->database;
     const char *schema = l->to->schema && l->to->schema[0] ? l->to->schema : NULL;
-    FO_AUTO(fo_freep) char *table =
+    FO_AUTO(fo_freep)
+    char *table =
         schema && !d->ingest_schema ? fo_format("%s__%s", schema, l->to->table) : fo_strdup(l->to->table);
     AdbcStatusCode status = ADBC_STATUS_INTERNAL;
 
@@ -313,7 +317,8 @@ set_ingest(load *l, struct AdbcStatement *statement, struct AdbcError *e)
     if (status == ADBC_STATUS_OK && schema && d->ingest_schema)
         status = d->driver.StatementSetOption(statement, d->ingest_schema, schema, e);
     if (status == ADBC_STATUS_OK)
-        status = d->driver.StatementSetOption(statement, ADBC_INGEST_OPTION_MODE, ADBC_INGEST_OPTION_MODE_APPEND, e);
+        status = d->driver.StatementSetOption(statement, ADBC_INGEST_OPTION_MODE,
+                                              ADBC_INGEST_OPTION_MODE_APPEND, e);
     return status;
 }
 
@@ -437,7 +442,8 @@ fo_adbc_write(void *conn, const finops_write *write, const finops_source *source
     errnum = rows->get_schema(rows, &l.schema);
     if (errnum) {
         const char *why = rows->get_last_error(rows);
-        rc = fo_error_set(err, finops_stream_code(errnum), "%s: %s", write->table, why ? why : "no reason given");
+        rc = fo_error_set(err, finops_stream_code(errnum), "%s: %s", write->table,
+                          why ? why : "no reason given");
     } else if (!l.c->database->driver.StatementBindStream) {
         rc = fo_error_set(err, FINOPS_E_UNSUPPORTED, "the adbc driver does not ingest");
     } else {

@@ -115,7 +115,8 @@ make_stream(struct ArrowArrayStream *ret, double third)
     assert_int_equal(ArrowArrayStartAppending(&batch), 0);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(i == 1 ? ArrowArrayAppendNull(batch.children[0], 1)
-                                : ArrowArrayAppendInt(batch.children[0], i == 0 ? 1 : 70000), 0);
+                                : ArrowArrayAppendInt(batch.children[0], i == 0 ? 1 : 70000),
+                         0);
         assert_int_equal(ArrowArrayAppendDouble(batch.children[1], i == 2 ? third : 0.1 + i), 0);
         assert_int_equal(ArrowArrayFinishElement(&batch), 0);
     }
@@ -153,7 +154,9 @@ values_become_texts_with_all_their_digits(void **state)
     assert_int_equal(batch.length, 3);
     assert_true(fo_adbc_is_null(batch.children[0], 1));
     offsets = batch.children[1]->buffers[1];
-    assert_int_equal(offsets[3], strlen("0.1" "1.1" "0.3333333333333333"));
+    assert_int_equal(offsets[3], strlen("0.1"
+                                        "1.1"
+                                        "0.3333333333333333"));
     assert_memory_equal(batch.children[1]->buffers[2], "0.11.10.3333333333333333", (size_t)offsets[3]);
     batch.release(&batch);
 }
