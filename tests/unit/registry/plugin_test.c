@@ -166,8 +166,8 @@ a_link_counts_as_what_it_leads_to_and_where_it_lies(void **state)
     assert_int_equal(chmod(f.path, 0777), 0);
     assert_int_equal(fo_plugin_check_owner(t_path(&open, "y.so"), &err), FINOPS_E_DENIED);
     assert_non_null(strstr(finops_error_text(err), f.path));
+    t_folder_done(&open); /* a link that leads nowhere would not be seen */
     t_folder_done(&f);
-    t_folder_done(&open);
 }
 
 static void
