@@ -26,6 +26,7 @@ struct fo_conn {
     duckdb_connection native;
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t wake;
+    pthread_cond_t asked; /* `asking` came to 0 */
     pthread_t watcher; /* interrupts the statement that runs when `cancel` is requested */
     bool watching;     /* the thread exists */
     bool asleep;       /* it waits for a signal */
@@ -33,6 +34,7 @@ struct fo_conn {
     unsigned running; /* statements and open streams to interrupt */
     const fo_cancel *cancel;
     finops_call call; /* all zero: none */
+    unsigned asking;  /* functions of the call that run just now */
     finops_code stop; /* why what runs has to end; FINOPS_OK: it has not */
 };
 

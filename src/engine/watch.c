@@ -46,16 +46,46 @@ watch_wait(fo_conn *conn, unsigned idle)
     (void)pthread_cond_timedwait(&conn->wake, &conn->lock, &until);
 }
 
+/* The functions of a call run without the lock, for they may cancel, or use other connections. */
+static void
+watch_leave(fo_conn *conn)
+{
+    conn->asking++;
+    (void)pthread_mutex_unlock(&conn->lock);
+}
+
+static void
+watch_return(fo_conn *conn)
+{
+    (void)pthread_mutex_lock(&conn->lock);
+    if (--conn->asking == 0)
+        (void)pthread_cond_broadcast(&conn->asked);
+}
+
+/* None of them is called once the statement has ended. */
+static void
+watch_settle(fo_conn *conn)
+{
+    while (conn->asking > 0)
+        (void)pthread_cond_wait(&conn->asked, &conn->lock);
+}
+
 static finops_code
 watch_look(fo_conn *conn)
 {
-    const finops_call *call = &conn->call;
+    finops_call call = conn->call;
+    bool stop = fo_cancelled(conn->cancel);
 
     if (conn->stop != FINOPS_OK)
         return conn->stop;
-    if (fo_cancelled(conn->cancel) || (call->cancelled && call->cancelled(call->arg)))
+    if (!stop && call.cancelled) {
+        watch_leave(conn);
+        stop = call.cancelled(call.arg);
+        watch_return(conn);
+    }
+    if (stop)
         conn->stop = FINOPS_E_CANCELLED;
-    else if (call->deadline_us && fo_clock_monotonic() >= call->deadline_us)
+    else if (conn->stop == FINOPS_OK && call.deadline_us && fo_clock_monotonic() >= call.deadline_us)
         conn->stop = FINOPS_E_TIMEOUT;
     return conn->stop;
 }
@@ -63,13 +93,16 @@ watch_look(fo_conn *conn)
 static void
 watch_progress(fo_conn *conn)
 {
+    finops_call call = conn->call;
     duckdb_query_progress_type progress;
 
-    if (!conn->call.progress)
+    if (!call.progress)
         return;
     progress = duckdb_query_progress(conn->native);
-    conn->call.progress(progress.percentage < 0 ? -1 : progress.percentage / 100,
-                        (int64_t)progress.rows_processed, conn->call.arg);
+    watch_leave(conn);
+    call.progress(progress.percentage < 0 ? -1 : progress.percentage / 100, (int64_t)progress.rows_processed,
+                  call.arg);
+    watch_return(conn);
 }
 
 static void *
@@ -97,13 +130,9 @@ void
 fo_watch_init(fo_conn *conn)
 {
     pthread_condattr_t attr;
-    pthread_mutexattr_t recursive;
 
-    (void)pthread_mutexattr_init(&recursive);
-    /* What the watcher calls may cancel. */
-    (void)pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
-    (void)pthread_mutex_init(&conn->lock, &recursive);
-    (void)pthread_mutexattr_destroy(&recursive);
+    (void)pthread_mutex_init(&conn->lock, NULL);
+    (void)pthread_cond_init(&conn->asked, NULL);
     (void)pthread_condattr_init(&attr);
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&conn->wake, &attr);
@@ -120,6 +149,7 @@ fo_watch_done(fo_conn *conn)
     if (conn->watching)
         (void)pthread_join(conn->watcher, NULL);
     (void)pthread_cond_destroy(&conn->wake);
+    (void)pthread_cond_destroy(&conn->asked);
     (void)pthread_mutex_destroy(&conn->lock);
 }
 
@@ -167,6 +197,7 @@ fo_watch_end(fo_conn *conn)
     (void)pthread_mutex_lock(&conn->lock);
     assert(conn->running > 0);
     conn->running--;
+    watch_settle(conn);
     (void)pthread_mutex_unlock(&conn->lock);
 }
 
@@ -209,6 +240,7 @@ fo_conn_set_call(fo_conn *conn, const finops_call *call)
 {
     assert(conn);
     (void)pthread_mutex_lock(&conn->lock);
+    watch_settle(conn);
     conn->call = call ? *call : (finops_call){ 0 };
     (void)pthread_mutex_unlock(&conn->lock);
 }

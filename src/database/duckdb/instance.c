@@ -374,6 +374,19 @@ fo_instances_wait(void)
     (void)pthread_cond_clockwait(&instances_changed, &fo_instances_lock, CLOCK_MONOTONIC, &until);
 }
 
+bool
+fo_instances_cancelled(const finops_call *call)
+{
+    bool cancelled;
+
+    if (!call || !call->cancelled)
+        return false;
+    (void)pthread_mutex_unlock(&fo_instances_lock);
+    cancelled = call->cancelled(call->arg);
+    (void)pthread_mutex_lock(&fo_instances_lock);
+    return cancelled;
+}
+
 /* How long a link goes on trying. */
 typedef struct attempt {
     fo_link *link;
@@ -388,7 +401,7 @@ attempt_wait(const attempt *a, finops_error **err)
     const finops_call *call = a->call;
     int64_t now = fo_clock_monotonic();
 
-    if (fo_cancelled(&a->link->stop) || (call && call->cancelled && call->cancelled(call->arg)))
+    if (fo_cancelled(&a->link->stop) || fo_instances_cancelled(call))
         return fo_error_set(err, FINOPS_E_CANCELLED, "stopped while waiting for %s", a->link->path);
     if (call && call->deadline_us && now >= call->deadline_us)
         return fo_error_set(err, FINOPS_E_TIMEOUT, "the deadline passed while waiting for %s", a->link->path);

@@ -46,6 +46,8 @@ extern pthread_mutex_t fo_instances_lock;
 
 /* Waits for a change of any instance or lock, 20 ms at most. The lock is held, and dropped meanwhile. */
 void fo_instances_wait(void);
+/* Asks the call, without the lock, which is held. */
+bool fo_instances_cancelled(const finops_call *call);
 /* The lock is held. */
 void fo_link_join(fo_link *link, fo_instance *instance);
 /* Attaches the link, or leaves it detached when another process answers for the file. */

@@ -121,10 +121,10 @@ fo_link_begin(fo_link *link, const finops_call *call, fo_conn **ret, finops_erro
 void
 fo_link_end(fo_link *link)
 {
-    (void)pthread_mutex_lock(&fo_instances_lock);
     assert(link->depth > 0);
-    if (link->conn)
+    if (link->conn) /* without the lock: it waits for functions of the call, which may want it */
         fo_conn_set_call(link->conn, NULL);
+    (void)pthread_mutex_lock(&fo_instances_lock);
     if (--link->depth == 0 && link->instance && link->read_only) {
         link->instance->busy--;
         fo_instance_settle(link->instance);

@@ -73,7 +73,7 @@ lock_take(fo_link *link, const char *name, const finops_call *call, finops_error
     fo_name_lock *lock;
 
     while ((lock = *lock_find(link->instance, name)) && lock->owner != link) {
-        if (call && call->cancelled && call->cancelled(call->arg))
+        if (fo_instances_cancelled(call))
             return fo_error_set(err, FINOPS_E_CANCELLED, "stopped while waiting for the lock %s", name);
         if (call && call->deadline_us && fo_clock_monotonic() >= call->deadline_us)
             return fo_error_set(err, FINOPS_E_BUSY, "another connection holds the lock %s", name);

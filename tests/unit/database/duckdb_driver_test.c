@@ -513,6 +513,24 @@ progress_is_told_while_a_statement_runs(void **state)
     assert_true(told > 0);
 }
 
+static void
+tell_and_cancel(double fraction, int64_t rows, void *arg)
+{
+    (void)fraction;
+    (void)rows;
+    DRIVER->cancel(arg);
+}
+
+static void
+what_is_told_of_progress_may_cancel(void **state)
+{
+    fixture *f = *state;
+    finops_call call = { .progress = tell_and_cancel, .arg = f->conn };
+
+    assert_int_equal(execute_with(f->conn, endless, &call, false), FINOPS_E_CANCELLED);
+    assert_int_equal(execute_with(f->conn, endless, &call, true), FINOPS_E_CANCELLED);
+}
+
 static void *
 cancel_soon(void *conn)
 {
@@ -1043,6 +1061,7 @@ main(int argc, char **argv)
         ON_FILE(a_statement_ends_at_its_deadline),
         ON_FILE(a_call_that_is_cancelled_ends_and_leaves_nothing),
         ON_FILE(progress_is_told_while_a_statement_runs),
+        ON_FILE(what_is_told_of_progress_may_cancel),
         ON_FILE(another_thread_cancels_what_runs),
         ON_FILE(connections_of_a_process_share_the_open_file),
         ON_FILE(two_files_are_two_databases),
