@@ -145,7 +145,6 @@ def test_readers_go_on_after_a_restart(front, server):
     use_three_after_a_restart(front, server, "ro")
 
 
-@pytest.mark.xfail(reason="a connection that still has the server's last words to read says it is alive")
 def test_idle_connections_are_replaced_after_a_restart(front, server):
     use_three_after_a_restart(front, server)
 

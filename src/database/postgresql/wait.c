@@ -40,9 +40,10 @@ fo_pg_is_alive(void *conn)
 
     if (c->broken || c->streaming || PQstatus(c->pg) != CONNECTION_OK)
         return false;
-    /* An idle server says nothing; what it says may be its last word. */
-    if (poll(&fd, 1, 0) > 0 && !PQconsumeInput(c->pg))
-        return false;
+    /* An idle server says nothing; what it says may be its last words, and behind them is the end. */
+    while (poll(&fd, 1, 0) > 0)
+        if (!PQconsumeInput(c->pg))
+            return false;
     return PQstatus(c->pg) == CONNECTION_OK;
 }
 
