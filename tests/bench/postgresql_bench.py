@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Rows into PostgreSQL: our COPY, DuckDB's postgres extension, and COPY of ready-made binary files, in turn.
 
-  python tests/bench/postgresql_bench.py [--rows 1000000] [--rounds 3] [--connects 200] [--build DIR] [--work DIR]
+  python tests/bench/postgresql_bench.py [--rows 1000000] [--rounds 3] [--connects 200] [--without duckdb] [--build DIR]
 
 The same Parquet file (a bill of 100 columns) goes into the same table of the same server, which is started here. Ratios
 above 1 mean that finops is faster. Then the time to connect, over the socket and over TCP with TLS. Nothing is asserted.
@@ -107,7 +107,7 @@ def checksum(db):
     return db.sql("SELECT count(*), sum(cost_03), sum(count_01), count(sparse_05), max(time_01), sum(length(text_03)) FROM bill")
 
 
-def compare(server, work, tool, rows, rounds):
+def compare(server, work, tool, rows, rounds, without):
     db, parquet = server.new_database(), make_parquet(work, rows)
     fresh_table(db, "bill")
     ours(tool, db, parquet)
@@ -115,6 +115,7 @@ def compare(server, work, tool, rows, rounds):
     db.sql("COPY bill TO '%s' (FORMAT binary)" % binary)
     ways = {"finops": lambda: ours(tool, db, parquet), "duckdb": lambda: theirs(db, parquet),
             "copy file": lambda: ready_made(db, binary), "copy file, by the server": lambda: ready_made_by_server(db, binary)}
+    ways = {way: run for way, run in ways.items() if way not in without}
     seconds = {way: [] for way in ways}
     for n in range(rounds):
         for way, run in ways.items():
@@ -140,6 +141,7 @@ def main():
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connects", type=int, default=200)
+    parser.add_argument("--without", default="", help="ways to leave out, such as duckdb")
     parser.add_argument("--build", default=str(ROOT / "build"))
     parser.add_argument("--work", default=str(pathlib.Path(tempfile.gettempdir()) / "finops-bench"))
     a = parser.parse_args()
@@ -150,7 +152,7 @@ def main():
         sys.exit("ninja -C %s tests/driver_tool, and pip install -r tests/bench/requirements-postgresql.txt" % a.build)
     print("%d rows of %d columns, %d rounds, %d cores, %s" % (a.rows, len(COLUMNS), a.rounds, os.cpu_count(), platform.platform()))
     with postgresql.running_postgresql(options=["max_wal_size=8GB", "fsync=on"]) as server:
-        compare(server, work, tool, a.rows, a.rounds)
+        compare(server, work, tool, a.rows, a.rounds, a.without.split(","))
         connects(tool, "connect, socket", server.new_database(), a.connects, **server.new_database().settings())
     with postgresql.running_postgresql(tls=True) as server:
         db = server.new_database()

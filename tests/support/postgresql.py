@@ -89,7 +89,7 @@ class Database:
     def psql(self, *args, status=0, stdin=None):
         env = {"PATH": os.environ["PATH"], "PGPASSWORD": self.server.password, "LC_ALL": "C.UTF-8", "TZ": "UTC",
                "PGTZ": "UTC", "HOME": str(self.server.folder)}
-        done = subprocess.run([self.server.programs / "psql", "-X", "-v", "ON_ERROR_STOP=1", "-h", str(self.server.folder),
+        done = subprocess.run([self.server.psql, "-X", "-v", "ON_ERROR_STOP=1", "-h", str(self.server.folder),
                                "-p", str(self.server.port), "-U", self.server.user, "-d", self.name, *args],
                               env=env, capture_output=True, text=True, input=stdin)
         assert status is None or done.returncode == status, done.stdout + done.stderr
@@ -115,6 +115,8 @@ class Postgresql:
         if not self.programs:
             say = pytest.fail if os.environ.get("FINOPS_TEST_SERVERS") else pytest.skip
             say("no PostgreSQL: scripts/test.sh installs postgresql-15")
+        beside = self.programs / "psql"  # some packages bring the server alone
+        self.psql = str(beside) if beside.exists() else shutil.which("psql")
         self.folder, self.port, self.password = pathlib.Path(folder), free_port(), uuid.uuid4().hex
         self.prefix, uid, gid = as_user()
         self.options, self.process = list(options), None

@@ -35,12 +35,15 @@ fo_pg_copy_init(fo_pg_copy *copy, fo_pg_conn *c, const finops_source *source, fi
     }
     rc = fo_pg_encoder_init(&copy->encoder, &schema, err);
     schema.release(&schema);
+    if (rc == FINOPS_OK)
+        fo_pg_ahead_init(&copy->ahead, source->stream);
     return rc;
 }
 
 void
 fo_pg_copy_done(fo_pg_copy *copy)
 {
+    fo_pg_ahead_done(&copy->ahead);
     fo_pg_encoder_done(&copy->encoder);
     if (copy->stream && copy->stream->release)
         copy->stream->release(copy->stream);
@@ -123,14 +126,10 @@ copy_batch(fo_pg_copy *copy, bool *ret_more, finops_error **err)
     struct ArrowArray batch = { 0 };
     bool more = true;
     finops_code rc;
-    int errnum;
 
-    errnum = copy->stream->get_next(copy->stream, &batch);
-    if (errnum) {
-        const char *why = copy->stream->get_last_error(copy->stream);
-
-        return fo_error_set(err, finops_stream_code(errnum), "%s", why ? why : "the rows cannot be read");
-    }
+    rc = fo_pg_ahead_next(&copy->ahead, copy->conn, &batch, err);
+    if (rc != FINOPS_OK)
+        return rc;
     *ret_more = batch.release != NULL;
     if (!batch.release)
         return FINOPS_OK;
