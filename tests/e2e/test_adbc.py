@@ -1,5 +1,6 @@
 """The ADBC backend: SQLite and PostgreSQL through their published ADBC drivers."""
 
+import decimal
 import importlib.util
 import pathlib
 import re
@@ -80,6 +81,20 @@ def test_rows_are_queried_and_not_changed(through_adbc):
     refused = through_adbc.run("query", "DELETE FROM costs", status=2)
     assert "read-only" in refused.stderr
     assert through_adbc.server.value("SELECT count(*) FROM costs") == "1"
+
+
+def test_a_bill_is_imported_through_adbc(through_adbc):
+    through_adbc.run("sample", "--out", "bills", "--bucket", "acme", "--prefix", "cur", "--export-name", "acme-cur",
+                     "--start", "2026-01", "--months", "2", "--rows", "500", "--quiet")
+    imported = ("aws", "import-cur", "--bucket", "bills/acme", "--prefix", "cur")
+    assert [row["rows"] for row in through_adbc.rows(*imported)] == [500, 500]
+    assert [row["action"] for row in through_adbc.rows(*imported)] == ["current", "current"]
+    assert [row["billing_period"] for row in through_adbc.rows("aws", "show-state")] == ["2026-01", "2026-02"]
+    assert through_adbc.run("report").stdout.startswith("USD 2026-02")
+    table = "aws_billing.acme_cur_2026_01"
+    kept, = through_adbc.server.sql(f"SELECT count(*), sum(line_item_unblended_cost) FROM {table}")
+    state = through_adbc.rows("aws", "show-state")[0]
+    assert kept[0] == "500" and decimal.Decimal(kept[1]) == decimal.Decimal(state["total_cost"])
 
 
 @pytest.mark.parametrize("driver, says", [("/nowhere/libadbc.so", "load the adbc driver /nowhere/libadbc.so"),
