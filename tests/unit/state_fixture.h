@@ -12,6 +12,7 @@
 typedef struct fixture {
     char folder[40];
     char path[64];
+    char backend[8];
     fo_settings settings;
     fo_database *db;
 } fixture;
@@ -25,6 +26,8 @@ setup(void **state)
     snprintf(f->folder, sizeof(f->folder), "/tmp/finops-state-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
     snprintf(f->path, sizeof(f->path), "%s/state.duckdb", f->folder);
+    snprintf(f->backend, sizeof(f->backend), "duckdb");
+    f->settings.database.backend = f->backend;
     f->settings.duckdb.database_path = f->path;
     assert_int_equal(fo_database_open_writer(&f->settings, NULL, &f->db, NULL), FINOPS_OK);
     *state = f;
