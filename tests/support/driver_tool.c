@@ -180,7 +180,7 @@ run_exec(tool *t, char **fields, size_t n)
 }
 
 static finops_code
-duck_stream(tool *t, const char *sql, struct ArrowArrayStream *ret)
+duck_open(tool *t)
 {
     const fo_engine_options options = { 0 };
     finops_code rc = FINOPS_OK;
@@ -189,6 +189,14 @@ duck_stream(tool *t, const char *sql, struct ArrowArrayStream *ret)
         rc = fo_engine_open(&options, &t->engine, &t->err);
     if (rc == FINOPS_OK && !t->duck)
         rc = fo_conn_open(t->engine, &t->duck, &t->err);
+    return rc;
+}
+
+static finops_code
+duck_stream(tool *t, const char *sql, struct ArrowArrayStream *ret)
+{
+    finops_code rc = duck_open(t);
+
     return rc == FINOPS_OK ? fo_conn_stream(t->duck, sql, NULL, 0, ret, &t->err) : rc;
 }
 
@@ -381,7 +389,7 @@ prepare(tool *t, char **f, size_t n)
     }
     if (n == 2 && strcmp(f[0], "cancel_after") == 0) {
         t->cancel_ms = strtol(f[1], NULL, 10);
-        return true;
+        return duck_open(t) == FINOPS_OK; /* takes time of its own */
     }
     return false;
 }
