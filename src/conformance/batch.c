@@ -370,6 +370,23 @@ bitmap_force(struct ArrowArray *array, int64_t rows)
     return bitmap->size_bits > 0 || ArrowBitmapAppend(bitmap, 1, rows) == NANOARROW_OK;
 }
 
+/* Arrow recommends memory in steps of 64 bytes, and engines read to the end of a step. */
+static bool
+pad(struct ArrowArray *array)
+{
+    bool ok = true;
+
+    for (int64_t i = 0; ok && i < array->n_buffers && i < NANOARROW_MAX_FIXED_BUFFERS; i++) {
+        struct ArrowBuffer *buffer = ArrowArrayBuffer(array, i);
+
+        if (buffer->size_bytes > 0) /* no bitmap stays none */
+            ok = ArrowBufferReserve(buffer, 64) == NANOARROW_OK;
+    }
+    for (int64_t i = 0; ok && i < array->n_children; i++)
+        ok = pad(array->children[i]);
+    return ok && (!array->dictionary || pad(array->dictionary));
+}
+
 static void
 slice(struct ArrowArray *array, unsigned flags)
 {
@@ -408,7 +425,7 @@ batch_fill(const fo_batch_spec *spec, const struct ArrowSchema *schema, int64_t 
             return false;
     }
     array->length = n + skipped;
-    if (ArrowArrayFinishBuildingDefault(array, NULL) != NANOARROW_OK)
+    if (!pad(array) || ArrowArrayFinishBuildingDefault(array, NULL) != NANOARROW_OK)
         return false;
     slice(array, spec->flags);
     return true;
