@@ -41,7 +41,8 @@ static const finops_option options[] = {
       .help =
           "Types of columns that are not to be inferred, such as cost=DECIMAL(38,18); may be given again" },
     { "key", FINOPS_OPT_STRING, offsetof(load_options, key), .arg = "COLUMN=VALUE",
-      .help = "With --mode replace: only the rows whose column has this value are replaced" },
+      .help = "With --mode replace: only the rows whose column has this value are replaced; all "
+              "records must have it" },
     { "rejects", FINOPS_OPT_STRING, offsetof(load_options, rejects), .arg = "FILE",
       .help =
           "File for the records that cannot be read, as NDJSON with their line and the reason; the others "
@@ -294,6 +295,29 @@ load_rows(load *l, finops_error **err)
     return fo_data_error(l->reader, rc, err);
 }
 
+/* Asked first: some servers refuse the question to those who may not create one, though it is there. */
+static finops_code
+load_schema(load *l, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    finops_code rc = FINOPS_OK;
+
+    if (!l->o->schema || strcmp(l->o->mode, "append") == 0 ||
+        !fo_database_can(l->database, FINOPS_DATABASE_SCHEMAS))
+        return FINOPS_OK;
+    if (fo_database_dialect(l->database) != FINOPS_DIALECT_GENERIC)
+        rc =
+            fo_database_query(l->database, "SELECT 1 FROM information_schema.schemata WHERE schema_name = $1",
+                              &l->schema, 1, &rows, err);
+    if (rc != FINOPS_OK || (rows && fo_rows_count(rows) > 0))
+        return rc;
+    fo_str_add(&sql, "CREATE SCHEMA IF NOT EXISTS ");
+    fo_sql_ident(&sql, l->schema);
+    rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_database_exec(l->database, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
+}
+
 /* In one transaction, where there are any. */
 static finops_code
 load_all(load *l, finops_error **err)
@@ -303,7 +327,9 @@ load_all(load *l, finops_error **err)
 
     if (rc != FINOPS_OK)
         return rc;
-    rc = load_rows(l, err);
+    rc = load_schema(l, err);
+    if (rc == FINOPS_OK)
+        rc = load_rows(l, err);
     if (rc == FINOPS_OK && l->rows == 0 && l->rejected > 0)
         rc = fo_error_set(err, FINOPS_E_DATA, "none of the %" PRId64 " records can be read; they are in %s",
                           l->rejected, l->o->rejects);
@@ -357,6 +383,8 @@ run(fo_cli *cli, finops_error **err)
 
     if (rc == FINOPS_OK)
         rc = load_read(&l, err);
+    if (rc == FINOPS_OK && l.key)
+        rc = fo_data_require(l.reader, l.key, l.value, err);
     if (rc == FINOPS_OK)
         rc = load_open(&l, err);
     if (rc == FINOPS_OK && l.o->rejects)

@@ -48,6 +48,7 @@ fo_data_reader_close(fo_data_reader *reader)
     for (size_t i = 0; i < reader->n_columns; i++) {
         fo_free(reader->columns[i].name);
         fo_free(reader->columns[i].type);
+        fo_free(reader->columns[i].only);
     }
     fo_free(reader->columns);
     for (size_t i = 0; reader->inputs && i < reader->job.n_inputs; i++) {
@@ -100,6 +101,40 @@ fo_data_find(const fo_data_reader *reader, const char *name)
         if (strcasecmp(reader->columns[i].name, name) == 0)
             return (int)i;
     return -1;
+}
+
+finops_code
+fo_data_no_column(const fo_data_reader *reader, const char *what, const char *name, finops_error **err)
+{
+    const char *words[512], *nearest;
+    size_t n = 0;
+
+    for (; n < reader->n_columns && n < FO_COUNT(words); n++)
+        words[n] = reader->columns[n].name;
+    nearest = fo_nearest(name, words, n);
+    (void)fo_error_set(err, FINOPS_E_USAGE, "%s %s, which is no column of %s", what, name,
+                       reader->labels.items[0]);
+    if (nearest)
+        fo_error_hint(err, "did you mean %s", nearest);
+    return FINOPS_E_USAGE;
+}
+
+finops_code
+fo_data_require(fo_data_reader *reader, const char *column, const char *value, finops_error **err)
+{
+    int i;
+    char *copy;
+
+    assert(reader && column && value);
+    i = fo_data_find(reader, column);
+    if (i < 0)
+        return fo_data_no_column(reader, "the key is", column, err);
+    copy = fo_strdup(value);
+    if (!copy)
+        return fo_error_oom(err);
+    fo_free(reader->columns[i].only);
+    reader->columns[i].only = copy;
+    return FINOPS_OK;
 }
 
 /* A type is words, numbers and brackets; names of a STRUCT may be in quotes. Nothing else gets into a

@@ -54,6 +54,10 @@ const char *fo_data_column(const fo_data_reader *reader, size_t i, const char **
 /* Gives a column another type, of the table it goes to; not before it was settled. */
 finops_code fo_data_set_type(fo_data_reader *reader, size_t i, const char *type, finops_error **err);
 
+/* Refuses every record whose column has not this value. FINOPS_E_USAGE: no such column. */
+finops_code fo_data_require(fo_data_reader *reader, const char *column, const char *value,
+                            finops_error **err);
+
 /*
  * Writes the records that will be refused as NDJSON (file, line, reason, record) and tells how many. The file
  * is new or replaced.

@@ -38,21 +38,8 @@ static finops_code
 check_given(const fo_data_reader *r, const fo_data_files *files, finops_error **err)
 {
     for (size_t i = 0; i < files->n_types; i++)
-        if (fo_data_find(r, files->types[i].column) < 0) {
-            const char *words[512], *nearest;
-            size_t n = 0;
-
-            while (n < r->n_columns && n < FO_COUNT(words)) {
-                words[n] = r->columns[n].name;
-                n++;
-            }
-            nearest = fo_nearest(files->types[i].column, words, n);
-            (void)fo_error_set(err, FINOPS_E_USAGE, "a type is given for %s, which is no column of %s",
-                               files->types[i].column, r->labels.items[0]);
-            if (nearest)
-                fo_error_hint(err, "did you mean %s", nearest);
-            return FINOPS_E_USAGE;
-        }
+        if (fo_data_find(r, files->types[i].column) < 0)
+            return fo_data_no_column(r, "a type is given for", files->types[i].column, err);
     return FINOPS_OK;
 }
 
@@ -77,7 +64,7 @@ ndjson_structure(fo_data_reader *r, char **ret, finops_error **err)
     /* Types stand behind ":" or "[", keys do not, and quotes inside a key have a backslash. */
     fo_str_add(&sql,
                "SELECT regexp_replace(regexp_replace(json_group_structure(CASE WHEN ok THEN record::JSON END)"
-               "::VARCHAR, '([:\\[])\"UBIGINT\"', '\\1\"BIGINT\"', 'g'), "
+               "::VARCHAR, '([:\\[])\"(UBIGINT|HUGEINT)\"', '\\1\"BIGINT\"', 'g'), "
                "'([:\\[])\"NULL\"', '\\1\"VARCHAR\"', 'g')");
     fo_data_objects(&sql);
     rc = ask(r, &sql, &rows, err);

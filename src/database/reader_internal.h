@@ -12,6 +12,7 @@ typedef struct fo_data_column_info {
     char *type;  /* as the engine spells it */
     bool given;  /* is to be converted to the type, and refused where it cannot be */
     bool nested; /* Parquet: the file has no scalar there */
+    char *only;  /* the one value it may have; NULL: any */
 } fo_data_column_info;
 
 struct fo_data_reader {
@@ -29,6 +30,9 @@ struct fo_data_reader {
 /* The column's name and type are copied. */
 finops_code fo_data_add(fo_data_reader *reader, const char *name, const char *type, bool given,
                         finops_error **err);
+/* FINOPS_E_USAGE about a column that the files have not; `what` is what was said of it. */
+finops_code fo_data_no_column(const fo_data_reader *reader, const char *what, const char *name,
+                              finops_error **err);
 /* Position of a column, upper and lower case being one; -1: none. */
 int fo_data_find(const fo_data_reader *reader, const char *name);
 /* How the engine spells a type that somebody wrote; FINOPS_E_USAGE when it knows none. */

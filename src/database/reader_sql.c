@@ -205,6 +205,8 @@ add_cast(fo_data_format format, const fo_data_column_info *c, const char *x, fo_
         fo_str_addf(sql, "TRY_CAST(CASE WHEN json_valid(%s) THEN %s::JSON END AS %s)", x, x, c->type);
     else if (strcmp(c->type, "JSON") == 0)
         fo_str_addf(sql, "CASE WHEN json_valid(%s) THEN %s::JSON END", x, x);
+    else if (strcmp(c->type, "TIMESTAMP") == 0 && !c->nested)
+        fo_str_addf(sql, "TRY_CAST(%s AS TIMESTAMPTZ)::TIMESTAMP", x); /* else its zone would be left out */
     else
         fo_str_addf(sql, "TRY_CAST(%s AS %s)", x, c->type);
 }
@@ -230,6 +232,20 @@ add_reason(const fo_data_column_info *c, const char *x, const char *cast, fo_str
     sql->failed |= before.failed || after.failed;
 }
 
+/* "WHEN v IS DISTINCT FROM TRY_CAST('2026-05' AS VARCHAR) THEN 'month is not 2026-05'" */
+static void
+add_only(const fo_data_column_info *c, const char *value, fo_str *sql)
+{
+    FO_AUTO(fo_str_done) fo_str reason = FO_STR_INIT;
+
+    fo_str_addf(&reason, "%s is not %s", c->name, c->only);
+    fo_str_addf(sql, " WHEN %s IS DISTINCT FROM TRY_CAST(", value);
+    fo_sql_literal(sql, c->only);
+    fo_str_addf(sql, " AS %s) THEN ", c->type);
+    fo_sql_literal(sql, fo_str_z(&reason));
+    sql->failed |= reason.failed;
+}
+
 static bool
 is_converted(const fo_data_reader *r, const fo_data_column_info *c)
 {
@@ -253,6 +269,8 @@ fo_data_rows_sql(const fo_data_reader *r, fo_str *sql, finops_error **err)
             add_cast(r->format, c, x, &cast);
             add_reason(c, x, fo_str_z(&cast), &reasons);
         }
+        if (c->only)
+            add_only(c, cast.len ? fo_str_z(&cast) : x, &reasons);
         fo_str_addf(sql, ", %s AS v%zu", cast.len ? fo_str_z(&cast) : x, i);
     }
     fo_str_addf(sql, ", CASE WHEN problem IS NOT NULL THEN problem%s END AS reason FROM (",
