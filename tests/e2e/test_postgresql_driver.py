@@ -411,3 +411,36 @@ def test_a_server_restarted_in_the_middle_of_a_copy_keeps_all_or_nothing(driver_
 def test_the_conformance_suite_passes(finops, db):
     done = finops.run("backends", "test", "postgresql", "--failed", env=db.env(), status=None, timeout=600)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture
+def small_folder(postgresql):
+    """A file system of 8 MiB of the server's own."""
+    folder = postgresql.folder / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode != 0:
+        folder.rmdir()
+        pytest.skip("no right to mount a small file system: a full disk is not tested here")
+    place = folder / "space"
+    place.mkdir()
+    owner = postgresql.data.stat()
+    os.chown(place, owner.st_uid, owner.st_gid)
+    yield place
+    subprocess.run(["umount", "--lazy", folder], check=True)
+    folder.rmdir()
+
+
+def test_a_full_disk_is_an_io_error_and_nothing_is_stored(tool, db, small_folder):
+    db.sql("CREATE TABLESPACE small LOCATION '%s'" % small_folder)
+    try:
+        db.sql("CREATE TABLE t (i bigint, x text) TABLESPACE small")
+        code, text, hint = tool.refused("write", "append", None, "t", "SELECT i, repeat('x', 500) AS x FROM range(100000) r(i)")
+        assert code == "io" and "SQLSTATE 53100" in text and "make room" in hint
+        assert db.value("SELECT count(*) FROM t") == "0"
+        db.sql("DROP TABLE t")  # gives the room back; what replaces it needs some
+        db.sql("CREATE TABLE t (i bigint, x text) TABLESPACE small")
+        assert tool("write", "append", None, "t", "SELECT 1::BIGINT AS i, 'y' AS x")[0][:2] == ["written", "1"]
+    finally:
+        db.sql("DROP TABLE IF EXISTS t")
+        db.sql("DROP TABLESPACE small")
