@@ -27,9 +27,9 @@ struct fo_conn {
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t wake;
     pthread_cond_t asked; /* `asking` came to 0 */
-    pthread_t watcher; /* interrupts the statement that runs when `cancel` is requested */
-    bool watching;     /* the thread exists */
-    bool asleep;       /* it waits for a signal */
+    pthread_t watcher;    /* interrupts the statement that runs when `cancel` is requested */
+    bool watching;        /* the thread exists */
+    bool asleep;          /* it waits for a signal */
     bool quit;
     unsigned running; /* statements and open streams to interrupt */
     const fo_cancel *cancel;

@@ -22,8 +22,8 @@ finops_code fo_ipc_write(int fd, struct ArrowArrayStream *stream, finops_error *
 finops_code fo_ipc_read(int fd, struct ArrowArrayStream *ret, finops_error **err);
 
 /*
- * The same for a descriptor that does not block: `wait` is called when there is nothing to read and gives 0 when
- * there is, else the errno the stream is to end with. `arg` must outlive the stream.
+ * The same for a descriptor that does not block: `wait` is called when there is nothing to read and gives 0
+ * when there is, else the errno the stream is to end with. `arg` must outlive the stream.
  */
 typedef int (*fo_ipc_wait)(void *arg, int fd);
 finops_code fo_ipc_read_waiting(int fd, fo_ipc_wait wait, void *arg, struct ArrowArrayStream *ret,
