@@ -61,12 +61,26 @@ ndjson_structure(fo_data_reader *r, char **ret, finops_error **err)
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
     finops_code rc;
 
+<<<<<<< HEAD
+    /*
+     * Of one record of each structure there is: all of them would not fit into memory. Types stand
+     * behind ":" or "[", keys do not, and quotes inside a key have a backslash.
+     */
+    fo_str_add(
+        &sql,
+        "SELECT regexp_replace(regexp_replace((json_structure(('[' || string_agg(one, ',' ORDER BY file, "
+        "line) || ']')::JSON)->0)::VARCHAR, '([:\\[])\"(UBIGINT|HUGEINT)\"', '\\1\"BIGINT\"', 'g'), "
+        "'([:\\[])\"NULL\"', '\\1\"VARCHAR\"', 'g') FROM (SELECT any_value(record) AS one, "
+        "min(file) AS file, min(line) AS line");
+=======
     /* Types stand behind ":" or "[", keys do not, and quotes inside a key have a backslash. */
     fo_str_add(&sql,
                "SELECT regexp_replace(regexp_replace(json_group_structure(CASE WHEN ok THEN record::JSON END)"
                "::VARCHAR, '([:\\[])\"(UBIGINT|HUGEINT)\"', '\\1\"BIGINT\"', 'g'), "
                "'([:\\[])\"NULL\"', '\\1\"VARCHAR\"', 'g')");
+>>>>>>> b98733cdfa82aff6734ba2a6b8b50ce903982e03
     fo_data_objects(&sql);
+    fo_str_add(&sql, "WHERE ok GROUP BY json_structure(record::JSON))");
     rc = ask(r, &sql, &rows, err);
     if (rc == FINOPS_OK && fo_rows_text(rows, 0, 0)) {
         *ret = fo_strdup(fo_rows_text(rows, 0, 0));
@@ -155,8 +169,8 @@ csv_type(size_t i, fo_str *sql)
     fo_str_addf(sql, "%sCASE WHEN count(f%zu) = 0 THEN 'VARCHAR'", i ? ", " : "", i);
     for (size_t t = 0; t < FO_COUNT(types); t++)
         fo_str_addf(sql,
-                    " WHEN bool_and(f%zu IS NULL OR (regexp_full_match(f%zu, '%s') AND TRY_CAST(f%zu AS %s) "
-                    "IS NOT NULL)) THEN '%s'",
+                    " WHEN bool_and(f%zu IS NULL OR CASE WHEN regexp_full_match(f%zu, '%s') THEN "
+                    "TRY_CAST(f%zu AS %s) IS NOT NULL ELSE false END) THEN '%s'",
                     i, i, types[t].pattern, i, types[t].type, types[t].type);
     fo_str_add(sql, " ELSE 'VARCHAR' END");
 }
@@ -174,8 +188,12 @@ fo_data_infer_csv(fo_data_reader *r, const fo_data_files *files, finops_error **
         rc = check_given(r, files, err);
     r->job.n_columns = r->n_columns;
     fo_str_add(&sql, "SELECT ");
-    for (size_t i = 0; i < r->n_columns; i++)
-        csv_type(i, &sql);
+    for (size_t i = 0; i < r->n_columns; i++) {
+        if (given_type(files, r->columns[i].name))
+            fo_str_add(&sql, i ? ", NULL" : "NULL");
+        else
+            csv_type(i, &sql);
+    }
     fo_str_add(&sql, " FROM finops_records() WHERE problem IS NULL");
     if (rc == FINOPS_OK)
         rc = ask(r, &sql, &rows, err);
