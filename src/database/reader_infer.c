@@ -61,7 +61,6 @@ ndjson_structure(fo_data_reader *r, char **ret, finops_error **err)
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
     finops_code rc;
 
-<<<<<<< HEAD
     /*
      * Of one record of each structure there is: all of them would not fit into memory. Types stand
      * behind ":" or "[", keys do not, and quotes inside a key have a backslash.
@@ -72,13 +71,6 @@ ndjson_structure(fo_data_reader *r, char **ret, finops_error **err)
         "line) || ']')::JSON)->0)::VARCHAR, '([:\\[])\"(UBIGINT|HUGEINT)\"', '\\1\"BIGINT\"', 'g'), "
         "'([:\\[])\"NULL\"', '\\1\"VARCHAR\"', 'g') FROM (SELECT any_value(record) AS one, "
         "min(file) AS file, min(line) AS line");
-=======
-    /* Types stand behind ":" or "[", keys do not, and quotes inside a key have a backslash. */
-    fo_str_add(&sql,
-               "SELECT regexp_replace(regexp_replace(json_group_structure(CASE WHEN ok THEN record::JSON END)"
-               "::VARCHAR, '([:\\[])\"(UBIGINT|HUGEINT)\"', '\\1\"BIGINT\"', 'g'), "
-               "'([:\\[])\"NULL\"', '\\1\"VARCHAR\"', 'g')");
->>>>>>> b98733cdfa82aff6734ba2a6b8b50ce903982e03
     fo_data_objects(&sql);
     fo_str_add(&sql, "WHERE ok GROUP BY json_structure(record::JSON))");
     rc = ask(r, &sql, &rows, err);
