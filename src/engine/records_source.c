@@ -17,7 +17,7 @@ struct fo_record_source {
     fo_scratch text;        /* begins with a record once `at` bytes are skipped */
     size_t at;
     int64_t line; /* of the record at `at` */
-    bool ended;
+    bool begun, ended;
 };
 
 bool
@@ -102,7 +102,6 @@ static finops_code
 source_fill(fo_record_source *s, finops_error **err)
 {
     fo_scratch *t = &s->text;
-    bool first = !t->p;
     size_t n = 0;
     finops_code rc;
 
@@ -123,8 +122,11 @@ source_fill(fo_record_source *s, finops_error **err)
         return s->inflate ? fo_error_wrap(err, rc, "read %s", s->input->label) : rc;
     t->n += n;
     s->ended = n == 0;
-    if (first && t->n >= 3 && memcmp(t->p, "\xef\xbb\xbf", 3) == 0)
-        s->at = 3;
+    if (!s->begun && t->n < 3 && !s->ended)
+        return source_fill(s, err);
+    if (!s->begun && t->n >= 3 && memcmp(t->p, "\xef\xbb\xbf", 3) == 0)
+        s->at = 3; /* a byte order mark */
+    s->begun = true;
     return FINOPS_OK;
 }
 
@@ -186,9 +188,8 @@ fo_record_source_next(fo_record_source *s, fo_record *ret, bool *ret_any, finops
 
             if (rc != FINOPS_OK)
                 return rc;
-            if (!csv)
-                continue;
-            scan = (record_scan){ .fresh = true }; /* a byte order mark may have gone */
+            if (csv) /* quotes are looked at from the record's begin on */
+                scan = (record_scan){ .fresh = true };
         }
         *ret = (fo_record){ s->text.p + s->at, scan.at, s->line, scan.inside };
         *ret_any = s->at < s->text.n;

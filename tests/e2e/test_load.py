@@ -120,6 +120,12 @@ def test_csv_and_gzip_and_several_files(db, load, tmp_path):
         Decimal("0.1"), Decimal(100), Decimal("3.000000000000000001")]
 
 
+def test_a_byte_order_mark_is_no_text(duck, tmp_path):
+    (tmp_path / "a.ndjson").write_bytes(b'\xef\xbb\xbf{"n": 1}\n')
+    duck.finops.run("load", "--table", "t", "--mode", "create", tmp_path / "a.ndjson")
+    assert duck.sql("SELECT n FROM t") == [["1"]]
+
+
 def test_parquet(db, load, tmp_path):
     path = tmp_path / "a.parquet"
     duckdb.sql("COPY (SELECT i AS id, (i / 8)::DOUBLE AS cost, '1.' || i AS price, CASE WHEN i > 1 THEN 'č' || i END AS name "
