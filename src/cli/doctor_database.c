@@ -11,7 +11,7 @@
 #include "cli/doctor.h"
 #include "config/config.h"
 #include "database/database.h"
-#include "database/serve.h"
+#include "database/duckdb/serve.h"
 
 #define SPACE_LOW ((uint64_t)2 << 30) /* a sort or join beyond the memory limit takes this much quickly */
 

@@ -12,7 +12,6 @@
 #include "billing/missing.h"
 #include "cli/cli_internal.h"
 #include "database/database.h"
-#include "database/serve.h"
 #include "engine/ipc.h"
 #include "engine/scan.h"
 

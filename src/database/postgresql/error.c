@@ -39,6 +39,7 @@ static const state_row states[] = {
     { "42P06", FINOPS_E_EXISTS, NULL },
     { "42710", FINOPS_E_EXISTS, NULL },
     { "42701", FINOPS_E_DATA, NULL },
+    { "42601", FINOPS_E_USAGE, NULL }, /* no SQL */
     { "42622", FINOPS_E_DATA, NULL },
     { "53100", FINOPS_E_IO, "make room on the disk of the database server" },
     { "53200", FINOPS_E_DATABASE, "the database server is out of memory" },
