@@ -240,7 +240,7 @@ static finops_code
 load_open(load *l, finops_error **err)
 {
     const load_options *o = l->o;
-    finops_code rc = fo_database_open_writer(l->cli->settings, l->cli->cancel, &l->database, err);
+    finops_code rc = fo_database_open_plain(l->cli->settings, l->cli->cancel, &l->database, err);
 
     if (rc != FINOPS_OK)
         return rc;

@@ -140,6 +140,14 @@ fo_database_open_writer(const fo_settings *settings, const fo_cancel *cancel, fo
 }
 
 finops_code
+fo_database_open_plain(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret,
+                       finops_error **err)
+{
+    assert(settings && ret);
+    return database_open(settings, 0, cancel, ret, err);
+}
+
+finops_code
 fo_database_open_reader(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret,
                         finops_error **err)
 {

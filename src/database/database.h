@@ -30,6 +30,9 @@ finops_code fo_database_door(const fo_settings *settings, finops_registry **ret_
  * writer, then FINOPS_E_BUSY. From here on other processes are served. */
 finops_code fo_database_open_writer(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret,
                                     finops_error **err);
+/* The same without the tables of the load state: for what is no bill. */
+finops_code fo_database_open_plain(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret,
+                                   finops_error **err);
 /* FINOPS_E_NOT_FOUND, with a hint, when there is no database yet. */
 finops_code fo_database_open_reader(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret,
                                     finops_error **err);
