@@ -81,9 +81,10 @@ parse_all(fo_csv_source *source, fo_csv_parser *parser, fo_csv_file *file, int64
     while ((rc = fo_csv_source_next(source, &block, err)) == FINOPS_OK && block.n > 0) {
         if (block.first) {
             file->n_fields = fo_csv_count_fields(block.text, block.at, block.n);
-            if (file->n_fields > FIELDS_MAX)
-                break;
-            rc = fo_csv_parser_file(parser, file, err);
+            /* Refused, not left off: with large blocks damage further on may have been met already. */
+            rc = file->n_fields > FIELDS_MAX
+                     ? fo_error_set(err, FINOPS_E_DATA, "more fields than are tried here")
+                     : fo_csv_parser_file(parser, file, err);
         }
         if (rc == FINOPS_OK)
             rc = parse_block(parser, &block, io_rows, err);

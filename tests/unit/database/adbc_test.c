@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -193,11 +195,22 @@ nan_is_refused_where_it_would_become_null(void **state)
 
 /* ---- a driver ---- */
 
+/* The engine's own library: under a sanitizer the loader does not look where the program does. */
+static const char *
+duckdb_library(void)
+{
+    const char *path = getenv("FINOPS_LIBDUCKDB");
+
+    return path ? path : "libduckdb.so";
+}
+
 static finops_code
 open_duckdb(void **ret_self, void **ret_conn, finops_error **err)
 {
-    char library[] = "libduckdb.so", entry[] = "duckdb_adbc_init", dialect[] = "duckdb";
+    char library[4096], entry[] = "duckdb_adbc_init", dialect[] = "duckdb";
     fo_adbc_settings settings = { .driver = library, .entrypoint = entry, .dialect = dialect };
+
+    (void)snprintf(library, sizeof(library), "%s", duckdb_library());
     finops_code rc = fo_adbc_driver.open(&settings, ret_self, err);
 
     if (rc != FINOPS_OK)
