@@ -89,7 +89,7 @@ def test_plugins_are_watched(finops):
         (plugins / "new.so").unlink()
         assert " removed " in watch.stdout.readline()
     finally:
-        watch.send_signal(signal.SIGINT)
+        watch.send_signal(signal.SIGTERM)
         assert watch.wait(20) in (0, 130)
         watch.stdout.close()
         watch.stderr.close()
@@ -123,7 +123,7 @@ def test_health_is_watched(finops):
         lines = [watch.stdout.readline() for _ in range(3)]
         assert all(" duckdb up, " in line for line in lines), lines
     finally:
-        watch.send_signal(signal.SIGINT)
+        watch.send_signal(signal.SIGTERM)
         assert watch.wait(20) in (0, 130)
         watch.stdout.close()
 

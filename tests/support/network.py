@@ -85,23 +85,20 @@ class Server(socketserver.ThreadingTCPServer):
 class RelayHandler(socketserver.BaseRequestHandler):
     def handle(self):
         server = self.server
-        with server.lock:  # two connections side by side must not both be the one that is cut
-            limit = server.after if server.cut + server.marked < server.cuts else None
-            server.marked += limit is not None
+        limit = server.after if server.cut < server.cuts else None
         with connect(server.target) as upstream:
             done = both_ways(self.request, upstream, limit)
         with server.lock:
             server.connections += 1
-            server.marked -= limit is not None
             server.cut += limit is not None and done >= limit
 
 
 class Relay(Server):
-    """Counts `connections` that ended and those it `cut`."""
+    """Counts `connections` that ended and those it `cut`: `cuts`, or more when several come to it side by side."""
 
     def __init__(self, target, after=None, cuts=0):
         super().__init__(RelayHandler)
-        self.target, self.after, self.cuts, self.connections, self.cut, self.marked = target, after, cuts, 0, 0, 0
+        self.target, self.after, self.cuts, self.connections, self.cut = target, after, cuts, 0, 0
 
 
 class ProxyHandler(socketserver.StreamRequestHandler):

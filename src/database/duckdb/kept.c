@@ -2,6 +2,7 @@
 #include "database/duckdb/kept.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -169,6 +171,31 @@ kept_path(const char *database_path)
     return fo_format("%s.kept", database_path);
 }
 
+/*
+ * Not by way of a temporary file: what is cut off or mixed up is no JSON, and then nothing was kept; a
+ * temporary file of a writer that was killed would be litter.
+ */
+static finops_code
+kept_put(const char *path, const char *text, finops_error **err)
+{
+    FO_AUTO(fo_fd_closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    size_t n = strlen(text);
+
+    if (fd < 0)
+        return fo_error_errno(err, errno, "write %s", path);
+    while (n > 0) {
+        ssize_t sent = write(fd, text, n);
+
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0)
+            return fo_error_errno(err, errno, "write %s", path);
+        text += sent;
+        n -= (size_t)sent;
+    }
+    return FINOPS_OK;
+}
+
 finops_code
 fo_kept_write(const fo_kept *kept, const char *database_path, const fo_kept_mark *mark, finops_error **err)
 {
@@ -181,7 +208,7 @@ fo_kept_write(const fo_kept *kept, const char *database_path, const fo_kept_mark
         return FINOPS_OK;
     json = kept_to_json(kept, mark);
     char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    rc = path && text ? fo_file_write_atomic(path, text, strlen(text), 0666, err) : fo_error_oom(err);
+    rc = path && text ? kept_put(path, text, err) : fo_error_oom(err);
     free(text);
     return rc;
 }
