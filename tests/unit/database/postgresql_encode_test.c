@@ -671,7 +671,7 @@ sqlstates_have_classes(void **state)
         { "57014", FINOPS_E_CANCELLED }, { "53100", FINOPS_E_IO },        { "42501", FINOPS_E_DENIED },
         { "42P01", FINOPS_E_NOT_FOUND }, { "23505", FINOPS_E_DATA },      { "22003", FINOPS_E_DATA },
         { "42P07", FINOPS_E_EXISTS },    { "25006", FINOPS_E_USAGE },     { "55P03", FINOPS_E_BUSY },
-        { "42601", FINOPS_E_DATABASE },  { "XX000", FINOPS_E_DATABASE },
+        { "42601", FINOPS_E_USAGE },  { "XX000", FINOPS_E_DATABASE },
     };
 
     (void)state;
