@@ -8,6 +8,8 @@ from decimal import Decimal
 
 import pytest
 
+from test_import import CASES
+
 IMPORT = ("aws", "import-cur", "--bucket")
 READS = [
     ("report", "--by", "service"),
@@ -101,12 +103,30 @@ def test_psql_reads_typed_tables(both, bucket):
 
 
 
-@pytest.mark.parametrize("name,files", [("aws-cur-v1", "acme-billing"), ("aws-cur-v2", "acme-exports")])
-def test_the_example_bills_have_the_same_sums(both, shared, name, files):
-    if not (shared / name / files).is_dir():
-        pytest.skip(f"{name}/{files} is not among the example bills")
-    both.same(*IMPORT, shared / name / files, drop=("seconds",))
-    both.same("report", "--by", "service")
+@pytest.mark.parametrize("bucket,prefix,export,base,account,kind", CASES, ids=[c[2] for c in CASES])
+def test_the_example_bills_have_their_sums_by_psql(both, shared, expected, bucket, prefix, export, base, account, kind):
+    both.post.run(*IMPORT, shared / bucket, "--prefix", prefix, "--export-name", export)
+    months = {m: v for m, v in expected["aws"][account][kind].items() if m != "superseded"}
+    want = [(m, v["rows"], Decimal(v["unblended"])) for m, v in sorted(months.items())]
+    sums = "count(*), sum(line_item_unblended_cost)"
+    rows = both.server.sql(f"SELECT billing_period, {sums} FROM aws_billing.{base}_unified GROUP BY 1 ORDER BY 1")
+    assert [(m, int(n), Decimal(c)) for m, n, c in rows] == want
+    rows = [both.server.sql(f"SELECT {sums} FROM aws_billing.{base}_{m.replace('-', '_')}")[0] for m, _, _ in want]
+    assert [(int(n), Decimal(c)) for n, c in rows] == [w[1:] for w in want]
+    rows = both.server.sql("SELECT billing_period, sum(row_count), sum(unblended), sum(amortized) FROM billing_state.ledger "
+                           "GROUP BY 1 ORDER BY 1")
+    assert [(m, int(n), Decimal(c), Decimal(a)) for m, n, c, a in rows] == [
+        (m, n, c, Decimal(months[m]["amortized"])) for m, n, c in want]
+
+
+def test_public_and_focus_samples_give_the_same(both, shared):
+    both.same(*IMPORT, shared / "aws-cur-koku" / "bucket", drop=("seconds",))
+    for path, name in (("aws-cur-anonymised/sample-anonymous-aws-export-dataset.csv", "anon"),
+                       ("focus-sample-1.0/focus_sample.csv", "focus"), ("focus-1.2-aws/focus-1.1.csv.gz", "focus11"),
+                       ("focus-1.2-aws/focus-1.2.snappy.parquet", "focus12")):
+        both.same("aws", "import-cur", "--file", shared / path, "--export-name", name, drop=("seconds",))
+        for by in ("service", "account", "region"):
+            both.same("report", "--by", by, "--export-name", name)
 
 
 def test_views_of_others_stay_and_follow(both, bucket):
