@@ -8,7 +8,8 @@
 #include "billing/import_internal.h"
 #include "billing/progress.h"
 
-#define ATTEMPTS 3 /* of a month, when the server goes away */
+#define ATTEMPTS 3                       /* of a month, when the server goes away */
+#define LOCK_SILENCE_US INT64_C(2000000) /* before a wait for another importer is told */
 
 static void
 month_event(const fo_import *im, const fo_import_export *ex, const fo_import_month *month,
@@ -151,6 +152,26 @@ month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month, co
     return rc;
 }
 
+/* Says so when another importer has the month, and waits until that one is done with it. */
+static finops_code
+month_lock(const fo_import *im, const fo_version_key *key, const char *lock, finops_error **err)
+{
+    FO_AUTO(finops_error_freep) finops_error *busy = NULL;
+    finops_code rc = fo_database_lock(im->database, lock, LOCK_SILENCE_US, &busy);
+
+    if (rc != FINOPS_E_BUSY) {
+        if (err)
+            *err = FO_TAKE(busy);
+        return rc;
+    }
+    FO_AUTO(fo_freep)
+    char *note =
+        fo_format("another importer has %s %s in hand; waiting for it", key->export_name, key->period);
+    if (note && im->options->warning)
+        im->options->warning(note, im->options->arg);
+    return fo_database_lock(im->database, lock, 0, err);
+}
+
 /* One attempt: *ret_result or *err. Another importer may have had the month in hand, and be done with it now.
  */
 static finops_code
@@ -161,7 +182,7 @@ month_attempt(fo_import *im, fo_import_export *ex, const fo_import_month *month,
 
     if (!lock)
         return fo_error_oom(err);
-    finops_code rc = fo_database_lock(im->database, lock, err);
+    finops_code rc = month_lock(im, key, lock, err);
     if (rc != FINOPS_OK)
         return rc;
     if (!again)

@@ -188,7 +188,7 @@ fo_import_need_database(fo_import *im, fo_import_export *ex, finops_error **err)
         rc = move_to_writer(im, ex, err);
     if (rc != FINOPS_OK || ex->names)
         return rc;
-    rc = fo_publish_prepare(im->database, ex->aws->dataset_name, err);
+    rc = fo_database_make_schema(im->database, ex->aws->dataset_name, err);
     return rc == FINOPS_OK
                ? fo_colnames_load(im->database, FO_VENDOR_AWS, ex->identity.export_name, &ex->names, err)
                : rc;

@@ -55,17 +55,6 @@ publish_qualified(fo_str *sql, const char *schema, const char *table)
     fo_sql_ident(sql, table);
 }
 
-finops_code
-fo_publish_prepare(fo_database *database, const char *schema, finops_error **err)
-{
-    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-
-    fo_str_add(&sql, "CREATE SCHEMA IF NOT EXISTS ");
-    fo_sql_ident(&sql, schema);
-    finops_code rc = fo_str_check(&sql, err);
-    return rc == FINOPS_OK ? fo_database_exec(database, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
-}
-
 static finops_code
 publish_names(publish *p, finops_error **err)
 {

@@ -41,8 +41,6 @@ typedef struct fo_bill_result {
 } fo_bill_result;
 void fo_bill_result_done(fo_bill_result *result);
 
-/* Creates the schema for bill tables. */
-finops_code fo_publish_prepare(fo_database *database, const char *schema, finops_error **err);
 /* Loads, verifies and publishes; on failure the month is as it was. */
 finops_code fo_publish_month(fo_database *database, const fo_bill_target *target, const fo_bill_month *month,
                              const fo_bill_schema *schema, fo_colnames *names, fo_bill_result *ret,

@@ -295,41 +295,20 @@ load_rows(load *l, finops_error **err)
     return fo_data_error(l->reader, rc, err);
 }
 
-/* Asked first: some servers refuse the question to those who may not create one, though it is there. */
-static finops_code
-load_schema(load *l, finops_error **err)
-{
-    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
-    finops_code rc = FINOPS_OK;
-
-    if (!l->o->schema || strcmp(l->o->mode, "append") == 0 ||
-        !fo_database_can(l->database, FINOPS_DATABASE_SCHEMAS))
-        return FINOPS_OK;
-    if (fo_database_dialect(l->database) != FINOPS_DIALECT_GENERIC)
-        rc =
-            fo_database_query(l->database, "SELECT 1 FROM information_schema.schemata WHERE schema_name = $1",
-                              &l->schema, 1, &rows, err);
-    if (rc != FINOPS_OK || (rows && fo_rows_count(rows) > 0))
-        return rc;
-    fo_str_add(&sql, "CREATE SCHEMA IF NOT EXISTS ");
-    fo_sql_ident(&sql, l->schema);
-    rc = fo_str_check(&sql, err);
-    return rc == FINOPS_OK ? fo_database_exec(l->database, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
-}
-
 /* In one transaction, where there are any. */
 static finops_code
 load_all(load *l, finops_error **err)
 {
     bool transaction = fo_database_can(l->database, FINOPS_DATABASE_TRANSACTIONS);
-    finops_code rc = transaction ? fo_database_begin(l->database, err) : FINOPS_OK;
+    finops_code rc = FINOPS_OK;
 
+    if (l->o->schema && strcmp(l->o->mode, "append") != 0)
+        rc = fo_database_make_schema(l->database, l->o->schema, err);
+    if (rc == FINOPS_OK && transaction)
+        rc = fo_database_begin(l->database, err);
     if (rc != FINOPS_OK)
         return rc;
-    rc = load_schema(l, err);
-    if (rc == FINOPS_OK)
-        rc = load_rows(l, err);
+    rc = load_rows(l, err);
     if (rc == FINOPS_OK && l->rows == 0 && l->rejected > 0)
         rc = fo_error_set(err, FINOPS_E_DATA, "none of the %" PRId64 " records can be read; they are in %s",
                           l->rejected, l->o->rejects);

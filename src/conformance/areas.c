@@ -9,6 +9,7 @@
     row(write) \
     row(transactions) \
     row(partition) \
+    row(importers) \
     row(params) \
     row(errors) \
     row(control) \

@@ -422,98 +422,6 @@ readers_see_old_or_new_tables(fo_trial *t)
     return readers_meanwhile(t, NULL);
 }
 
-/* ---- importers beside one another ---- */
-
-#define IMPORTERS 4
-#define ATTEMPTS 200 /* of one replacement: a conflict is told as one and tried again, as an import does */
-
-typedef struct importer {
-    fo_trial *t;
-    pthread_t thread;
-    const char *table, *month[1], *value[1];
-    finops_code rc;
-    char why[300];
-} importer;
-
-static finops_code
-import_once(importer *im, finops_session *s, finops_error **err)
-{
-    const fo_batch_column rows[] = { { .name = "m", .format = "u", .values = im->month, .n_values = 1 },
-                                     { .name = "v", .format = "u", .values = im->value, .n_values = 1 } };
-    const fo_batch_spec spec = { .columns = rows, .n_columns = 2, .rows = 500, .batch = 100 };
-    const finops_partition partition = {
-        .schema = im->t->schema, .table = im->table, .column = "m", .value = im->month[0]
-    };
-    struct ArrowArrayStream stream;
-    const finops_source source = { .stream = &stream };
-
-    if (!fo_batch_stream(&spec, &stream))
-        return fo_error_oom(err);
-    return finops_session_replace_partition(s, &partition, &source, NULL, err);
-}
-
-static void *
-import_often(void *arg)
-{
-    importer *im = arg;
-    finops_session *s = NULL;
-    FO_AUTO(finops_error_freep) finops_error *err = NULL;
-
-    im->rc = finops_session_acquire(im->t->database, 0, NULL, &s, &err);
-    for (int round = 0; im->rc == FINOPS_OK && round < 5; round++)
-        for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-            finops_error_freep(&err);
-            im->rc = import_once(im, s, &err);
-            if (im->rc != FINOPS_E_TRANSIENT && im->rc != FINOPS_E_BUSY)
-                break;
-        }
-    if (im->rc != FINOPS_OK)
-        (void)snprintf(im->why, sizeof(im->why), "%s: %s", finops_code_name(im->rc), finops_error_text(err));
-    finops_session_release(s);
-    return NULL;
-}
-
-/* Each importer has its own value; its month is its own, too, or everybody's. */
-static bool
-importers_meet(fo_trial *t, bool one_month, const char *want)
-{
-    importer all[IMPORTERS] = { 0 };
-    int started = 0;
-    bool ok = true;
-
-    if (!make_old(t))
-        return false;
-    for (int i = 0; i < IMPORTERS; i++) {
-        all[i].t = t;
-        all[i].table = fo_trial_name(t, "a");
-        all[i].month[0] = one_month ? "2026-02" : fo_trial_keep(t, "2027-0%d", i + 1);
-        all[i].value[0] = fo_trial_keep(t, "new %d", i);
-    }
-    for (; started < IMPORTERS; started++)
-        if (pthread_create(&all[started].thread, NULL, import_often, &all[started]) != 0)
-            break;
-    for (int i = 0; i < started; i++)
-        (void)pthread_join(all[i].thread, NULL);
-    for (int i = 0; ok && i < started; i++)
-        ok = fo_trial_true(t, all[i].rc == FINOPS_OK, "importer %d: %s", i, all[i].why);
-    return ok && started == IMPORTERS &&
-           fo_trial_expect(t, NULL, "SELECT m, count(*), count(DISTINCT v) FROM {a} GROUP BY m ORDER BY m", want);
-}
-
-static bool
-importers_of_different_months(fo_trial *t)
-{
-    return importers_meet(t, false,
-                          "2026-01|10|1;2026-02|10|1;2026-03|10|1;"
-                          "2027-01|500|1;2027-02|500|1;2027-03|500|1;2027-04|500|1");
-}
-
-static bool
-importers_of_one_month(fo_trial *t)
-{
-    return importers_meet(t, true, "2026-01|10|1;2026-02|500|1;2026-03|10|1");
-}
-
 /* ---- leftovers ---- */
 
 static bool
@@ -593,8 +501,6 @@ static const fo_case cases[] = {
     { "readers see the old rows or the new", TX, readers_see_old_or_new },
     { "readers see the old table or the new", TX | FINOPS_DATABASE_DDL_IN_TRANSACTION,
       readers_see_old_or_new_tables },
-    { "importers of different months lose nothing", TX, importers_of_different_months },
-    { "importers of one month double nothing", TX, importers_of_one_month },
     { "its own SQL is a source", TX | FINOPS_DATABASE_READS_FILES, its_own_sql_replaces },
 };
 

@@ -1,9 +1,9 @@
 /*
- * The user's database: opened to write by one process, readable by all at the same time.
+ * The user's database as the commands use it: one session of the configured backend, with the front door and the
+ * registry behind it. statement.h has what is done with it.
  *
- * DuckDB lets one process open a file for writing and locks all others out. The writer therefore answers
- * read-only queries of the others over a Unix socket beside the file (owner only); fo_database_open_reader
- * uses the file itself when it is free and the socket when it is not, and callers cannot tell the difference.
+ * Where only one process can write (DuckDB), opening to write waits for the other one, and readers are answered by
+ * the process that writes; callers cannot tell the difference.
  */
 #ifndef FO_DATABASE_DATABASE_H
 #define FO_DATABASE_DATABASE_H
@@ -26,8 +26,8 @@ finops_code fo_database_door(const fo_settings *settings, finops_registry **ret_
 
 /* settings and cancel are borrowed until the database is closed. */
 
-/* Creates the file and its folder when missing. Waits settings->duckdb.lock_timeout seconds for another
- * writer, then FINOPS_E_BUSY. From here on other processes are served. */
+/* Makes the database where that is a file, and the tables of the load state. DuckDB: waits lock_timeout seconds for
+ * another writer, then FINOPS_E_BUSY. */
 finops_code fo_database_open_writer(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret,
                                     finops_error **err);
 /* The same without the tables of the load state: for what is no bill. */
@@ -39,7 +39,8 @@ finops_code fo_database_open_reader(const fo_settings *settings, const fo_cancel
 void fo_database_close(fo_database *database);
 void fo_database_closep(fo_database **database);
 
-/* The writer's connection and engine; NULL for a reader. Borrowed. */
+/* A writer's connection and engine where the database reads bill files itself (FINOPS_DATABASE_READS_FILES); else
+ * NULL. Borrowed. */
 fo_conn *fo_database_conn(fo_database *database);
 fo_engine *fo_database_engine(fo_database *database);
 
@@ -56,8 +57,8 @@ finops_code fo_database_has(fo_database *database, const char *schema, const cha
 /* The answers of a few statements that only read. */
 finops_code fo_database_answers(fo_database *database, const char *const *statements, size_t n, fo_kept **ret,
                                 finops_error **err);
-/* A writer's: keeps the answers of these statements, which must live as long, beside the file when it closes.
- */
+/* A writer's: keeps the answers of these statements, which are copied, beside the file when it closes. Nothing
+ * happens where there is no file. */
 void fo_database_keep(fo_database *database, const char *const *statements, size_t n);
 /*
  * What a writer kept, without opening the database. *ret is NULL when nothing is known of the file as it is

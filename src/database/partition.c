@@ -39,15 +39,43 @@ target_see(const finops_column *column, void *arg)
     return false;
 }
 
+static finops_code
+run(finops_session *session, const finops_partition *p, const fo_str *sql, bool valued, finops_error **err)
+{
+    finops_statement statement = { .call = p->call, .params = &p->value, .n_params = valued ? 1 : 0 };
+    finops_code rc = fo_str_check(sql, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    statement.sql = fo_str_z(sql);
+    return finops_session_execute(session, &statement, NULL, NULL, err);
+}
+
+/*
+ * Of two importers of one partition the second waits here, and deletes what the first has committed. Without
+ * it PostgreSQL's DELETE waits for the first one's rows to go, does not see the rows that came, and the
+ * partition is there twice. Other databases refuse the second one or have one writer.
+ */
+static finops_code
+others_lock_out(finops_session *session, const finops_partition *p, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    const finops_capabilities *c = &session->database->capabilities;
+
+    if (c->dialect != FINOPS_DIALECT_POSTGRESQL)
+        return FINOPS_OK;
+    fo_str_add(&sql, "LOCK TABLE ");
+    fo_front_table(c, p->schema, p->table, &sql);
+    fo_str_add(&sql, " IN SHARE ROW EXCLUSIVE MODE");
+    return run(session, p, &sql, false, err);
+}
+
 /* The value is a text; a column of another type wants it cast, spelled as the database itself spells it. */
 static finops_code
 old_rows_delete(finops_session *session, const finops_partition *p, const target *t, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     const finops_capabilities *c = &session->database->capabilities;
-    const finops_statement statement = { .params = &p->value, .n_params = p->column ? 1 : 0 };
-    finops_statement own = statement;
-    finops_code rc;
 
     fo_str_add(&sql, "DELETE FROM ");
     fo_front_table(c, p->schema, p->table, &sql);
@@ -59,28 +87,17 @@ old_rows_delete(finops_session *session, const finops_partition *p, const target
         else
             fo_str_addf(&sql, " = CAST($1 AS %s)", t->native);
     }
-    rc = fo_str_check(&sql, err);
-    if (rc != FINOPS_OK)
-        return rc;
-    own.sql = fo_str_z(&sql);
-    own.call = p->call;
-    return finops_session_execute(session, &own, NULL, NULL, err);
+    return run(session, p, &sql, p->column != NULL, err);
 }
 
 static finops_code
 table_drop(finops_session *session, const finops_partition *p, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    finops_statement statement = { .call = p->call };
-    finops_code rc;
 
     fo_str_add(&sql, "DROP TABLE ");
     fo_front_table(&session->database->capabilities, p->schema, p->table, &sql);
-    rc = fo_str_check(&sql, err);
-    if (rc != FINOPS_OK)
-        return rc;
-    statement.sql = fo_str_z(&sql);
-    return finops_session_execute(session, &statement, NULL, NULL, err);
+    return run(session, p, &sql, false, err);
 }
 
 /* Makes room for the new rows; *ret_mode is how they are to be written. */
@@ -104,7 +121,10 @@ room_make(finops_session *session, const finops_partition *p, finops_write_mode 
     }
     if (!t.exists || (p->column && !t.has_column))
         return FINOPS_OK;
-    return anew ? table_drop(session, p, err) : old_rows_delete(session, p, &t, err);
+    if (anew)
+        return table_drop(session, p, err);
+    rc = others_lock_out(session, p, err);
+    return rc == FINOPS_OK ? old_rows_delete(session, p, &t, err) : rc;
 }
 
 static finops_code

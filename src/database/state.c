@@ -38,7 +38,9 @@ fo_state_prepare(fo_database *database, finops_error **err)
         rc = state_is_there(database, &there, err);
     if (rc != FINOPS_OK || there)
         return rc;
-    rc = fo_database_lock(database, STATE_LOCK, err);
+    rc = fo_database_make_schema(database, "billing_state", err);
+    if (rc == FINOPS_OK)
+        rc = fo_database_lock(database, STATE_LOCK, 0, err);
     if (rc == FINOPS_OK) {
         rc = fo_database_script(database, fo_sql_state_schema, err);
         fo_database_unlock(database, STATE_LOCK);

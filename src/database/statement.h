@@ -43,9 +43,12 @@ finops_code fo_database_replace(fo_database *database, const finops_partition *p
                                 const finops_source *source, finops_write_result *ret, finops_error **err);
 
 /* A lock of the database between importers, by name; where the database has none, nothing happens: one
- * process writes. */
-finops_code fo_database_lock(fo_database *database, const char *name, finops_error **err);
+ * process writes. Waits wait_us (0: as long as it takes), then FINOPS_E_BUSY. */
+finops_code fo_database_lock(fo_database *database, const char *name, int64_t wait_us, finops_error **err);
 void fo_database_unlock(fo_database *database, const char *name);
+
+/* Makes a schema that is not there; nothing where the database has none. Outside a transaction. */
+finops_code fo_database_make_schema(fo_database *database, const char *schema, finops_error **err);
 
 /* Takes a new connection in place of one that was lost; the old one stays when there is none to be had. */
 finops_code fo_database_reconnect(fo_database *database, finops_error **err);

@@ -153,8 +153,9 @@ def test_readers_are_not_kept_waiting_by_a_load(both, bucket):
 def test_two_importers_take_turns(both, bucket):
     first, second = (both.post.start(*IMPORT, bucket, "--format", "json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
                      for _ in range(2))
-    out = [json.loads(p.communicate(timeout=120)[0]) for p in (first, second)]
-    assert first.returncode == 0 and second.returncode == 0
+    said = [p.communicate(timeout=120) for p in (first, second)]
+    assert first.returncode == 0 and second.returncode == 0, said
+    out = [json.loads(o) for o, _ in said]
     loads = [r["billing_period"] for rows in out for r in rows if r["action"] == "load"]
     assert sorted(loads) == ["2026-05", "2026-06", "2026-07"], "each month is loaded by one of them"
     assert both.server.value("SELECT count(*) FROM aws_billing.sample_cur_unified") == "4500"

@@ -1,6 +1,5 @@
 -- The tables finops keeps beside the bills. load_state's first eleven columns are those of databases made by the earlier tool;
 -- an old table gains the others, so every statement here can run again.
-CREATE SCHEMA IF NOT EXISTS billing_state;
 CREATE TABLE IF NOT EXISTS billing_state.load_state (
     vendor VARCHAR NOT NULL,
     export_name VARCHAR NOT NULL,
