@@ -21,12 +21,6 @@ extern "C" {
 typedef struct finops_database finops_database;
 typedef struct finops_session finops_session;
 
-/* One option of a configuration, as text: { "host", "localhost" }. */
-typedef struct finops_setting {
-    const char *name;
-    const char *value;
-} finops_setting;
-
 typedef struct finops_pool_options {
     unsigned max;             /* connections at most; default 8 */
     unsigned max_idle;        /* default: max */

@@ -20,28 +20,32 @@ extern "C" {
 
 typedef enum finops_code {
     FINOPS_OK = 0,
-    FINOPS_E_ARGUMENT,    /* a caller's mistake: NULL, out of range, wrong state */
-    FINOPS_E_USAGE,       /* a command line that cannot be understood */
-    FINOPS_E_CONFIG,      /* a configuration that cannot be used */
-    FINOPS_E_MEMORY,      /* no memory */
-    FINOPS_E_IO,          /* the operating system refused a read, write or other file operation */
-    FINOPS_E_NOT_FOUND,   /* file, object, table or export does not exist */
-    FINOPS_E_EXISTS,      /* exists and must not */
-    FINOPS_E_DENIED,      /* not permitted */
-    FINOPS_E_AUTH,        /* credentials missing, wrong or expired */
-    FINOPS_E_THROTTLED,   /* the service asks to slow down */
-    FINOPS_E_TRANSIENT,   /* a remote failure that a retry may mend */
-    FINOPS_E_TIMEOUT,     /* a deadline passed */
-    FINOPS_E_CANCELLED,   /* the user stopped it */
-    FINOPS_E_BUSY,        /* another process holds it */
-    FINOPS_E_CORRUPT,     /* stored bytes are not what they should be: truncated, bad checksum */
-    FINOPS_E_DATA,        /* input that breaks its format's rules */
-    FINOPS_E_UNSUPPORTED, /* not supported by this backend, format or build */
-    FINOPS_E_DATABASE,    /* the database refused a statement */
-    FINOPS_E_PARTIAL,     /* part of the work was done, the rest failed and said why */
-    FINOPS_E_DRIFT,       /* numbers that must agree do not */
-    FINOPS_E_INTERNAL,    /* our own mistake */
-    FINOPS_E_COUNT_       /* number of codes; not a code */
+    FINOPS_E_ARGUMENT,     /* a caller's mistake: NULL, out of range, wrong state */
+    FINOPS_E_USAGE,        /* a command line that cannot be understood */
+    FINOPS_E_CONFIG,       /* a configuration that cannot be used */
+    FINOPS_E_MEMORY,       /* no memory */
+    FINOPS_E_IO,           /* the operating system refused a read, write or other file operation */
+    FINOPS_E_NOT_FOUND,    /* file, object, table or export does not exist */
+    FINOPS_E_EXISTS,       /* exists and must not */
+    FINOPS_E_DENIED,       /* not permitted */
+    FINOPS_E_AUTH,         /* credentials missing, wrong or expired */
+    FINOPS_E_THROTTLED,    /* the service asks to slow down */
+    FINOPS_E_TRANSIENT,    /* a remote failure that a retry may mend */
+    FINOPS_E_TIMEOUT,      /* a deadline passed */
+    FINOPS_E_CANCELLED,    /* the user stopped it */
+    FINOPS_E_BUSY,         /* another process holds it */
+    FINOPS_E_CORRUPT,      /* stored bytes are not what they should be: truncated, bad checksum */
+    FINOPS_E_DATA,         /* input that breaks its format's rules */
+    FINOPS_E_UNSUPPORTED,  /* not supported by this backend, format or build */
+    FINOPS_E_DATABASE,     /* the database refused a statement */
+    FINOPS_E_PARTIAL,      /* part of the work was done, the rest failed and said why */
+    FINOPS_E_DRIFT,        /* numbers that must agree do not */
+    FINOPS_E_INTERNAL,     /* our own mistake */
+    FINOPS_E_PRECONDITION, /* it is not the version that was asked for */
+    FINOPS_E_UNCHANGED,    /* it is still the version the caller has */
+    FINOPS_E_RANGE,        /* the range asked for lies outside */
+    FINOPS_E_BREAKER_OPEN, /* left alone for a while after it failed too often */
+    FINOPS_E_COUNT_        /* number of codes; not a code */
 } finops_code;
 
 typedef struct finops_error finops_error;

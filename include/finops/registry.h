@@ -16,6 +16,12 @@ extern "C" {
 
 typedef struct finops_registry finops_registry;
 
+/* One option of a configuration, as text: { "host", "localhost" }. */
+typedef struct finops_setting {
+    const char *name;
+    const char *value;
+} finops_setting;
+
 typedef enum finops_driver_status {
     FINOPS_DRIVER_READY = 0,
     FINOPS_DRIVER_DRAINING, /* removed, open handles still use it; no new ones */

@@ -57,6 +57,10 @@ static const code_row codes[FINOPS_E_COUNT_] = {
     [FINOPS_E_PARTIAL] = { "partial", "only part of the work was done" NO_DETAIL, 3, 207, false },
     [FINOPS_E_DRIFT] = { "drift", "numbers that must agree do not" NO_DETAIL, 1, 409, false },
     [FINOPS_E_INTERNAL] = { "internal", "internal mistake" NO_DETAIL, 1, 500, false },
+    [FINOPS_E_PRECONDITION] = { "precondition", "it is another version" NO_DETAIL, 1, 412, false },
+    [FINOPS_E_UNCHANGED] = { "unchanged", "it did not change" NO_DETAIL, 1, 304, false },
+    [FINOPS_E_RANGE] = { "range", "the range lies outside" NO_DETAIL, 1, 416, false },
+    [FINOPS_E_BREAKER_OPEN] = { "breaker_open", "it is left alone for a while" NO_DETAIL, 1, 503, false },
 };
 
 /* Stand-ins without memory of their own. They only carry the code: no text, no hint, never written, never

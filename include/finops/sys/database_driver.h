@@ -27,6 +27,7 @@
 
 #include "finops/arrow.h"
 #include "finops/error.h"
+#include "finops/sys/call.h"
 #include "finops/sys/option.h"
 
 #ifdef __cplusplus
@@ -66,21 +67,6 @@ typedef struct finops_capabilities {
     unsigned max_parameters; /* of one statement */
     char quote;              /* around identifiers, doubled inside: '"' */
 } finops_capabilities;
-
-/*
- * What every call that may take long is told. A driver polls `cancelled` and looks at the deadline at least
- * each 100 ms while it waits or streams; nobody does it for the driver. Past the deadline the call ends with
- * FINOPS_E_TIMEOUT, when cancelled with FINOPS_E_CANCELLED. Either way nothing of it remains.
- *
- * The callbacks may come from any thread, one at a time. `arg` must live until the call has returned, and
- * where it gave a stream until that is released.
- */
-typedef struct finops_call {
-    int64_t deadline_us;          /* of CLOCK_MONOTONIC in microseconds; 0: none */
-    bool (*cancelled)(void *arg); /* may be NULL */
-    void (*progress)(double fraction, int64_t rows, void *arg); /* fraction negative: unknown; may be NULL */
-    void *arg;
-} finops_call;
 
 /* One statement. */
 typedef struct finops_statement {
