@@ -59,6 +59,7 @@ static const char *const config_keys[] = { FO_DATABASE_KEYS, "aws.region", "aws.
 typedef struct load {
     const fo_cli *cli;
     const load_options *o;
+    fo_strv backends;    /* the first is the one */
     fo_strv texts;       /* what types and key are cut out of */
     fo_data_type *types; /* borrowed from texts */
     size_t n_types, cap_types;
@@ -78,6 +79,7 @@ load_done(load *l)
     fo_free(l->types);
     fo_free(l->key);
     fo_strv_done(&l->texts);
+    fo_strv_done(&l->backends);
 }
 
 /* ---- the command line ---- */
@@ -129,6 +131,8 @@ load_parse(load *l, finops_error **err)
     const char *equals = o->key ? strchr(o->key, '=') : NULL;
     finops_code rc = FINOPS_OK;
 
+    if (!o->table || !*o->table)
+        return fo_error_set(err, FINOPS_E_USAGE, "--table: the table has no name");
     for (char **text = o->types; rc == FINOPS_OK && text && *text; text++)
         rc = types_parse(l, *text, err);
     if (rc != FINOPS_OK || !o->key)
@@ -330,6 +334,31 @@ load_hints(const load *l, finops_code rc, finops_error **err)
 
 /* ---- the verb ---- */
 
+/* Bills may go to several databases; records go to the first of them, which is told. */
+static finops_code
+load_backend(load *l, finops_error **err)
+{
+    finops_code rc = fo_settings_backends(l->cli->settings, FO_DATASET_BILLS, &l->backends, err);
+
+    if (rc == FINOPS_OK && l->backends.n > 1)
+        fo_warn("records are loaded into %s alone; --backend names another", l->backends.items[0]);
+    return rc;
+}
+
+/* A slip of the pen in a column's name would leave the money in the other one to a guess. */
+static void
+load_warn_absent(const load *l)
+{
+    for (size_t i = 0; i < fo_data_columns(l->reader); i++) {
+        const char *type;
+        bool given;
+        const char *name = fo_data_column(l->reader, i, &type, &given);
+
+        if (fo_data_column_absent(l->reader, i))
+            fo_warn("no record has %s, which --types names", name);
+    }
+}
+
 static finops_code
 load_show(fo_cli *cli, const load *l, int64_t begin, finops_error **err)
 {
@@ -345,7 +374,7 @@ load_show(fo_cli *cli, const load *l, int64_t begin, finops_error **err)
     snprintf(rows, sizeof(rows), "%" PRId64, l->rows);
     snprintf(rejected, sizeof(rejected), "%" PRId64, l->rejected);
     snprintf(seconds, sizeof(seconds), "%.2f", (double)(fo_clock_monotonic() - begin) / 1e6);
-    const char *const cells[] = { name, rows, rejected, seconds, cli->settings->database.backend };
+    const char *const cells[] = { name, rows, rejected, seconds, l->backends.items[0] };
     if (!table || !name || !fo_table_add(table, cells))
         return fo_error_oom(err);
     if (strcmp(l->o->print, "table") != 0)
@@ -361,7 +390,11 @@ run(fo_cli *cli, finops_error **err)
     finops_code rc = load_parse(&l, err);
 
     if (rc == FINOPS_OK)
+        rc = load_backend(&l, err);
+    if (rc == FINOPS_OK)
         rc = load_read(&l, err);
+    if (rc == FINOPS_OK)
+        load_warn_absent(&l);
     if (rc == FINOPS_OK && l.key)
         rc = fo_data_require(l.reader, l.key, l.value, err);
     if (rc == FINOPS_OK)

@@ -3,9 +3,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -196,6 +198,13 @@ fo_data_columns(const fo_data_reader *reader)
     return reader->n_columns;
 }
 
+bool
+fo_data_column_absent(const fo_data_reader *reader, size_t i)
+{
+    assert(reader && i < reader->n_columns);
+    return reader->columns[i].absent;
+}
+
 const char *
 fo_data_column(const fo_data_reader *reader, size_t i, const char **ret_type, bool *ret_given)
 {
@@ -273,6 +282,24 @@ fo_data_read_parquet(fo_data_reader *reader, const fo_data_files *files, finops_
 
 /* ---- rows ---- */
 
+/* The file of what is refused takes the place of what had its name: that must be none of the records. */
+static finops_code
+rejects_target(const fo_data_reader *reader, const char *path, const char *temporary, finops_error **err)
+{
+    struct stat target, input;
+    int fd;
+
+    for (size_t i = 0; i < reader->addresses.n && stat(path, &target) == 0; i++)
+        if (stat(reader->addresses.items[i], &input) == 0 && input.st_dev == target.st_dev &&
+            input.st_ino == target.st_ino)
+            return fo_error_set(err, FINOPS_E_USAGE, "%s is read, so it cannot hold what is refused", path);
+    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return fo_error_errno(err, errno, "write %s", path);
+    (void)close(fd);
+    return FINOPS_OK;
+}
+
 finops_code
 fo_data_rejects(fo_data_reader *reader, const char *path, int64_t *ret_n, finops_error **err)
 {
@@ -283,14 +310,16 @@ fo_data_rejects(fo_data_reader *reader, const char *path, int64_t *ret_n, finops
     assert(reader && path && ret_n);
     if (!temporary)
         return fo_error_oom(err);
-    fo_str_add(&sql, "COPY (SELECT file, line, reason, record FROM (");
-    rc = fo_data_rows_sql(reader, &sql, err);
+    rc = rejects_target(reader, path, temporary, err);
     if (rc != FINOPS_OK)
         return rc;
+    fo_str_add(&sql, "COPY (SELECT file, line, reason, record FROM (");
+    rc = fo_data_rows_sql(reader, &sql, err);
     fo_str_add(&sql, ") WHERE reason IS NOT NULL) TO ");
     fo_sql_literal(&sql, temporary);
     fo_str_add(&sql, " (FORMAT json, USE_TMP_FILE false)");
-    rc = fo_str_check(&sql, err);
+    if (rc == FINOPS_OK)
+        rc = fo_str_check(&sql, err);
     if (rc == FINOPS_OK)
         rc = fo_records_error(&reader->job,
                               fo_conn_bind_exec(reader->conn, fo_str_z(&sql), NULL, 0, ret_n, err), err);

@@ -51,6 +51,8 @@ finops_code fo_data_read_parquet(fo_data_reader *reader, const fo_data_files *fi
 /* The columns that were settled. Borrowed; *ret_given: the type was told, not inferred. */
 size_t fo_data_columns(const fo_data_reader *reader);
 const char *fo_data_column(const fo_data_reader *reader, size_t i, const char **ret_type, bool *ret_given);
+/* No record has it: it is there because its type was told. */
+bool fo_data_column_absent(const fo_data_reader *reader, size_t i);
 /* Gives a column another type, of the table it goes to; not before it was settled. */
 finops_code fo_data_set_type(fo_data_reader *reader, size_t i, const char *type, finops_error **err);
 
@@ -60,7 +62,7 @@ finops_code fo_data_require(fo_data_reader *reader, const char *column, const ch
 
 /*
  * Writes the records that will be refused as NDJSON (file, line, reason, record) and tells how many. The file
- * is new or replaced.
+ * is new or replaced. FINOPS_E_USAGE: it is one of those that are read.
  */
 finops_code fo_data_rejects(fo_data_reader *reader, const char *path, int64_t *ret_n, finops_error **err);
 /*

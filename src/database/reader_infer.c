@@ -105,8 +105,11 @@ fo_data_infer_ndjson(fo_data_reader *r, const fo_data_files *files, finops_error
     }
     /* A key may be absent of all records of a day and the column is there nevertheless. */
     for (size_t i = 0; rc == FINOPS_OK && i < files->n_types; i++)
-        if (fo_data_find(r, files->types[i].column) < 0)
+        if (fo_data_find(r, files->types[i].column) < 0) {
             rc = add_column(r, files, files->types[i].column, NULL, err);
+            if (rc == FINOPS_OK)
+                r->columns[r->n_columns - 1].absent = true;
+        }
     return rc;
 }
 

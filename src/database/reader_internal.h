@@ -11,6 +11,7 @@ typedef struct fo_data_column_info {
     char *name;
     char *type;  /* as the engine spells it */
     bool given;  /* is to be converted to the type, and refused where it cannot be */
+    bool absent; /* NDJSON: no record has it */
     bool nested; /* Parquet: the file has no scalar there */
     char *only;  /* the one value it may have; NULL: any */
 } fo_data_column_info;

@@ -284,6 +284,7 @@ def test_what_cannot_be_asked_for(duck, tmp_path):
     path = ndjson(tmp_path, "a.ndjson", {"n": 1})
     for args, words in [
         (("--mode", "create", path), "--table"),
+        (("--table", "", path), "no name"),
         (("--table", "t"), "FILE"),
         (("--table", "t", "--types", "n", path), "COLUMN=TYPE"),
         (("--table", "t", "--types", "n=NOTHING", path), "there is no type NOTHING"),
@@ -296,6 +297,35 @@ def test_what_cannot_be_asked_for(duck, tmp_path):
     (tmp_path / "empty.csv").write_text("")
     assert "empty.csv" in duck.finops.run("load", "--table", "t", tmp_path / "empty.csv", status=1).stderr
     assert not duck.finops.database.exists()
+
+
+def test_what_is_read_is_never_replaced_by_its_rejects(db, load, tmp_path):
+    path = ndjson(tmp_path, "a.ndjson", {"n": 1})
+    before = path.read_bytes()
+    (tmp_path / "link").symlink_to(path)
+    for rejects in (path, tmp_path / "." / "a.ndjson", tmp_path / "link"):
+        _, said = load("--table", "t", "--mode", "create", "--rejects", rejects, path, status=2)
+        assert "is read" in said and path.read_bytes() == before and not db.exists("t"), said
+    _, said = load("--table", "t", "--mode", "create", "--rejects", tmp_path / "no" / "r", path, status=1)
+    assert "no/r: no such file" in said and ".tmp" not in said and not db.exists("t")
+
+
+def test_the_backend_that_is_shown_is_the_one_that_has_the_rows(db, load, tmp_path):
+    path = ndjson(tmp_path, "a.ndjson", {"n": 1})
+    other = {"duckdb": "postgresql", "postgresql": "duckdb"}[db.name]
+    row, said = load("--table", "t", "--mode", "create", path,
+                     env={"OPEN_FINOPS_DATABASE_BACKEND": other, "OPEN_FINOPS_ROUTING_BILLS": db.name})
+    assert row["backend"] == db.name and db.exists("t") and not said
+    row, said = load("--table", "u", "--mode", "create", "--backend", db.name + "," + other, path)
+    assert row["backend"] == db.name and db.exists("u") and "into %s alone" % db.name in said
+
+
+def test_a_type_for_what_no_record_has_is_told(db, load, tmp_path):
+    path = ndjson(tmp_path, "a.ndjson", {"cost": 1.5})
+    _, said = load("--table", "t", "--mode", "create", "--types", "csot=DECIMAL(9,2)", path)
+    assert "no record has csot" in said
+    _, said = load("--table", "u", "--mode", "create", "--types", "cost=DECIMAL(9,2)", path)
+    assert not said
 
 
 def test_an_empty_table_is_made_of_a_header(db, load, tmp_path):

@@ -161,6 +161,54 @@ def test_two_importers_take_turns(both, bucket):
     assert both.server.value("SELECT count(*) FROM aws_billing.sample_cur_unified") == "4500"
 
 
+class Holder:
+    """Another importer's lock on a month, held by psql until it is let go."""
+
+    def __init__(self, server, month):
+        s = server.server
+        self.psql = subprocess.Popen([s.psql, "-X", "-qAt", "-h", str(s.folder), "-p", str(s.port), "-U", s.user, "-d",
+                                      server.name], env={"PGPASSWORD": s.password, "PATH": "/usr/bin:/bin"},
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.psql.stdin.write("SELECT 'held' FROM (SELECT pg_advisory_lock(hashtext('finops:finops aws %s'))) AS l;\n" % month)
+        self.psql.stdin.flush()
+        assert self.psql.stdout.readline() == "held\n"
+
+    def let_go(self):
+        self.psql.communicate(timeout=30)
+
+
+def waits_for_a_month(finops, bucket):
+    """An import that has said that another importer has the month."""
+    importer = finops.start(*IMPORT, bucket, "--format", "json", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    started = time.monotonic()
+    said = importer.stderr.readline()
+    assert "another importer has sample-cur 2026-05 in hand; waiting for it" in said
+    assert time.monotonic() - started < 10
+    return importer
+
+
+def test_an_importer_that_waits_for_another_says_so_and_goes_on(both, bucket):
+    other = Holder(both.server, "sample-cur 2026-05")
+    importer = waits_for_a_month(both.post, bucket)
+    time.sleep(0.5)
+    assert importer.poll() is None and both.server.value("SELECT count(*) FROM billing_state.load_state") == "0"
+    other.let_go()
+    out, errors = importer.communicate(timeout=60)
+    assert importer.returncode == 0, errors
+    assert [r["action"] for r in json.loads(out)] == ["load"] * 3
+    assert both.server.value("SELECT count(*) FROM aws_billing.sample_cur_unified") == "4500"
+
+
+def test_an_importer_that_waits_can_be_stopped(both, bucket):
+    other = Holder(both.server, "sample-cur 2026-05")
+    importer = waits_for_a_month(both.post, bucket)
+    importer.send_signal(signal.SIGINT)
+    importer.communicate(timeout=10)
+    assert importer.returncode == 1
+    other.let_go()
+    assert {r["action"] for r in both.post.rows(*IMPORT, bucket)} == {"load"}
+
+
 @pytest.mark.parametrize("wait", [0.05, 0.15, 0.25, 0.4])
 def test_an_importer_killed_at_any_moment_leaves_whole_months(both, bucket, wait):
     both.post.run(*IMPORT, bucket)
