@@ -171,28 +171,55 @@ settle_folder_of(const char *path, finops_error **err)
 }
 
 finops_code
+fo_file_new_begin(fo_file_new *new, const char *path, unsigned mode, finops_error **err)
+{
+    assert(path);
+    *new = FO_FILE_NEW_INIT;
+    new->path = fo_strdup(path);
+    if (!new->path)
+        return fo_error_oom(err);
+    new->fd = open_beside(path, mode, &new->temporary);
+    return new->fd >= 0 ? FINOPS_OK : fo_error_errno(err, errno, "write %s", path);
+}
+
+finops_code
+fo_file_new_commit(fo_file_new *new, bool durable, finops_error **err)
+{
+    int fd = new->fd;
+
+    assert(fd >= 0);
+    if (durable && fsync(fd) != 0)
+        return fo_error_errno(err, errno, "write %s", new->path);
+    new->fd = -1;
+    if (close(fd) != 0 || rename(new->temporary, new->path) != 0)
+        return fo_error_errno(err, errno, "write %s", new->path);
+    fo_free(FO_TAKE(new->temporary));
+    return durable ? settle_folder_of(new->path, err) : FINOPS_OK;
+}
+
+void
+fo_file_new_done(fo_file_new *new)
+{
+    fo_fd_closep(&new->fd);
+    if (new->temporary)
+        (void)unlink(new->temporary);
+    fo_free(new->temporary);
+    fo_free(new->path);
+    *new = FO_FILE_NEW_INIT;
+}
+
+finops_code
 fo_file_write_atomic(const char *path, const void *p, size_t n, unsigned mode, finops_error **err)
 {
-    FO_AUTO(fo_freep) char *temporary = NULL;
-    int fd, errnum;
+    FO_AUTO(fo_file_new_done) fo_file_new new = FO_FILE_NEW_INIT;
+    finops_code rc;
 
     assert(path && (p || n == 0));
 
-    fd = open_beside(path, mode, &temporary);
-    if (fd < 0)
-        return fo_error_errno(err, errno, "write %s", path);
-    if (write_all(fd, p, n) != FINOPS_OK || fsync(fd) != 0) {
-        errnum = errno;
-        (void)close(fd);
-        (void)unlink(temporary);
-        return fo_error_errno(err, errnum, "write %s", path);
-    }
-    if (close(fd) != 0 || rename(temporary, path) != 0) {
-        errnum = errno;
-        (void)unlink(temporary);
-        return fo_error_errno(err, errnum, "write %s", path);
-    }
-    return settle_folder_of(path, err);
+    rc = fo_file_new_begin(&new, path, mode, err);
+    if (rc == FINOPS_OK && write_all(new.fd, p, n) != FINOPS_OK)
+        rc = fo_error_errno(err, errno, "write %s", path);
+    return rc == FINOPS_OK ? fo_file_new_commit(&new, true, err) : rc;
 }
 
 /* Makes one folder; one that is there already is fine. */

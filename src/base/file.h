@@ -2,6 +2,7 @@
 #ifndef FO_BASE_FILE_H
 #define FO_BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,20 @@ finops_code fo_file_read(const char *path, size_t max, fo_str *ret, finops_error
  * 0644. Temporary files of the same target that are older than an hour, of killed processes, are removed. */
 finops_code fo_file_write_atomic(const char *path, const void *p, size_t n, unsigned mode,
                                  finops_error **err);
+/*
+ * The same piece by piece: a file beside the target, written through `fd` as the caller likes. Nothing is
+ * seen under the target's name before the commit; done() removes what was not committed. Without `durable`
+ * nothing is synced: after a crash of the machine the target may be old, new or empty.
+ */
+typedef struct fo_file_new {
+    int fd;
+    char *path, *temporary;
+} fo_file_new;
+#define FO_FILE_NEW_INIT ((fo_file_new){ .fd = -1 })
+finops_code fo_file_new_begin(fo_file_new *new, const char *path, unsigned mode, finops_error **err);
+finops_code fo_file_new_commit(fo_file_new *new, bool durable, finops_error **err);
+void fo_file_new_done(fo_file_new *new);
+
 /* mkdir -p of a folder (0777 & ~umask for each new one). */
 finops_code fo_mkdirs(const char *path, finops_error **err);
 /* mkdir -p of the folder a path lies in. */
