@@ -160,7 +160,7 @@ typedef struct finops_writer {
 typedef struct finops_list {
     const char *prefix;      /* begins the keys, cut anywhere: "ab" lists "abc/x"; "" all */
     bool children;           /* up to the next '/' only: objects, and prefixes that end with '/' */
-    const char *start_after; /* keys above it, by bytes; NULL: all */
+    const char *start_after; /* keys (and prefixes of `children`) above it, by bytes; NULL: all */
     unsigned page;           /* keys asked for at once; 0: as the service likes */
     const finops_call *call;
 } finops_list;
