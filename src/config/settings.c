@@ -211,6 +211,11 @@ static const finops_option audit_options[] = {
     { "file", FINOPS_OPT_STRING, offsetof(fo_audit_settings, file), .arg = "FILE",
       .help = "File that gets a line for everything that changed something in a database; unset, nothing is "
               "recorded." },
+    { "table", FINOPS_OPT_STRING, offsetof(fo_audit_settings, table), .flags = FINOPS_OPT_NO_FLAG,
+      .arg = "SCHEMA.TABLE",
+      .help =
+          "Table that gets a row for the same, in the database that was changed; it is made when it is not "
+          "there. Unset, there is none." },
     { 0 },
 };
 

@@ -116,7 +116,8 @@ typedef struct fo_connection_settings {
 } fo_connection_settings;
 
 typedef struct fo_audit_settings {
-    char *file; /* NULL: no audit log */
+    char *file;  /* NULL: no audit log in a file */
+    char *table; /* "schema.table"; NULL: none in the database */
 } fo_audit_settings;
 
 typedef struct fo_settings {

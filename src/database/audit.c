@@ -23,7 +23,7 @@
 
 struct fo_audit {
     char *path;
-    char *user;
+    char *user, *host;
     pthread_mutex_t lock;
     int fd;
     dev_t device;
@@ -43,15 +43,25 @@ fo_audit_first(char hex[FO_SHA256_HEX])
 }
 
 /* The name of who runs this, or the number where there is none. */
-static char *
-user_name(void)
+char *
+fo_audit_user(void)
 {
     char buffer[4096];
     struct passwd entry, *found = NULL;
 
     if (getpwuid_r(getuid(), &entry, buffer, sizeof(buffer), &found) == 0 && found)
-        return fo_strdup(found->pw_name);
+        return fo_audit_clean(found->pw_name);
     return fo_format("%lu", (unsigned long)getuid());
+}
+
+char *
+fo_audit_host(void)
+{
+    char name[256] = "";
+
+    if (gethostname(name, sizeof(name) - 1) != 0 || !*name)
+        return fo_strdup("unknown");
+    return fo_audit_clean(name);
 }
 
 static finops_code
@@ -83,8 +93,9 @@ fo_audit_open(const char *path, fo_audit **ret, finops_error **err)
     atomic_init(&a->waiting, 0);
     (void)pthread_mutex_init(&a->lock, NULL);
     a->path = fo_path_absolute(path);
-    a->user = user_name();
-    rc = a->path && a->user ? fo_mkdirs_for(a->path, err) : fo_error_oom(err);
+    a->user = fo_audit_user();
+    a->host = fo_audit_host();
+    rc = a->path && a->user && a->host ? fo_mkdirs_for(a->path, err) : fo_error_oom(err);
     if (rc == FINOPS_OK)
         rc = file_open(a, err);
     if (rc != FINOPS_OK) {
@@ -231,13 +242,31 @@ fo_audit_ready(fo_audit *a, finops_error **err)
     return rc;
 }
 
-/* A text of JSON; bytes that are no UTF-8 become "?". */
-static void
-text_add(fo_str *s, const char *key, const char *text)
+char *
+fo_audit_clean(const char *text)
+{
+    FO_AUTO(fo_str_done) fo_str s = FO_STR_INIT;
+    size_t n = strlen(text);
+
+    for (size_t i = 0; i < n;) {
+        uint32_t point;
+        unsigned len = fo_utf8_decode(text + i, n - i, &point);
+
+        if (len == 0)
+            fo_str_addc(&s, '?');
+        else
+            fo_str_addn(&s, text + i, len);
+        i += len ? len : 1;
+    }
+    return fo_str_take(&s);
+}
+
+void
+fo_audit_text(fo_str *s, const char *key, const char *text)
 {
     size_t n = strlen(text);
 
-    fo_str_addf(s, ",\"%s\":\"", key);
+    fo_str_addf(s, "\"%s\":\"", key);
     for (size_t i = 0; i < n;) {
         uint32_t point;
         unsigned len = fo_utf8_decode(text + i, n - i, &point);
@@ -255,6 +284,13 @@ text_add(fo_str *s, const char *key, const char *text)
     fo_str_addc(s, '"');
 }
 
+static void
+text_add(fo_str *s, const char *key, const char *text)
+{
+    fo_str_addc(s, ',');
+    fo_audit_text(s, key, text);
+}
+
 static char *
 body_make(const fo_audit *a, const fo_audit_event *e)
 {
@@ -263,6 +299,7 @@ body_make(const fo_audit *a, const fo_audit_event *e)
 
     text_add(&s, "time", fo_time_format(fo_clock_now(), time));
     text_add(&s, "user", a->user);
+    text_add(&s, "host", a->host);
     fo_str_addf(&s, ",\"pid\":%ld", (long)getpid());
     text_add(&s, "backend", e->backend);
     text_add(&s, "operation", e->operation);
@@ -307,5 +344,6 @@ fo_audit_close(fo_audit *a)
     (void)pthread_mutex_destroy(&a->lock);
     fo_free(a->path);
     fo_free(a->user);
+    fo_free(a->host);
     fo_free(a);
 }

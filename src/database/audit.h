@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/str.h"
 
 typedef struct fo_audit fo_audit;
 
@@ -50,6 +51,16 @@ finops_code fo_audit_verify(const char *path, const char *known, fo_audit_summar
 #define FO_AUDIT_HEAD "{\"prev\":\""
 #define FO_AUDIT_LINE_MAX 4096
 void fo_audit_first(char hex[FO_SHA256_HEX]);
+
+/* Shared with the audit table (audit_table.h). */
+#define FO_AUDIT_ROW_MAX 8192 /* of an entry's text */
+/* Who runs this, on which machine. The caller owns them; NULL: no memory. */
+char *fo_audit_user(void);
+char *fo_audit_host(void);
+/* "key":"text" as JSON; bytes that are no UTF-8 become "?". */
+void fo_audit_text(fo_str *s, const char *key, const char *text);
+/* A copy in which such bytes are "?". NULL: no memory. */
+char *fo_audit_clean(const char *text);
 
 #define FO_AUDIT_NAME 200
 /*

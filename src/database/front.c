@@ -8,8 +8,10 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "database/front_internal.h"
+#include "resilience/deadline.h"
 
 #define MICROS 1000000LL
+#define AUDIT_END_US (10 * MICROS)
 
 void
 finops_database_closep(finops_database **database)
@@ -27,6 +29,7 @@ database_free(finops_database *database)
     fo_breaker_done(&database->breaker);
     (void)pthread_mutex_destroy(&database->health_lock);
     fo_audit_close(database->audit);
+    fo_audit_table_free(database->audit_table);
     database->driver->close(database->self);
     fo_registry_release_driver(database->token);
     fo_free(database);
@@ -57,6 +60,8 @@ fo_front_open(const finops_database_driver *driver, fo_driver_token *token, cons
         rc = fo_pool_new(database, &o.pool, &database->pool, err);
     if (rc == FINOPS_OK && o.audit_file)
         rc = fo_audit_open(o.audit_file, &database->audit, err);
+    if (rc == FINOPS_OK && o.audit_table)
+        rc = fo_audit_table_new(o.audit_table, &database->audit_table, err);
     if (rc != FINOPS_OK) {
         database_free(database);
         return rc;
@@ -180,6 +185,7 @@ options_of(const fo_settings *settings)
                   .acquire_us = c->acquire_timeout * MICROS },
         .breaker = { .failures = (unsigned)c->breaker_failures, .pause_us = c->breaker_pause * MICROS },
         .audit_file = settings->audit.file,
+        .audit_table = settings->audit.table,
     };
 }
 
@@ -210,12 +216,27 @@ fo_database_open_settings(finops_registry *registry, const fo_settings *settings
     return rc;
 }
 
+/* What a lost connection could not write any more, another one may. */
+static void
+audit_end(finops_database *database)
+{
+    const finops_call call = { .deadline_us = fo_deadline_in(AUDIT_END_US) };
+    finops_session *session;
+
+    if (!database->audit_table || !fo_audit_table_waiting(database->audit_table) ||
+        finops_session_acquire(database, 0, &call, &session, NULL) != FINOPS_OK)
+        return;
+    fo_record_flush(session);
+    finops_session_release(session);
+}
+
 void
 finops_database_close(finops_database *database)
 {
     if (!database)
         return;
     fo_monitor_stop(database);
+    audit_end(database);
     fo_pool_close(database->pool);
     fo_front_unref(database);
 }

@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "database/audit.h"
+#include "database/audit_table.h"
 #include "database/session.h"
 #include "finops/database.h"
 #include "registry/registry.h"
@@ -28,8 +29,9 @@ struct finops_database {
     finops_health health;        /* of the last check */
     int64_t health_us;           /* when that was; 0: never */
     fo_monitor *monitor;
-    fo_audit *audit; /* NULL: nothing is recorded */
-    atomic_uint refs; /* its opener and each session that is out */
+    fo_audit *audit;             /* NULL: no file */
+    fo_audit_table *audit_table; /* NULL: no table */
+    atomic_uint refs;            /* its opener and each session that is out */
 };
 
 /* A connection, in the pool or out of it. */
@@ -54,7 +56,8 @@ struct finops_session {
 typedef struct fo_front_options {
     finops_pool_options pool;
     fo_breaker_options breaker;
-    const char *audit_file; /* NULL: nothing is recorded */
+    const char *audit_file;  /* NULL: nothing is recorded in a file */
+    const char *audit_table; /* NULL: nothing is recorded in the database */
 } fo_front_options;
 
 /* Takes over the token (also on failure) and opens the driver with a filled config. options may be NULL. */
@@ -65,13 +68,14 @@ void fo_front_unref(finops_database *database);
 /* Ends the monitor's thread. */
 void fo_monitor_stop(finops_database *database);
 /* A new connection, tried again as long as that can help, but not begun once more past retry_until_us (0: no
- * limit). How long one attempt takes is the call's and the driver's business: a driver may wait for a lock. */
+ * limit). How long one attempt takes is the call's and the driver's business: a driver may wait for a lock.
+ */
 finops_code fo_front_connect(finops_database *database, unsigned flags, const finops_call *call,
                              int64_t retry_until_us, void **ret_conn, finops_error **err);
 /*
- * Puts a new connection in the place of one that was lost. Only where nothing is lost with it, no transaction,
- * no lock, no table of its own: in a session that reads, or one that was not used yet. False: it was not lost,
- * it may not be, or there is no other.
+ * Puts a new connection in the place of one that was lost. Only where nothing is lost with it, no
+ * transaction, no lock, no table of its own: in a session that reads, or one that was not used yet. False: it
+ * was not lost, it may not be, or there is no other.
  */
 bool fo_front_reconnect(finops_session *session, const finops_call *call);
 /* Whether a connection still answers. */
@@ -80,6 +84,8 @@ bool fo_front_alive(finops_database *database, void *conn);
 /* "schema"."table" in the database's quotes, or "schema__table" where there are no schemas. */
 void fo_front_table(const finops_capabilities *c, const char *schema, const char *table, fo_str *ret);
 void fo_front_ident(const finops_capabilities *c, const char *name, fo_str *ret);
+/* The schema that tables without one are in, as drivers are told it: "main", "public"; NULL: none. */
+const char *fo_front_own_schema(const finops_capabilities *c);
 /* A stream that comes in is consumed, whatever happens. */
 void fo_front_source_release(const finops_source *source);
 /* DELETE and write in one transaction. The source is consumed. */
@@ -90,6 +96,7 @@ finops_code fo_front_unsupported(const finops_database *database, const char *wh
 /* One call on its way into the audit log. What it calls itself is not recorded on top. */
 typedef struct fo_record {
     bool on, refused;
+    bool streams; /* rows are still to be read: nothing else can run on the connection */
     int64_t start_us;
     char operation[FO_AUDIT_NAME], object[FO_AUDIT_NAME];
 } fo_record;
@@ -103,6 +110,12 @@ finops_code fo_record_statement(finops_session *session, fo_record *record, cons
                                 finops_error **err);
 void fo_record_object(fo_record *record, const char *schema, const char *table, const char *part);
 finops_code fo_record_end(finops_session *session, fo_record *record, finops_code rc, int64_t rows);
+/* Whether changes are recorded at all. */
+bool fo_records(const finops_session *session);
+/* Before a transaction: nothing of it could be recorded in the table until it ends. */
+finops_code fo_record_ready(finops_session *session, finops_error **err);
+/* Writes into the table what could not be written before. With no transaction open and no stream out. */
+void fo_record_flush(finops_session *session);
 
 finops_code fo_pool_new(finops_database *database, const finops_pool_options *options, fo_pool **ret,
                         finops_error **err);

@@ -50,6 +50,7 @@ finops_session_release(finops_session *session)
     database = session->database;
     if (session->in_transaction && finops_session_rollback(session, NULL) != FINOPS_OK)
         session->spent = true;
+    fo_record_flush(session);
     if (session->locks || (session->suspect && !fo_front_alive(database, session->conn)))
         session->spent = true;
     fo_session_set_cancel(session, NULL);
@@ -87,6 +88,7 @@ execute_recorded(finops_session *session, const finops_statement *statement,
     int64_t changed = -1;
     finops_code rc = fo_record_statement(session, &record, statement->sql, err);
 
+    record.streams = ret_stream != NULL;
     if (rc == FINOPS_OK)
         rc = note(session, execute(session, statement, ret_stream, &changed, err));
     if (rc == FINOPS_OK && ret_changed)
@@ -105,7 +107,7 @@ finops_session_execute(finops_session *session, const finops_statement *statemen
     own = *statement;
     if (!own.call)
         own.call = fo_session_call(session);
-    if (session->database->audit)
+    if (fo_records(session))
         return execute_recorded(session, &own, ret_stream, ret_changed, err);
     return note(session, execute(session, &own, ret_stream, ret_changed, err));
 }
@@ -254,6 +256,9 @@ finops_session_begin(finops_session *session, finops_error **err)
         return fo_error_set(err, FINOPS_E_ARGUMENT, "a transaction is open already");
     if (!session->database->driver->begin)
         return fo_front_unsupported(session->database, "transactions are", err);
+    rc = fo_record_ready(session, err);
+    if (rc != FINOPS_OK)
+        return rc;
     rc = note(session, begin(session, err));
     session->in_transaction = rc == FINOPS_OK;
     session->commit_unknown = false;

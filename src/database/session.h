@@ -62,4 +62,7 @@ finops_code fo_session_lock(finops_session *session, const char *name, const fin
                             finops_error **err);
 finops_code fo_session_unlock(finops_session *session, const char *name, finops_error **err);
 
+/* Makes a schema that is not there; nothing where the database has none. Outside a transaction. */
+finops_code fo_session_make_schema(finops_session *session, const char *schema, finops_error **err);
+
 #endif

@@ -161,44 +161,8 @@ fo_database_unlock(fo_database *database, const char *name)
         (void)fo_session_unlock(fo_database_session(database), name, NULL);
 }
 
-/* Asked first: some servers refuse CREATE SCHEMA to those who may not create one, though it is there. */
-static finops_code
-schema_is_there(fo_database *database, const char *schema, bool *ret, finops_error **err)
-{
-    static const char ask[] = "SELECT 1 FROM information_schema.schemata WHERE schema_name = $1";
-    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
-    finops_code rc = FINOPS_OK;
-
-    if (fo_database_dialect(database) != FINOPS_DIALECT_GENERIC)
-        rc = fo_database_query(database, ask, &schema, 1, &rows, err);
-    *ret = rows && fo_rows_count(rows) > 0;
-    return rc;
-}
-
-/* Under a lock: of two sessions that make one schema at once PostgreSQL lets one fail, IF NOT EXISTS or not.
- */
 finops_code
 fo_database_make_schema(fo_database *database, const char *schema, finops_error **err)
 {
-    static const char lock[] = "finops schema";
-    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    bool there = false;
-    finops_code rc;
-
-    assert(!fo_session_in_transaction(fo_database_session(database)));
-    if (!fo_database_can(database, FINOPS_DATABASE_SCHEMAS))
-        return FINOPS_OK;
-    rc = schema_is_there(database, schema, &there, err);
-    if (rc != FINOPS_OK || there)
-        return rc;
-    fo_str_add(&sql, "CREATE SCHEMA IF NOT EXISTS ");
-    fo_sql_ident(&sql, schema);
-    rc = fo_str_check(&sql, err);
-    if (rc == FINOPS_OK)
-        rc = fo_database_lock(database, lock, 0, err);
-    if (rc != FINOPS_OK)
-        return rc;
-    rc = fo_database_exec(database, fo_str_z(&sql), NULL, 0, NULL, err);
-    fo_database_unlock(database, lock);
-    return rc;
+    return fo_session_make_schema(fo_database_session(database), schema, err);
 }

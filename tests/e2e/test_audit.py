@@ -39,7 +39,7 @@ def test_what_only_reads_is_not_recorded(audited):
 def test_no_parameter_and_no_literal_is_in_it(audited):
     audited.run(*IMPORT, audited.bucket)
     assert set().union(*(line.keys() for line in lines(audited))) == {
-        "prev", "time", "user", "pid", "backend", "operation", "object", "rows", "ms", "outcome"}
+        "prev", "time", "user", "host", "pid", "backend", "operation", "object", "rows", "ms", "outcome"}
     assert "'" not in audited.log.read_text()
 
 
