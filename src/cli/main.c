@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/cli_internal.h"
-#include "engine/no_proxy.h"
+#include "net/no_proxy.h"
 
 static fo_cancel cancel; /* the signal handler can reach nothing else */
 

@@ -13,7 +13,7 @@
 
 #include "base/mem.h"
 #include "engine/engine_internal.h"
-#include "engine/no_proxy.h"
+#include "net/no_proxy.h"
 
 #define AUTH_HINT                                                                                            \
     "give access_key_id and secret_access_key under [aws], or AWS_ACCESS_KEY_ID and "                        \

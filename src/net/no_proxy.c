@@ -1,5 +1,5 @@
 /* Hosts without a proxy. No standard has the list; this is what curl, Go and Python have in common. */
-#include "engine/no_proxy.h"
+#include "net/no_proxy.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* Which hosts are reached without the proxy: the list that people know from the variable NO_PROXY. */
-#ifndef FO_ENGINE_NO_PROXY_H
-#define FO_ENGINE_NO_PROXY_H
+#ifndef FO_NET_NO_PROXY_H
+#define FO_NET_NO_PROXY_H
 
 #include "base/error.h"
 #include "config/settings.h"

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "engine/no_proxy.h"
+#include "net/no_proxy.h"
 
 #define HOST "https://minio.corp.example:9000/bucket"
 
@@ -18,8 +18,9 @@ a_host_stands_for_itself_and_the_names_below_it(void **state)
 {
     static const char *const fit[] = { "minio.corp.example", "corp.example", ".corp.example",
                                        "*.corp.example",     "example",      "CORP.Example" };
-    static const char *const others[] = { "orp.example", ".minio.corp", "x.minio.corp.example", "minio",
-                                          "",            ",, ,",        "." };
+    static const char *const others[] = {
+        "orp.example", ".minio.corp", "x.minio.corp.example", "minio", "", ",, ,", "."
+    };
 
     (void)state;
     for (size_t i = 0; i < FO_COUNT(fit); i++)
