@@ -109,6 +109,8 @@ unsigned fo_term_width(int fd); /* 0: no terminal */
 finops_code fo_out_flush(FILE *out, fo_str *buf, finops_error **err);
 /* The same once buf holds more than 64 KiB. */
 finops_code fo_out_maybe(FILE *out, fo_str *buf, finops_error **err);
+/* Whether all that was printed with stdio went out. */
+finops_code fo_out_check(FILE *out, finops_error **err);
 /* The reader of our output went away (`finops ... | head`): no failure of ours, nothing to say. */
 bool fo_out_closed(void);
 /* For writers of a descriptor that do not come by here: looks whether its reader went away. */

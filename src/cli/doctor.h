@@ -23,7 +23,8 @@ void fo_doctor_say_error(fo_doctor *d, const char *check, fo_health health, cons
 
 /* Engine, extensions, configuration file. */
 void fo_doctor_program(fo_doctor *d);
-/* Database file, who holds it, state tables, temporary space; of another backend whether it answers, and its state. */
+/* Of every database bills go to: the file, who holds it, state tables, temporary space; of another backend
+ * whether it answers, and its state. */
 void fo_doctor_database(fo_doctor *d);
 /* Whether the server of the configured backend answers. */
 bool fo_doctor_server(fo_doctor *d);

@@ -144,20 +144,13 @@ check_space(fo_doctor *d, const char *path)
                   (double)space / (double)((uint64_t)1 << 30), folder);
 }
 
-void
-fo_doctor_database(fo_doctor *d)
+static void
+check_file(fo_doctor *d)
 {
     const char *path = d->cli->settings->duckdb.database_path;
     struct stat st;
-    FO_AUTO(fo_strv_done) fo_strv backends = FO_STRV_INIT;
     bool readable = true;
 
-    if (fo_settings_backends(d->cli->settings, FO_DATASET_BILLS, &backends, NULL) == FINOPS_OK &&
-        !fo_streq(backends.items[0], "duckdb")) {
-        if (fo_doctor_server(d))
-            check_state(d);
-        return;
-    }
     if (stat(path, &st) != 0) {
         check_missing(d, path);
     } else {
@@ -170,4 +163,31 @@ fo_doctor_database(fo_doctor *d)
             check_state(d);
     }
     check_space(d, path);
+}
+
+static finops_code
+check_backend(fo_settings *settings, bool several, void *arg, finops_error **err)
+{
+    fo_doctor *d = arg;
+    fo_cli *all = d->cli;
+    fo_cli one = *all;
+
+    (void)several, (void)err;
+    one.settings = settings;
+    d->cli = &one;
+    if (fo_streq(settings->database.backend, "duckdb"))
+        check_file(d);
+    else if (fo_doctor_server(d))
+        check_state(d);
+    d->cli = all;
+    return FINOPS_OK;
+}
+
+void
+fo_doctor_database(fo_doctor *d)
+{
+    FO_AUTO(finops_error_freep) finops_error *err = NULL;
+
+    if (fo_cli_each_backend(d->cli->settings, check_backend, d, &err) != FINOPS_OK)
+        fo_doctor_say_error(d, "database", FO_HEALTH_FAILED, err, "name databases, separated by commas");
 }

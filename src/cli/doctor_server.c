@@ -10,6 +10,9 @@ check_health(fo_doctor *d, finops_database *door)
 {
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
     const char *backend = finops_database_backend(door);
+    FO_AUTO(fo_freep)
+    char *advice =
+        fo_format("check [database.%s]; 'finops backends describe %s' tells its options", backend, backend);
     finops_health health;
 
     if (finops_database_health(door, NULL, &health, &err) != FINOPS_OK) {
@@ -17,8 +20,7 @@ check_health(fo_doctor *d, finops_database *door)
         return false;
     }
     if (health.state == FINOPS_HEALTH_DOWN)
-        fo_doctor_say(d, "database", FO_HEALTH_FAILED, "see host, port, user and database of its section",
-                      "%s: %s", backend, health.detail);
+        fo_doctor_say(d, "database", FO_HEALTH_FAILED, advice, "%s: %s", backend, health.detail);
     else if (health.state == FINOPS_HEALTH_DEGRADED)
         fo_doctor_say(d, "database", FO_HEALTH_WARNING, NULL, "%s, %.1f ms: %s", health.version,
                       health.latency_ms, health.detail);

@@ -43,6 +43,15 @@ fo_out_flush(FILE *out, fo_str *buf, finops_error **err)
 }
 
 finops_code
+fo_out_check(FILE *out, finops_error **err)
+{
+    fo_str none = FO_STR_INIT;
+    finops_code rc = fo_out_flush(out, &none, err);
+
+    return rc == FINOPS_OK && ferror(out) ? fo_error_errno(err, EIO, "write the output") : rc;
+}
+
+finops_code
 fo_out_maybe(FILE *out, fo_str *buf, finops_error **err)
 {
     return buf->len < BUFFER && fo_str_ok(buf) ? FINOPS_OK : fo_out_flush(out, buf, err);

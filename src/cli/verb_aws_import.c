@@ -49,8 +49,10 @@ static const char *const config_keys[] = { "aws.bucket",
 typedef struct import_view {
     fo_cli *cli;
     fo_table *table;
+    const fo_import_options *import;
     const char *backend; /* the one at work */
     bool several;        /* backends: each line names its own */
+    unsigned exports;
     bool failed_memory;
 } import_view;
 
@@ -168,58 +170,25 @@ import_summarise(const fo_cli *cli, const fo_import_summary *s, bool dry_run)
     return FINOPS_OK;
 }
 
-/* One backend's import; its failure is told here when it is one of several. */
+/* One backend's import. */
 static finops_code
-import_into(import_view *view, const fo_import_options *import, fo_import_summary *sum, finops_error **err)
+import_into(fo_settings *settings, bool several, void *arg, finops_error **err)
 {
-    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+    import_view *view = arg;
+    fo_import_options import = *view->import;
     fo_import_summary summary = { 0 };
-    finops_code rc = fo_import_run(import, &summary, &why);
+
+    import.settings = settings;
+    view->backend = settings->database.backend;
+    finops_code rc = fo_import_run(&import, &summary, err);
+    view->backend = NULL;
 
     fo_progress_clear(view->cli);
-    if (view->several)
-        fo_info("%s:", view->backend);
-    import_summarise(view->cli, &summary, import->dry_run);
-    sum->exports += summary.exports;
-    sum->loaded += summary.loaded;
-    sum->current += summary.current;
-    sum->failed += summary.failed;
-    if (rc != FINOPS_OK && view->several && rc != FINOPS_E_CANCELLED)
-        fo_log_error(why);
-    if (err)
-        *err = FO_TAKE(why);
+    if (several)
+        fo_info("%s:", settings->database.backend);
+    import_summarise(view->cli, &summary, import.dry_run);
+    view->exports += summary.exports;
     return rc;
-}
-
-/* Each backend with a state of its own: that one is down does not keep the others from being complete. */
-static finops_code
-import_into_all(import_view *view, fo_settings *settings, fo_import_options *import, const fo_strv *backends,
-                fo_import_summary *sum, finops_error **err)
-{
-    FO_AUTO(fo_str_done) fo_str failed = FO_STR_INIT;
-    finops_code first = FINOPS_OK;
-    size_t fine = 0;
-
-    for (size_t i = 0; i < backends->n; i++) {
-        FO_AUTO(finops_error_freep) finops_error *why = NULL;
-        view->backend = backends->items[i];
-        settings->database.backend = backends->items[i]; /* ours only: the settings are a copy */
-        settings->routing.bills = NULL;
-        finops_code rc = import_into(view, import, sum, &why);
-        if (backends->n == 1 || rc == FINOPS_E_CANCELLED) {
-            if (err)
-                *err = FO_TAKE(why);
-            return rc;
-        }
-        fine += rc == FINOPS_OK;
-        if (rc != FINOPS_OK)
-            fo_str_addf(&failed, "%s%s", failed.len ? ", " : "", view->backend);
-        first = first == FINOPS_OK ? rc : first;
-    }
-    if (first == FINOPS_OK)
-        return FINOPS_OK;
-    return fo_error_set(err, fine || sum->loaded + sum->current ? FINOPS_E_PARTIAL : first,
-                        "%zu of %zu backends are complete; not: %s", fine, backends->n, fo_str_z(&failed));
 }
 
 static finops_code
@@ -243,7 +212,6 @@ run(fo_cli *cli, finops_error **err)
     FO_AUTO(fo_table_freep) fo_table *table = NULL;
     FO_AUTO(fo_strv_done) fo_strv paths = FO_STRV_INIT;
     fo_settings settings = *cli->settings;
-    fo_import_summary summary = { 0 };
     bool go = true;
 
     finops_code rc = fo_settings_backends(&settings, FO_DATASET_BILLS, &backends, err);
@@ -259,8 +227,7 @@ run(fo_cli *cli, finops_error **err)
     if (o->jobs > 0)
         settings.duckdb.threads = o->jobs;
     import_view view = { .cli = cli, .table = table, .several = backends.n > 1 };
-    fo_import_options import = { .settings = &settings,
-                                 .force = o->force,
+    fo_import_options import = { .force = o->force,
                                  .dry_run = o->dry_run,
                                  .paths = paths.items,
                                  .n_paths = paths.n,
@@ -270,10 +237,11 @@ run(fo_cli *cli, finops_error **err)
                                  .failure = import_source_failure,
                                  .progress = cli->progress ? import_progress : NULL,
                                  .arg = &view };
-    rc = import_into_all(&view, &settings, &import, &backends, &summary, err);
+    view.import = &import;
+    rc = fo_cli_each_backend(&settings, import_into, &view, err);
     if (view.failed_memory && rc == FINOPS_OK)
         rc = fo_error_oom(err);
-    if (rc == FINOPS_OK || summary.exports > 0) {
+    if (rc == FINOPS_OK || view.exports > 0) {
         finops_code printed = fo_table_print(cli, table, rc == FINOPS_OK ? err : NULL);
         rc = rc == FINOPS_OK ? printed : rc;
     }

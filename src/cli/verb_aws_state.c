@@ -13,7 +13,7 @@ static const finops_option options[] = {
     { 0 }
 };
 
-static const char *const config_keys[] = { "aws.export_name", "database.duckdb.database_path", NULL };
+static const char *const config_keys[] = { "aws.export_name", FO_DATABASE_KEYS, NULL };
 
 /* A database of the earlier tool that was never written by this one lacks the later columns. */
 static finops_code
@@ -83,7 +83,7 @@ const fo_verb fo_verb_aws_show_state = {
     .summary = "Show which months are loaded, in which version",
     .help = "One row for each month's current version and for each attempt that did not complete, with its "
             "error. Works while an import "
-            "runs.",
+            "runs. Of several databases that bills go to the first is asked; --backend names another.",
     .config_keys = config_keys,
     .options = options,
     .options_size = sizeof(state_options),

@@ -62,15 +62,13 @@ ward_done(ward *w)
     fo_free(w->items);
 }
 
-/* The one that holds the bills, and all whose section sets something. */
+/* Whether its section sets something. */
 static bool
 is_configured(const fo_cli *cli, const char *name)
 {
     const fo_config_row *rows = NULL;
     size_t n = 0, len = strlen(name);
 
-    if (fo_streq(name, cli->settings->database.backend))
-        return true;
     if (fo_config_rows(cli->config, &rows, &n, NULL) != FINOPS_OK)
         return false;
     for (size_t i = 0; i < n; i++)
@@ -80,13 +78,29 @@ is_configured(const fo_cli *cli, const char *name)
     return false;
 }
 
+/* Those that were named, else those that data goes to and all whose section sets something. */
 static bool
-is_asked_for(const fo_cli *cli, const char *name)
+is_asked_for(const fo_cli *cli, const fo_strv *routed, const char *name)
 {
     for (size_t i = 0; i < cli->n_args; i++)
         if (fo_streq(cli->args[i], name))
             return true;
-    return cli->n_args == 0 && is_configured(cli, name);
+    return cli->n_args == 0 && (fo_strv_has(routed, name) || is_configured(cli, name));
+}
+
+/* Data may go to what is not there at all: that is down, too. */
+static finops_code
+routed_backends(const fo_cli *cli, fo_strv *ret, finops_error **err)
+{
+    FO_AUTO(fo_strv_done) fo_strv findings = FO_STRV_INIT;
+    finops_code rc = fo_settings_backends(cli->settings, FO_DATASET_BILLS, ret, err);
+
+    if (rc == FINOPS_OK)
+        rc = fo_settings_backends(cli->settings, FO_DATASET_FINDINGS, &findings, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < findings.n; i++)
+        if (!fo_strv_has(ret, findings.items[i]) && !fo_strv_add(ret, findings.items[i]))
+            rc = fo_error_oom(err);
+    return rc;
 }
 
 static finops_code
@@ -106,25 +120,35 @@ ward_add(ward *w, finops_registry *registry, const char *name, finops_error **er
     return FINOPS_OK;
 }
 
+static bool
+is_listed(const fo_backends_list *list, const char *name)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (fo_streq(list->items[i].name, name))
+            return true;
+    return false;
+}
+
 static finops_code
 ward_fill(ward *w, finops_registry *registry, finops_error **err)
 {
     FO_AUTO(fo_backends_list_done) fo_backends_list list = { 0 };
-    finops_code rc = fo_backends_list_all(registry, &list, err);
+    FO_AUTO(fo_strv_done) fo_strv routed = FO_STRV_INIT;
+    finops_code rc = routed_backends(w->cli, &routed, err);
 
+    if (rc == FINOPS_OK)
+        rc = fo_backends_list_all(registry, &list, err);
     for (size_t i = 0; rc == FINOPS_OK && i < list.n; i++)
-        if (is_asked_for(w->cli, list.items[i].name))
+        if (is_asked_for(w->cli, &routed, list.items[i].name))
             rc = ward_add(w, registry, list.items[i].name, err);
-    for (size_t i = 0; rc == FINOPS_OK && i < w->cli->n_args; i++) {
-        bool known = false;
-
-        for (size_t k = 0; k < list.n; k++)
-            known = known || fo_streq(list.items[k].name, w->cli->args[i]);
-        if (!known) {
+    for (size_t i = 0; rc == FINOPS_OK && w->cli->n_args == 0 && i < routed.n; i++)
+        if (!is_listed(&list, routed.items[i]))
+            rc = ward_add(w, registry, routed.items[i], err);
+    for (size_t i = 0; rc == FINOPS_OK && i < w->cli->n_args; i++)
+        if (!is_listed(&list, w->cli->args[i])) {
             rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "there is no backend %s", w->cli->args[i]);
             fo_error_hint(err, "finops backends list shows those there are");
         }
-    }
     return rc;
 }
 
@@ -196,7 +220,6 @@ line_print(fo_cli *cli, const watched *item)
     else
         (void)fprintf(cli->out, "%s %s %s, %.2f ms, %s%s%s\n", now, item->name, state_name(h->state),
                       h->latency_ms, h->version, h->detail[0] ? ": " : "", h->detail);
-    (void)fflush(cli->out);
 }
 
 static finops_code
@@ -218,7 +241,7 @@ once(ward *w, finops_error **err)
 
 /* Each backend at its own pace: one that is down is asked less often. */
 static finops_code
-watch(ward *w, int64_t interval_us)
+watch(ward *w, int64_t interval_us, finops_error **err)
 {
     while (!fo_cancelled(w->cli->cancel) && !fo_out_closed()) {
         const struct timespec pause = { .tv_nsec = 100000000 };
@@ -234,8 +257,9 @@ watch(ward *w, int64_t interval_us)
             if (!fo_cancelled(w->cli->cancel))
                 line_print(w->cli, item);
         }
-        if (ferror(w->cli->out))
-            break;
+        finops_code rc = fo_out_check(w->cli->out, err);
+        if (rc != FINOPS_OK)
+            return rc;
         (void)nanosleep(&pause, NULL);
     }
     return FINOPS_OK;
@@ -254,7 +278,7 @@ run(fo_cli *cli, finops_error **err)
     if (rc != FINOPS_OK)
         return rc;
     if (o->watch)
-        return watch(&w, o->interval * MICROS);
+        return watch(&w, o->interval * MICROS, err);
     rc = once(&w, err);
     if (rc == FINOPS_OK && w.down)
         rc = fo_error_set(err, w.down == w.n ? FINOPS_E_TRANSIENT : FINOPS_E_PARTIAL,
@@ -266,7 +290,7 @@ const fo_verb fo_verb_backends_health = {
     .name = "backends health",
     .args = "[NAME...]",
     .summary = "Show how the configured databases do: state, latency, version, connections",
-    .help = "Asks each configured database now: the one that holds the bills, and every other whose section "
+    .help = "Asks each configured database now: those that hold the bills, and every other whose section "
             "[database.NAME] sets something. A database that is down stops none of the others.\n\n"
             "Exit status: 0 all are up, 1 all are down, 3 some are.",
     .examples = "finops backends health\n  # all that are configured\n"

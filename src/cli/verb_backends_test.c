@@ -136,8 +136,8 @@ run(fo_cli *cli, finops_error **err)
     fo_progress_clear(cli);
     if (rc == FINOPS_OK && p.out_of_memory)
         rc = fo_error_oom(err);
-    if (rc == FINOPS_OK && table)
-        rc = fo_table_print(cli, table, err);
+    if (rc == FINOPS_OK)
+        rc = table ? fo_table_print(cli, table, err) : fo_out_check(cli->out, err);
     return rc == FINOPS_OK ? summary_print(cli, &summary, err) : rc;
 }
 
@@ -146,7 +146,8 @@ const fo_verb fo_verb_backends_test = {
     .args = "NAME",
     .summary = "Run the conformance suite against a configured database",
     .help =
-        "Every driver, built in or plugin, must pass the same few hundred cases: types and their extremes, "
+        "Every driver, built in or plugin, must pass the same cases, about a thousand: types and their "
+        "extremes, "
         "hostile names, transactions, replacing a month, errors, deadlines. What a driver does not claim to "
         "do "
         "is \"not claimed\"; what it claims is tested. The cases work in a schema of their own, "

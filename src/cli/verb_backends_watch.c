@@ -49,7 +49,7 @@ run(fo_cli *cli, finops_error **err)
     while (rc == FINOPS_OK && !fo_cancelled(cli->cancel) && !ferror(cli->out))
         (void)nanosleep(&pause, NULL);
     finops_registry_unsubscribe(registry, id);
-    return rc;
+    return rc == FINOPS_OK ? fo_out_check(cli->out, err) : rc;
 }
 
 const fo_verb fo_verb_backends_watch = {

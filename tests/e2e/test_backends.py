@@ -128,6 +128,15 @@ def test_health_is_watched(finops):
         watch.stdout.close()
 
 
+@pytest.mark.parametrize("args", [("test", "duckdb", "--list"), ("test", "duckdb", "--filter", "health"),
+                                  ("health", "--watch"), ("list",)])
+def test_a_full_disk_is_told(finops, args):
+    with open("/dev/full", "w") as full:
+        done = finops.start("backends", *args, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert "write the output" in done.communicate(timeout=30)[1]
+    assert done.returncode == 1
+
+
 def test_duckdb_passes_the_suite(finops):
     rows, done = suite(finops, "duckdb")
     assert failures(rows) == []

@@ -313,3 +313,61 @@ def test_bills_go_to_several_databases_and_one_that_is_down_keeps_none_back(both
     server.sql("DELETE FROM billing_state.load_state")
     assert {r["action"] for r in post.rows(*IMPORT, bucket, env=routed)} == {"load"}
     assert {r["action"] for r in post.rows(*IMPORT, bucket, "--backend", "duckdb", env=routed)} == {"current"}
+
+
+@pytest.fixture
+def routed(both, bucket):
+    """Bills go to both databases by the configuration, and are there."""
+    both.post.env.update(OPEN_FINOPS_ROUTING_BILLS="postgresql,duckdb", OPEN_FINOPS_DATABASE_BACKEND="duckdb")
+    both.post.run(*IMPORT, bucket)
+    return both
+
+
+def loaded_months(finops, backend):
+    return [r["billing_period"] for r in finops.rows("aws", "show-state", "--backend", backend)]
+
+
+def test_old_months_are_pruned_in_every_database(routed):
+    finops = routed.post
+    rows = finops.rows("aws", "prune", "--before", "2026-06", "--yes")
+    assert [(r["backend"], r["billing_period"]) for r in rows] == [("postgresql", "2026-05"), ("duckdb", "2026-05")]
+    for backend in ("duckdb", "postgresql"):
+        assert loaded_months(finops, backend) == ["2026-06", "2026-07"]
+    rows = finops.rows("aws", "prune", "--before", "2026-07", "--yes", "--backend", "duckdb")
+    assert [list(r)[0] for r in rows] == ["export_name"], "of one there is nothing to tell apart"
+    assert loaded_months(finops, "duckdb") == ["2026-07"] and len(loaded_months(finops, "postgresql")) == 2
+
+
+def test_pruning_tells_a_database_that_is_down_and_does_the_others(routed):
+    down = routed.server.env(host="127.0.0.1", port="9")
+    said = routed.post.run("aws", "prune", "--before", "2026-06", "--yes", status=3, env={
+        **down, "OPEN_FINOPS_DATABASE_BACKEND": "duckdb"})
+    assert "1 of 2 backends are complete; not: postgresql" in said.stderr and "2026-05" in said.stdout
+    assert loaded_months(routed.post, "duckdb") == ["2026-06", "2026-07"]
+    assert len(loaded_months(routed.post, "postgresql")) == 3
+
+
+def test_health_and_doctor_look_at_every_database_that_has_bills(routed):
+    finops = routed.post
+    assert {r["backend"]: r["state"] for r in finops.rows("backends", "health")} == {"duckdb": "up", "postgresql": "up"}
+    listed = finops.rows("backends", "health", "--backend", "duckdb,nowhere", status=3)
+    assert {r["backend"]: r["state"] for r in listed} == {"duckdb": "up", "postgresql": "up", "nowhere": "down"}
+    details = [r["detail"] for r in finops.rows("doctor") if r["check"] == "database"]
+    assert len(details) == 2 and "PostgreSQL" in details[0] and "finops.duckdb" in details[1]
+    lost = {"OPEN_FINOPS_ROUTING_BILLS": "duckdb,nowhere"}
+    rows = [r for r in finops.rows("doctor", env=lost, status=1) if r["check"] == "database"]
+    assert [r["status"] for r in rows] == ["ok", "failed"] and "nowhere" in rows[1]["detail"]
+
+
+def test_an_import_stopped_in_its_second_database_is_partly_done(both, bucket):
+    other = Holder(both.server, "sample-cur 2026-05")
+    finops = both.post
+    importer = finops.start(*IMPORT, bucket, "--backend", "duckdb,postgresql", stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+    while "another importer" not in (line := importer.stderr.readline()):
+        assert line, "it ended without waiting"
+    importer.send_signal(signal.SIGINT)
+    _, errors = importer.communicate(timeout=20)
+    other.let_go()
+    assert importer.returncode == 3 and "1 of 2 backends are complete" in errors, errors
+    assert len(loaded_months(finops, "duckdb")) == 3
