@@ -62,6 +62,62 @@ without_memory_nothing_is_written(void **state)
     fo_sha256_free(NULL);
 }
 
+static void
+digests_and_hmac_are_the_published_ones(void **state)
+{
+    static const char data[] = "what do ya want for nothing?"; /* RFC 2202, RFC 4231 */
+    unsigned char key[131], sum[FO_SHA256_BYTES];
+    char hex[FO_SHA256_HEX];
+    size_t n;
+
+    (void)state;
+    assert_int_equal(fo_digest(FO_MD5, "abc", 3, sum, &n, NULL), FINOPS_OK);
+    fo_hex(sum, n, hex);
+    assert_string_equal(hex, "900150983cd24fb0d6963f7d28e17f72");
+    assert_int_equal(fo_digest(FO_SHA1, "abc", 3, sum, &n, NULL), FINOPS_OK);
+    fo_hex(sum, n, hex);
+    assert_string_equal(hex, "a9993e364706816aba3e25717850c26c9cd0d89d");
+    assert_int_equal(fo_hmac_sha256("Jefe", 4, data, strlen(data), sum, NULL), FINOPS_OK);
+    fo_hex(sum, sizeof(sum), hex);
+    assert_string_equal(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    memset(key, 0xaa, sizeof(key));
+    assert_int_equal(fo_hmac_sha256(key, sizeof(key),
+                                    "Test Using Larger Than Block-Size Key - Hash Key First", 54, sum, NULL),
+                     FINOPS_OK);
+    fo_hex(sum, sizeof(sum), hex);
+    assert_string_equal(hex, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+static void
+base64_goes_there_and_back(void **state)
+{
+    /* RFC 4648 */
+    static const char *const pairs[][2] = { { "", "" },
+                                            { "f", "Zg==" },
+                                            { "fo", "Zm8=" },
+                                            { "foo", "Zm9v" },
+                                            { "foob", "Zm9vYg==" },
+                                            { "fooba", "Zm9vYmE=" },
+                                            { "foobar", "Zm9vYmFy" } };
+    static const char *const wrong[] = { "Z", "Zg=", "Zg==Zg==", "Zm9v!", "Z m9", "Zm9vY===" };
+    FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < FO_COUNT(pairs); i++) {
+        fo_str_clear(&text);
+        fo_base64(&text, pairs[i][0], strlen(pairs[i][0]));
+        assert_string_equal(fo_str_z(&text), pairs[i][1]);
+        fo_str_clear(&text);
+        assert_true(fo_base64_decode(&text, pairs[i][1]));
+        assert_string_equal(fo_str_z(&text), pairs[i][0]);
+    }
+    for (size_t i = 0; i < FO_COUNT(wrong); i++)
+        assert_false(fo_base64_decode(&text, wrong[i]));
+    fo_str_clear(&text);
+    assert_true(fo_base64_decode(&text, "-_8"));
+    assert_memory_equal(text.data, "\xfb\xff", 2);
+}
+
 int
 main(void)
 {
@@ -69,6 +125,8 @@ main(void)
         cmocka_unit_test(known_texts_have_their_published_digests),
         cmocka_unit_test(a_million_bytes_in_odd_pieces_give_the_published_digest),
         cmocka_unit_test(without_memory_nothing_is_written),
+        cmocka_unit_test(digests_and_hmac_are_the_published_ones),
+        cmocka_unit_test(base64_goes_there_and_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
