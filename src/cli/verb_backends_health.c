@@ -1,5 +1,6 @@
 /* finops backends health: how the configured databases do. */
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -21,9 +22,10 @@ typedef struct health_options {
 static const finops_option options[] = {
     { "watch", FINOPS_OPT_BOOL, offsetof(health_options, watch), .value = "false",
       .help = "Go on until Ctrl-C, a line a check" },
-    { "interval", FINOPS_OPT_INT, offsetof(health_options, interval), .value = "30", .min = 1, .max = 86400,
+    { "interval", FINOPS_OPT_INT, offsetof(health_options, interval), .value = "0", .min = 0, .max = 86400,
       .arg = "SECONDS",
-      .help = "Seconds between two checks of --watch; twice as long after one that failed" },
+      .help = "Seconds between two checks of --watch; 0: connections.health_interval, and "
+              "connections.health_interval_error after one that found it unwell" },
     { 0 },
 };
 
@@ -42,7 +44,8 @@ typedef struct watched {
     finops_database *database;
     char problem[256]; /* why it could not even be opened */
     finops_health health;
-    int64_t next_us; /* monotonic */
+    int64_t next_us; /* monotonic; of one that could not be opened */
+    struct ward *ward;
 } watched;
 
 typedef struct ward {
@@ -50,6 +53,7 @@ typedef struct ward {
     watched *items;
     size_t n, cap;
     unsigned down;
+    pthread_mutex_t printing; /* the monitors', one line at a time */
 } ward;
 
 static void
@@ -60,6 +64,7 @@ ward_done(ward *w)
         fo_free(w->items[i].name);
     }
     fo_free(w->items);
+    (void)pthread_mutex_destroy(&w->printing);
 }
 
 /* Whether its section sets something. */
@@ -239,30 +244,57 @@ once(ward *w, finops_error **err)
     return fo_table_print(w->cli, table, err);
 }
 
-/* Each backend at its own pace: one that is down is asked less often. */
+/* Of a monitor, in its thread. */
+static void
+checked(const finops_health *health, void *arg)
+{
+    watched *item = arg;
+
+    item->health = *health;
+    (void)pthread_mutex_lock(&item->ward->printing);
+    line_print(item->ward->cli, item);
+    (void)pthread_mutex_unlock(&item->ward->printing);
+}
+
+/* What could not even be opened is said as often as one that is down. */
+static void
+unopened_print(ward *w, int64_t interval_us)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        watched *item = &w->items[i];
+
+        if (item->database || fo_clock_monotonic() < item->next_us)
+            continue;
+        look(w->cli, item);
+        checked(&item->health, item);
+        item->next_us = fo_clock_monotonic() + interval_us;
+    }
+}
+
+/* Each backend has a monitor, as in every program that keeps a database open: its own pace, its own thread.
+ */
 static finops_code
 watch(ward *w, int64_t interval_us, finops_error **err)
 {
-    while (!fo_cancelled(w->cli->cancel) && !fo_out_closed()) {
-        const struct timespec pause = { .tv_nsec = 100000000 };
+    const struct timespec pause = { .tv_nsec = 100000000 };
+    finops_monitor_options o = { .checked = checked };
+    finops_code rc = FINOPS_OK;
 
-        for (size_t i = 0; i < w->n && !fo_cancelled(w->cli->cancel); i++) {
-            watched *item = &w->items[i];
-
-            if (fo_clock_monotonic() < item->next_us)
-                continue;
-            look(w->cli, item);
-            item->next_us =
-                fo_clock_monotonic() + interval_us * (item->health.state == FINOPS_HEALTH_UP ? 1 : 2);
-            if (!fo_cancelled(w->cli->cancel))
-                line_print(w->cli, item);
-        }
-        finops_code rc = fo_out_check(w->cli->out, err);
-        if (rc != FINOPS_OK)
-            return rc;
-        (void)nanosleep(&pause, NULL);
+    fo_monitor_settings(w->cli->settings, &o);
+    if (interval_us)
+        o.interval_us = o.error_interval_us = interval_us;
+    for (size_t i = 0; rc == FINOPS_OK && i < w->n; i++) {
+        o.arg = &w->items[i];
+        w->items[i].ward = w;
+        if (w->items[i].database)
+            rc = finops_database_monitor(w->items[i].database, &o, err);
     }
-    return FINOPS_OK;
+    while (rc == FINOPS_OK && !fo_cancelled(w->cli->cancel) && !fo_out_closed()) {
+        unopened_print(w, o.error_interval_us);
+        (void)nanosleep(&pause, NULL);
+        rc = fo_out_check(w->cli->out, err);
+    }
+    return rc;
 }
 
 static finops_code
@@ -273,6 +305,7 @@ run(fo_cli *cli, finops_error **err)
     FO_AUTO(ward_done) ward w = { .cli = cli };
     finops_code rc = fo_backends_registry(cli, &registry, err);
 
+    (void)pthread_mutex_init(&w.printing, NULL);
     if (rc == FINOPS_OK)
         rc = ward_fill(&w, registry, err);
     if (rc != FINOPS_OK)
@@ -292,6 +325,9 @@ const fo_verb fo_verb_backends_health = {
     .summary = "Show how the configured databases do: state, latency, version, connections",
     .help = "Asks each configured database now: those that hold the bills, and every other whose section "
             "[database.NAME] sets something. A database that is down stops none of the others.\n\n"
+            "--watch asks each of them every connections.health_interval seconds, and after a check that "
+            "found it "
+            "unwell in connections.health_interval_error seconds; --interval stands for both.\n\n"
             "Exit status: 0 all are up, 1 all are down, 3 some are.",
     .examples = "finops backends health\n  # all that are configured\n"
                 "finops backends health postgresql --watch --interval 5\n  # until Ctrl-C\n",

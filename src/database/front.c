@@ -189,6 +189,13 @@ options_of(const fo_settings *settings)
     };
 }
 
+void
+fo_monitor_settings(const fo_settings *settings, finops_monitor_options *ret)
+{
+    ret->interval_us = settings->connections.health_interval * MICROS;
+    ret->error_interval_us = settings->connections.health_interval_error * MICROS;
+}
+
 finops_code
 fo_database_open_settings(finops_registry *registry, const fo_settings *settings, const char *backend,
                           finops_database **ret, finops_error **err)

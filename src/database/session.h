@@ -24,6 +24,8 @@
 finops_code fo_database_open_settings(finops_registry *registry, const fo_settings *settings,
                                       const char *backend, finops_database **ret,
                                       finops_error **err) FO_MUST_USE;
+/* How often the configuration wants its databases looked at: the two intervals; the rest stays. */
+void fo_monitor_settings(const fo_settings *settings, finops_monitor_options *ret);
 void finops_database_closep(finops_database **database);
 void finops_session_releasep(finops_session **session);
 

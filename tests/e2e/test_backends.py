@@ -1,4 +1,5 @@
 """finops backends: what there is, how it does, and whether it keeps its promises."""
+import contextlib
 import json
 import os
 import signal
@@ -135,6 +136,47 @@ def test_a_full_disk_is_told(finops, args):
         done = finops.start("backends", *args, stdout=full, stderr=subprocess.PIPE, text=True)
         assert "write the output" in done.communicate(timeout=30)[1]
     assert done.returncode == 1
+
+
+@contextlib.contextmanager
+def watching(finops, *args, **env):
+    """The seconds between two lines of --watch, and what they say."""
+    watch = finops.start("backends", "health", "--watch", *args, stdout=subprocess.PIPE, text=True, env=env)
+
+    def gap():
+        watch.stdout.readline()
+        begin = time.monotonic()
+        line = watch.stdout.readline()
+        return time.monotonic() - begin, line
+    try:
+        yield gap
+    finally:
+        watch.send_signal(signal.SIGTERM)
+        assert watch.wait(20) in (0, 130)
+        watch.stdout.close()
+
+
+DOWN = {"OPEN_FINOPS_DATABASE_POSTGRESQL_HOST": "/nowhere", "OPEN_FINOPS_DATABASE_POSTGRESQL_PORT": "1"}
+
+
+def test_health_is_watched_as_often_as_the_configuration_says(finops):
+    with watching(finops, "duckdb", OPEN_FINOPS_CONNECTIONS_HEALTH_INTERVAL="2") as gap:
+        seconds, line = gap()
+        assert " duckdb up, " in line and 1.5 < seconds < 20
+
+
+def test_one_that_is_down_is_asked_after_the_interval_for_errors(finops):
+    env = {**DOWN, "OPEN_FINOPS_CONNECTIONS_HEALTH_INTERVAL": "60", "OPEN_FINOPS_CONNECTIONS_HEALTH_INTERVAL_ERROR": "2"}
+    with watching(finops, "postgresql", **env) as gap:
+        seconds, line = gap()
+        assert " postgresql down: " in line and 1.5 < seconds < 30
+
+
+def test_an_interval_of_the_command_line_counts_for_both(finops):
+    for backend in ("duckdb", "postgresql"):
+        with watching(finops, backend, "--interval", "1", **DOWN) as gap:
+            seconds, line = gap()
+            assert " %s " % backend in line and seconds < 20
 
 
 def test_duckdb_passes_the_suite(finops):
