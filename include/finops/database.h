@@ -3,7 +3,7 @@
  *
  * A finops_database is one backend with its configuration: it is cheap to open, connects when first used,
  * keeps a pool of connections and their health, and may be used from any number of threads. A finops_session
- * is a connection taken out of the pool: one thread at a time. What a driver leaves out is done here the
+ * is a connection taken out of the pool: one thread at a time, but for finops_session_cancel(). What a driver leaves out is done here the
  * general way, or answered with FINOPS_E_UNSUPPORTED ("time travel is not supported by postgresql").
  *
  * Calls retry what may be retried: transient failures before anything was changed, on a new connection,
@@ -86,6 +86,17 @@ FINOPS_API finops_code finops_session_acquire(finops_database *database, unsigne
                                               finops_error **err);
 /* An open transaction is rolled back. NULL is fine. */
 FINOPS_API void finops_session_release(finops_session *session);
+/*
+ * Ends the call that runs on the session in another thread, or the reading of the stream it gave: it answers
+ * FINOPS_E_CANCELLED, nothing of it remains, and the session can be used on (in a transaction: rolled back). It is
+ * asked for and returns at once; a call that is about to end may still succeed. Does nothing when no call runs, never
+ * stops commit and rollback, and leaves the next call alone.
+ *
+ * The only function of a session that any thread may call while another uses it, any number of times. The caller sees
+ * to it that the session is not released meanwhile. Not from a signal handler, and not from the callbacks of a call on
+ * the same session, which have `cancelled` for that. NULL is fine.
+ */
+FINOPS_API void finops_session_cancel(finops_session *session);
 
 /* See finops_database_driver for what these do; deadlines, progress and cancel are in the `call` of each. */
 FINOPS_API finops_code finops_session_execute(finops_session *session, const finops_statement *statement,

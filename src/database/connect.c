@@ -93,15 +93,15 @@ bool
 fo_front_reconnect(finops_session *session, const finops_call *call)
 {
     finops_database *database = session->database;
-    void *conn;
+    void *conn, *old = session->conn;
     bool bare = (session->flags & FINOPS_CONNECT_READ_ONLY) || !session->used;
 
     if (!bare || session->in_transaction || session->locks || fo_front_alive(database, session->conn))
         return false;
     if (fo_front_connect(database, session->flags, call, 0, &conn, NULL) != FINOPS_OK)
         return false;
-    database->driver->disconnect(session->conn);
-    session->conn = conn;
+    fo_call_move(session, conn);
+    database->driver->disconnect(old);
     session->born_us = fo_clock_monotonic();
     return true;
 }

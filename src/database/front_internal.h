@@ -38,18 +38,23 @@ struct finops_database {
 struct finops_session {
     finops_database *database;
     void *conn;
-    unsigned flags;           /* FINOPS_CONNECT_* */
-    bool in_transaction;      /* begun by finops_session_begin() */
-    bool used;                /* something was done with it since it was acquired */
-    bool suspect;             /* a call failed: look before it is used again */
-    bool spent;               /* not to be used again */
-    bool commit_unknown;      /* of the last commit */
-    bool recording;           /* a call is under way that is recorded as one */
-    unsigned locks;           /* taken and not given back */
-    const fo_cancel *cancel;  /* of `call` */
-    finops_call call;         /* of what names none */
-    int64_t born_us, idle_us; /* monotonic: connected, given back */
-    finops_session *next;     /* in the pool */
+    unsigned flags;              /* FINOPS_CONNECT_* */
+    bool in_transaction;         /* begun by finops_session_begin() */
+    bool used;                   /* something was done with it since it was acquired */
+    bool suspect;                /* a call failed: look before it is used again */
+    bool spent;                  /* not to be used again */
+    bool commit_unknown;         /* of the last commit */
+    bool recording;              /* a call is under way that is recorded as one */
+    unsigned locks;              /* taken and not given back */
+    const fo_cancel *cancel;     /* of `call` */
+    finops_call call;            /* of what names none */
+    pthread_mutex_t cancel_lock; /* for the next four, and `conn` while a call runs: see cancel.c */
+    unsigned depth;              /* of calls that run: one may be made of others */
+    bool streams;                /* the last one gave a stream */
+    finops_call inner, guard;    /* what the caller gave, and what the driver gets */
+    atomic_bool stop;            /* finops_session_cancel() was called */
+    int64_t born_us, idle_us;    /* monotonic: connected, given back */
+    finops_session *next;        /* in the pool */
 };
 
 /* Zero stands for the default. */
@@ -78,6 +83,15 @@ finops_code fo_front_connect(finops_database *database, unsigned flags, const fi
  * was not lost, it may not be, or there is no other.
  */
 bool fo_front_reconnect(finops_session *session, const finops_call *call);
+/*
+ * Around what a driver does that may take long: the call to give it, which finops_session_cancel() ends. What
+ * is called inside gets the same one. leave: whether a stream is out, whose reading can be cancelled, too;
+ * end: it is not any more. move: a running call goes on with another connection.
+ */
+const finops_call *fo_call_enter(finops_session *session, const finops_call *call);
+void fo_call_leave(finops_session *session, bool streams);
+void fo_call_end(finops_session *session);
+void fo_call_move(finops_session *session, void *conn);
 /* Whether a connection still answers. */
 bool fo_front_alive(finops_database *database, void *conn);
 

@@ -83,6 +83,7 @@ static void
 session_discard(finops_session *session)
 {
     session->database->driver->disconnect(session->conn);
+    (void)pthread_mutex_destroy(&session->cancel_lock);
     fo_free(session);
 }
 
@@ -265,6 +266,8 @@ session_new(fo_pool *pool, unsigned flags, const finops_call *call, int64_t retr
         return rc;
     }
     session->database = pool->database;
+    (void)pthread_mutex_init(&session->cancel_lock, NULL);
+    atomic_init(&session->stop, false);
     session->flags = flags;
     session->born_us = fo_clock_monotonic();
     *ret = session;

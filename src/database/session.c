@@ -48,6 +48,7 @@ finops_session_release(finops_session *session)
     if (!session)
         return;
     database = session->database;
+    fo_call_end(session);
     if (session->in_transaction && finops_session_rollback(session, NULL) != FINOPS_OK)
         session->spent = true;
     fo_record_flush(session);
@@ -64,15 +65,18 @@ execute(finops_session *session, const finops_statement *statement, struct Arrow
         int64_t *ret_changed, finops_error **err)
 {
     const finops_database_driver *driver = session->database->driver;
+    finops_statement own = *statement;
     finops_error *why = NULL;
     finops_code rc;
 
+    own.call = fo_call_enter(session, statement->call);
     session->used = true; /* it may have run though its connection was lost */
-    rc = driver->execute(session->conn, statement, ret_stream, ret_changed, &why);
-    if (rc == FINOPS_E_TRANSIENT && fo_front_reconnect(session, statement->call)) {
+    rc = driver->execute(session->conn, &own, ret_stream, ret_changed, &why);
+    if (rc == FINOPS_E_TRANSIENT && fo_front_reconnect(session, own.call)) {
         finops_error_free(FO_TAKE(why));
-        rc = driver->execute(session->conn, statement, ret_stream, ret_changed, &why);
+        rc = driver->execute(session->conn, &own, ret_stream, ret_changed, &why);
     }
+    fo_call_leave(session, rc == FINOPS_OK && ret_stream);
     if (err)
         *err = why;
     else
@@ -134,6 +138,19 @@ source_check(const finops_session *session, const finops_source *source, finops_
     return FINOPS_OK;
 }
 
+static finops_code
+write_rows(finops_session *session, const finops_write *write, const finops_source *source,
+           finops_write_result *ret, finops_error **err)
+{
+    finops_write own = *write;
+    finops_code rc;
+
+    own.call = fo_call_enter(session, write->call);
+    rc = note(session, session->database->driver->write(session->conn, &own, source, ret, err));
+    fo_call_leave(session, false);
+    return rc;
+}
+
 finops_code
 finops_session_write(finops_session *session, const finops_write *write, const finops_source *source,
                      finops_write_result *ret, finops_error **err)
@@ -156,7 +173,7 @@ finops_session_write(finops_session *session, const finops_write *write, const f
     rc = fo_record_begin(session, &record, "write", err);
     fo_record_object(&record, own.schema, own.table, NULL);
     if (rc == FINOPS_OK)
-        rc = note(session, session->database->driver->write(session->conn, &own, source, &result, err));
+        rc = write_rows(session, &own, source, &result, err);
     else
         fo_front_source_release(source);
     if (rc == FINOPS_OK && ret)
@@ -164,22 +181,36 @@ finops_session_write(finops_session *session, const finops_write *write, const f
     return fo_record_end(session, &record, rc, result.rows);
 }
 
+static finops_code
+replace_rows(finops_session *session, const finops_partition *p, const finops_source *source,
+             finops_write_result *ret, finops_error **err)
+{
+    const finops_database_driver *driver = session->database->driver;
+    finops_partition own = *p;
+    finops_code rc;
+
+    own.call = fo_call_enter(session, p->call);
+    if (driver->replace_partition)
+        rc = note(session, driver->replace_partition(session->conn, &own, source, ret, err));
+    else
+        rc = fo_front_replace(session, &own, source, ret, err);
+    fo_call_leave(session, false);
+    return rc;
+}
+
 /* The driver's way, or the general one. The source is consumed. */
 static finops_code
 replace(finops_session *session, const finops_partition *p, const finops_source *source,
         finops_write_result *ret, finops_error **err)
 {
-    const finops_database_driver *driver = session->database->driver;
     fo_record record;
     finops_code rc = fo_record_begin(session, &record, "replace", err);
 
     fo_record_object(&record, p->schema, p->table, p->column ? p->value : NULL);
     if (rc != FINOPS_OK)
         fo_front_source_release(source);
-    else if (driver->replace_partition)
-        rc = note(session, driver->replace_partition(session->conn, p, source, ret, err));
     else
-        rc = fo_front_replace(session, p, source, ret, err);
+        rc = replace_rows(session, p, source, ret, err);
     return fo_record_end(session, &record, rc, ret->rows);
 }
 
@@ -212,18 +243,28 @@ finops_code
 finops_session_columns(finops_session *session, const char *schema, const char *table,
                        finops_each_column each, void *arg, finops_error **err)
 {
+    finops_code rc;
+
     if (!session || !table || !each)
         return no_session(err);
-    return note(session, session->database->driver->columns(session->conn, schema, table, each, arg, err));
+    (void)fo_call_enter(session, NULL);
+    rc = note(session, session->database->driver->columns(session->conn, schema, table, each, arg, err));
+    fo_call_leave(session, false);
+    return rc;
 }
 
 finops_code
 finops_session_tables(finops_session *session, const char *schema, finops_each_name each, void *arg,
                       finops_error **err)
 {
+    finops_code rc;
+
     if (!session || !each)
         return no_session(err);
-    return note(session, session->database->driver->tables(session->conn, schema, each, arg, err));
+    (void)fo_call_enter(session, NULL);
+    rc = note(session, session->database->driver->tables(session->conn, schema, each, arg, err));
+    fo_call_leave(session, false);
+    return rc;
 }
 
 /* Beginning changes nothing: a connection that was lost in the pool is replaced. */
@@ -424,7 +465,9 @@ fo_session_lock(finops_session *session, const char *name, const finops_call *ca
 
     if (!session->database->driver->lock || !session->database->driver->unlock)
         return fo_front_unsupported(session->database, "locks are", err);
-    rc = session->database->driver->lock(session->conn, name, call ? call : fo_session_call(session), err);
+    call = fo_call_enter(session, call ? call : fo_session_call(session));
+    rc = session->database->driver->lock(session->conn, name, call, err);
+    fo_call_leave(session, false);
     if (rc == FINOPS_OK)
         session->locks++;
     return rc == FINOPS_E_BUSY ? rc : note(session, rc);

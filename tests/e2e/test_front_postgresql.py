@@ -194,3 +194,41 @@ def test_a_health_check_closes_the_breaker_before_its_pause_is_over(front, db, s
     assert (state, detail) == ("up", "") and version.startswith("PostgreSQL")
     assert front("breaker") == ["closed"]
     front("acquire", "a")
+
+
+# ---- finops_session_cancel(); under the thread sanitizer: FINOPS=build-tsan/finops pytest -k cancel ----
+
+def test_a_cancel_of_another_thread_ends_the_statement_at_the_server(front, db):
+    front("acquire", "a")
+    begin = time.monotonic()
+    assert front.refused("cancelled", "a", 300, "SELECT pg_sleep(60)")[0] == "cancelled"
+    assert time.monotonic() - begin < 10
+    assert db.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'") == "0"
+    assert front("value", "a", "SELECT 1") == ["1"]
+
+
+def test_what_is_cancelled_is_whole_or_not_there(front, db):
+    front("acquire", "a")
+    front("exec", "a", "CREATE TABLE t (x bigint)")
+    done = 0
+    for _ in range(60):
+        _, error = front.ask("cancelled", "a", 1, "INSERT INTO t SELECT generate_series(1, 3000)")
+        assert error is None or error[0] == "cancelled", error
+        done += error is None
+    assert db.value("SELECT count(*) FROM t") == str(done * 3000)
+
+
+def test_a_long_answer_is_cancelled_while_it_is_read(front):
+    front("acquire", "a")
+    assert front.refused("cancelled", "a", 200, "SELECT x FROM generate_series(1, 300000000) AS s(x)")[0] == "cancelled"
+    assert front("value", "a", "SELECT 1") == ["1"]
+
+
+def test_a_transaction_in_which_a_call_was_cancelled_can_be_rolled_back(front, db):
+    front("acquire", "a")
+    front("exec", "a", "CREATE TABLE t (x bigint)")
+    front("begin", "a")
+    front("exec", "a", "INSERT INTO t VALUES (1)")
+    assert front.refused("cancelled", "a", 100, "SELECT pg_sleep(60)")[0] == "cancelled"
+    front("rollback", "a")
+    assert db.value("SELECT count(*) FROM t") == "0"

@@ -9,18 +9,23 @@
  *   pool                    prints "pool", open, idle, created, discarded
  *   breaker                 prints "breaker" and its state; "pause MS" sets how long it stays open
  *   deadline MS             of acquire, exec and value from here on; 0: none
+ *   cancelled S MS SQL      runs it, and cancels the session every MS milliseconds from another thread
+ * meanwhile
  *
  * Each ends with "ok" or "error CODE TEXT".
  */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "database/front_internal.h"
 #include "resilience/deadline.h"
 
-#define FIELDS 4
+#define FIELDS 5
 
 typedef struct tool {
     finops_registry *registry;
@@ -58,6 +63,40 @@ value(tool *t, finops_session *s, const char *sql)
     return rc;
 }
 
+typedef struct canceller {
+    pthread_t thread;
+    finops_session *session;
+    long ms;
+    atomic_bool end;
+} canceller;
+
+static void *
+cancel_often(void *arg)
+{
+    canceller *c = arg;
+
+    while (!atomic_load(&c->end)) {
+        (void)nanosleep(&(struct timespec){ .tv_sec = c->ms / 1000, .tv_nsec = c->ms % 1000 * 1000000 },
+                        NULL);
+        finops_session_cancel(c->session);
+    }
+    return NULL;
+}
+
+static finops_code
+cancelled(tool *t, char **f)
+{
+    canceller c = { .session = *session_of(t, f[1]), .ms = strtol(f[2], NULL, 10) };
+    finops_code rc;
+
+    if (pthread_create(&c.thread, NULL, cancel_often, &c) != 0)
+        return fo_error_oom(&t->err);
+    rc = value(t, c.session, f[3]);
+    atomic_store(&c.end, true);
+    (void)pthread_join(c.thread, NULL);
+    return rc;
+}
+
 static finops_code
 with_session(tool *t, char **f)
 {
@@ -75,6 +114,8 @@ with_session(tool *t, char **f)
         return finops_session_execute(*s, &statement, NULL, NULL, &t->err);
     if (strcmp(f[0], "value") == 0)
         return value(t, *s, f[2]);
+    if (strcmp(f[0], "cancelled") == 0)
+        return cancelled(t, f);
     if (strcmp(f[0], "begin") == 0)
         return finops_session_begin(*s, &t->err);
     if (strcmp(f[0], "commit") == 0)
@@ -168,7 +209,7 @@ main(int argc, char **argv)
         return 2;
     }
     while (fgets(line, sizeof(line), stdin)) {
-        char *fields[FIELDS] = { line, nothing, nothing, nothing };
+        char *fields[FIELDS] = { line, nothing, nothing, nothing, nothing };
         size_t n = 1;
 
         line[strcspn(line, "\n")] = '\0';
