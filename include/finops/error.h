@@ -9,6 +9,7 @@
 #define FINOPS_ERROR_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -71,6 +72,12 @@ FINOPS_API const char *finops_error_text(const finops_error *err);
 
 /* What to do next, or NULL. Borrowed. */
 FINOPS_API const char *finops_error_hint(const finops_error *err);
+
+/*
+ * When the same call may be made again, microseconds from when it failed: what the service said
+ * (Retry-After), 0 when nothing had been sent yet, -1 when nobody knows.
+ */
+FINOPS_API int64_t finops_error_retry_after(const finops_error *err);
 
 /* Frees the error. NULL is fine. */
 FINOPS_API void finops_error_free(finops_error *err);

@@ -22,6 +22,8 @@ struct finops_error {
     finops_code code;
     char *text;
     char *hint;
+    bool has_retry_after;
+    int64_t retry_after_us;
 };
 
 typedef struct code_row {
@@ -129,6 +131,21 @@ const char *
 finops_error_hint(const finops_error *err)
 {
     return err && !is_fixed(err) ? err->hint : NULL;
+}
+
+int64_t
+finops_error_retry_after(const finops_error *err)
+{
+    return err && err->has_retry_after ? err->retry_after_us : -1;
+}
+
+void
+finops_error_set_retry_after(finops_error *err, int64_t micros)
+{
+    if (!err || is_fixed(err))
+        return;
+    err->has_retry_after = micros >= 0;
+    err->retry_after_us = micros;
 }
 
 void

@@ -19,6 +19,7 @@ fo_verdict_of(finops_code code)
     case FINOPS_E_MEMORY:
     case FINOPS_E_ARGUMENT:
     case FINOPS_E_INTERNAL:
+    case FINOPS_E_BREAKER_OPEN: /* one further down; nobody was asked */
         return FO_VERDICT_NONE;
     default:
         return FO_VERDICT_GOOD;

@@ -22,30 +22,39 @@ sleep_real(int64_t us)
 }
 
 void
+fo_retry_budget_init_as(fo_retry_budget *budget, int size, int cost, int throttled_cost)
+{
+    *budget = (fo_retry_budget){ .size = size, .cost = cost, .throttled_cost = throttled_cost };
+    atomic_init(&budget->left, size);
+}
+
+void
 fo_retry_budget_init(fo_retry_budget *budget)
 {
-    atomic_init(&budget->tenths, FO_RETRY_BUDGET_MAX);
+    fo_retry_budget_init_as(budget, 100, 10, 10);
 }
 
 static bool
-budget_take(fo_retry_budget *budget)
+budget_take(fo_retry_budget *budget, int cost)
 {
-    int have = atomic_load(&budget->tenths);
+    int have = atomic_load(&budget->left);
 
-    while (have >= 10)
-        if (atomic_compare_exchange_weak(&budget->tenths, &have, have - 10))
+    while (have >= cost)
+        if (atomic_compare_exchange_weak(&budget->left, &have, have - cost))
             return true;
     return false;
 }
 
 static void
-budget_give(fo_retry_budget *budget)
+budget_give(fo_retry_budget *budget, int n)
 {
-    int have = atomic_load(&budget->tenths);
+    int have = atomic_load(&budget->left);
 
-    while (have < FO_RETRY_BUDGET_MAX)
-        if (atomic_compare_exchange_weak(&budget->tenths, &have, have + 1))
+    while (have < budget->size) {
+        int with = have > budget->size - n ? budget->size : have + n;
+        if (atomic_compare_exchange_weak(&budget->left, &have, with))
             return;
+    }
 }
 
 void
@@ -57,6 +66,8 @@ fo_retry_init(fo_retry *retry, const fo_retry_options *options, fo_retry_budget 
         o.attempts = 4;
     if (o.base_us <= 0)
         o.base_us = 100 * MILLIS;
+    if (o.throttled_us <= 0)
+        o.throttled_us = o.base_us;
     if (o.cap_us <= 0)
         o.cap_us = 5000 * MILLIS;
     if (!o.clock_us)
@@ -75,10 +86,12 @@ fo_retry_helps(finops_code code)
 }
 
 static int64_t
-pause_length(const fo_retry *r)
+pause_length(const fo_retry *r, finops_code code, int64_t after_us)
 {
-    int64_t longest = r->options.base_us;
+    int64_t longest = code == FINOPS_E_THROTTLED ? r->options.throttled_us : r->options.base_us;
 
+    if (after_us >= 0)
+        return after_us < r->options.cap_us ? after_us : r->options.cap_us;
     for (unsigned i = 1; i < r->attempt && longest < r->options.cap_us; i++)
         longest *= 2;
     if (longest > r->options.cap_us)
@@ -88,34 +101,52 @@ pause_length(const fo_retry *r)
     return r->options.random((uint32_t)longest + 1);
 }
 
-static bool
-pause_all(const fo_retry *r, int64_t left, bool (*cancelled)(void *arg), void *arg)
+bool
+fo_sleep(int64_t us, void (*sleep_us)(int64_t us), bool (*cancelled)(void *arg), void *arg)
 {
-    while (left > 0) {
-        int64_t slice = left < SLICE_US ? left : SLICE_US;
+    while (us > 0) {
+        int64_t slice = us < SLICE_US ? us : SLICE_US;
 
         if (cancelled && cancelled(arg))
             return false;
-        r->options.sleep_us(slice);
-        left -= slice;
+        (sleep_us ? sleep_us : sleep_real)(slice);
+        us -= slice;
     }
     return !(cancelled && cancelled(arg));
 }
 
+/* Takes what the next attempt costs. */
+static bool
+pay(fo_retry *r, finops_code code, int64_t after_us)
+{
+    bool free_of_charge = code == FINOPS_E_TRANSIENT && after_us == 0;
+
+    r->paid = 0;
+    if (!r->budget || free_of_charge)
+        return true;
+    r->paid = code == FINOPS_E_THROTTLED ? r->budget->throttled_cost : r->budget->cost;
+    r->dry = !budget_take(r->budget, r->paid);
+    return !r->dry;
+}
+
 bool
-fo_retry_again(fo_retry *r, finops_code code, bool (*cancelled)(void *arg), void *arg)
+fo_retry_again_after(fo_retry *r, finops_code code, int64_t after_us, bool (*cancelled)(void *arg), void *arg)
 {
     int64_t pause;
 
     r->attempt++;
     if (code == FINOPS_OK && r->budget)
-        budget_give(r->budget);
+        budget_give(r->budget, r->paid > 0 ? r->paid : 1);
     if (!fo_retry_helps(code) || r->attempt >= r->options.attempts)
         return false;
-    pause = pause_length(r);
+    pause = pause_length(r, code, after_us);
     if (pause >= fo_deadline_left(r->deadline_us, r->options.clock_us()))
         return false;
-    if (r->budget && !budget_take(r->budget))
-        return false;
-    return pause_all(r, pause, cancelled, arg);
+    return pay(r, code, after_us) && fo_sleep(pause, r->options.sleep_us, cancelled, arg);
+}
+
+bool
+fo_retry_again(fo_retry *r, finops_code code, bool (*cancelled)(void *arg), void *arg)
+{
+    return fo_retry_again_after(r, code, -1, cancelled, arg);
 }

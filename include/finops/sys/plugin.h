@@ -43,6 +43,10 @@ FINOPS_API finops_code finops_error_new(finops_error **err, finops_code code, co
 FINOPS_API void finops_error_advise(finops_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* When the call may be made again: a service's Retry-After, or 0 for a kept connection that turned out closed
+ * before anything was sent on it, which is tried again at once and costs no patience. */
+FINOPS_API void finops_error_set_retry_after(finops_error *err, int64_t micros);
+
 /*
  * The errno with which a stream's get_schema or get_next tells a code: an Arrow stream has room for no more.
  */

@@ -253,6 +253,24 @@ the_library_names_its_version(void **state)
     assert_string_equal(finops_version(), FINOPS_VERSION);
 }
 
+static void
+an_error_says_when_to_try_again_and_keeps_it_when_wrapped(void **state)
+{
+    FO_AUTO(finops_error_freep) finops_error *err = NULL;
+
+    (void)state;
+    assert_int_equal(finops_error_retry_after(NULL), -1);
+    (void)fo_error_set(&err, FINOPS_E_THROTTLED, "slow down");
+    assert_int_equal(finops_error_retry_after(err), -1);
+    finops_error_set_retry_after(err, 0);
+    assert_int_equal(finops_error_retry_after(err), 0);
+    finops_error_set_retry_after(err, 2000000);
+    (void)fo_error_wrap(&err, FINOPS_E_THROTTLED, "put k");
+    assert_int_equal(finops_error_retry_after(err), 2000000);
+    finops_error_set_retry_after(err, -5);
+    assert_int_equal(finops_error_retry_after(err), -1);
+}
+
 int
 main(void)
 {
@@ -275,6 +293,7 @@ main(void)
         cmocka_unit_test(an_error_of_a_plugin_that_is_none_is_an_internal_one),
         cmocka_unit_test(every_code_comes_back_from_the_errno_of_a_stream),
         cmocka_unit_test(the_library_names_its_version),
+        cmocka_unit_test(an_error_says_when_to_try_again_and_keeps_it_when_wrapped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
