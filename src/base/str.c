@@ -116,6 +116,23 @@ fo_str_addv(fo_str *s, const char *fmt, va_list ap)
         s->data[s->len] = '\0'; /* a failed try may have left its beginning */
 }
 
+void
+fo_str_add_json(fo_str *s, const char *p, size_t n)
+{
+    fo_str_addc(s, '"');
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)p[i];
+
+        if (c < 0x20)
+            fo_str_addf(s, "\\u%04x", c);
+        else if (c == '"' || c == '\\')
+            fo_str_addf(s, "\\%c", c);
+        else
+            fo_str_addc(s, (char)c);
+    }
+    fo_str_addc(s, '"');
+}
+
 bool
 fo_str_ok(const fo_str *s)
 {

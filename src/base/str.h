@@ -32,6 +32,8 @@ void fo_str_addn(fo_str *s, const char *p, size_t n);
 void fo_str_addc(fo_str *s, char c);
 void fo_str_addf(fo_str *s, const char *fmt, ...) FO_PRINTF(2, 3);
 void fo_str_addv(fo_str *s, const char *fmt, va_list ap) FO_PRINTF(2, 0);
+/* As a JSON string, in quotes; what is not UTF-8 stays as it is. */
+void fo_str_add_json(fo_str *s, const char *p, size_t n);
 bool fo_str_ok(const fo_str *s);
 /* The text, "" while empty. Borrowed until the next change. */
 const char *fo_str_z(const fo_str *s);

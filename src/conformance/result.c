@@ -57,22 +57,10 @@ reader_done(reader *r)
 static void
 quoted(fo_str *out, const char *text, size_t n, bool json)
 {
-    if (!json) {
+    if (json)
+        fo_str_add_json(out, text, n);
+    else
         fo_str_addn(out, text, n);
-        return;
-    }
-    fo_str_addc(out, '"');
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
-
-        if (c < 0x20)
-            fo_str_addf(out, "\\u%04x", c);
-        else if (c == '"' || c == '\\')
-            fo_str_addf(out, "\\%c", c);
-        else
-            fo_str_addc(out, (char)c);
-    }
-    fo_str_addc(out, '"');
 }
 
 static void

@@ -49,7 +49,6 @@ void fo_data_objects(fo_str *sql);
  * as v0, v1 …
  */
 finops_code fo_data_rows_sql(const fo_data_reader *reader, fo_str *sql, finops_error **err);
-void fo_data_json_text(fo_str *json, const char *text); /* "text" with escapes */
 
 /* infer.c */
 finops_code fo_data_infer_ndjson(fo_data_reader *reader, const fo_data_files *files, finops_error **err);

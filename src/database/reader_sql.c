@@ -53,21 +53,6 @@ nested_scale(const char *type)
 }
 
 void
-fo_data_json_text(fo_str *json, const char *text)
-{
-    fo_str_addc(json, '"');
-    for (; *text; text++) {
-        if ((unsigned char)*text < 0x20)
-            fo_str_addf(json, "\\u%04x", (unsigned)*text);
-        else if (*text == '"' || *text == '\\')
-            fo_str_addf(json, "\\%c", *text);
-        else
-            fo_str_addc(json, *text);
-    }
-    fo_str_addc(json, '"');
-}
-
-void
 fo_data_objects(fo_str *sql)
 {
     fo_str_add(sql, " FROM (SELECT *, CASE WHEN problem IS NOT NULL THEN false WHEN NOT json_valid(record) "
@@ -85,7 +70,7 @@ add_struct(const fo_data_reader *r, const char *from, const char *type, const ch
     fo_str_addc(&json, '{');
     for (size_t i = 0; i < r->n_columns; i++) {
         fo_str_add(&json, i ? "," : "");
-        fo_data_json_text(&json, r->columns[i].name);
+        fo_str_add_json(&json, r->columns[i].name, strlen(r->columns[i].name));
         fo_str_addf(&json, ":\"%s\"", type);
     }
     fo_str_addc(&json, '}');

@@ -158,22 +158,6 @@ print_decimal(fo_str *to, const char *format, const void *values, int64_t k)
         fo_str_addc(to, '0');
 }
 
-static void
-print_quoted(fo_str *to, const char *text, int64_t size)
-{
-    fo_str_addc(to, '"');
-    for (int64_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c < 0x20)
-            fo_str_addf(to, "\\u%04x", c);
-        else if (c == '"' || c == '\\')
-            fo_str_addf(to, "\\%c", c);
-        else
-            fo_str_addc(to, (char)c);
-    }
-    fo_str_addc(to, '"');
-}
-
 static const char *
 bytes_of(const char *format, const struct ArrowArray *array, int64_t k, int64_t *ret_size)
 {
@@ -202,7 +186,7 @@ print_bytes(fo_str *to, const char *format, const struct ArrowArray *array, int6
 
     if (format[0] == 'u' || format[0] == 'U') {
         if (json)
-            print_quoted(to, bytes, size);
+            fo_str_add_json(to, bytes, (size_t)size);
         else
             fo_str_addn(to, bytes, (size_t)size);
         return;
@@ -267,7 +251,7 @@ print_struct(fo_str *to, const struct ArrowSchema *schema, const struct ArrowArr
     for (int64_t i = 0; i < schema->n_children; i++) {
         const char *name = schema->children[i]->name;
         fo_str_add(to, i ? "," : "");
-        print_quoted(to, name, (int64_t)strlen(name));
+        fo_str_add_json(to, name, strlen(name));
         fo_str_addc(to, ':');
         fo_adbc_print(to, schema->children[i], array->children[i], k, true);
     }

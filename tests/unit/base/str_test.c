@@ -23,6 +23,20 @@ pieces_add_up(void **state)
 }
 
 static void
+a_json_text_is_quoted_and_escaped(void **state)
+{
+    static const char text[] = "a\"b\\c\n\0\x1f\xC3\xA9";
+    FO_AUTO(fo_str_done) fo_str s = FO_STR_INIT;
+
+    (void)state;
+    fo_str_add_json(&s, text, sizeof(text) - 1);
+    assert_string_equal(fo_str_z(&s), "\"a\\\"b\\\\c\\u000a\\u0000\\u001f\xC3\xA9\"");
+    fo_str_clear(&s);
+    fo_str_add_json(&s, "", 0);
+    assert_string_equal(fo_str_z(&s), "\"\"");
+}
+
+static void
 formatting_fits_whatever_room_is_left(void **state)
 {
     char expected[256];
@@ -201,6 +215,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_add_up),
+        cmocka_unit_test(a_json_text_is_quoted_and_escaped),
         cmocka_unit_test(formatting_fits_whatever_room_is_left),
         cmocka_unit_test(the_maximum_can_be_filled_and_not_passed),
         cmocka_unit_test(formatting_past_the_maximum_leaves_the_text_alone),
