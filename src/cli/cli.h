@@ -44,6 +44,7 @@ typedef struct fo_cli {
     unsigned width;          /* columns of the terminal, 0 when stdout is none */
     const fo_cancel *cancel; /* set by SIGINT and SIGTERM */
     int64_t progress_at;     /* progress.c's own: when the line was last drawn; 0: there is none */
+    bool thread_hangs; /* the verb left a thread behind: the program ends without freeing what it may use */
 } fo_cli;
 
 typedef struct fo_verb {

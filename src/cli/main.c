@@ -86,6 +86,30 @@ print_help(const fo_verb *verb, const char *group, const fo_globals *g, finops_e
     return rc == FINOPS_OK ? fo_out_flush(stdout, &text, err) : rc;
 }
 
+/* What verbs wrote to stdout themselves must have arrived, too. */
+static finops_code
+finish_output(finops_code rc, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str nothing = FO_STR_INIT;
+    finops_code flushed = FINOPS_OK;
+
+    if (!fo_out_closed())
+        flushed = fo_out_flush(stdout, &nothing, rc == FINOPS_OK ? err : NULL);
+    return rc == FINOPS_OK ? flushed : rc;
+}
+
+/* The exit status; a failure is logged. */
+static int
+finish(finops_code rc, finops_error **err)
+{
+    rc = finish_output(rc, err);
+    if (fo_out_closed() && (rc == FINOPS_OK || finops_error_code(*err) == FINOPS_E_IO))
+        return 0;
+    if (rc != FINOPS_OK)
+        fo_log_error(*err);
+    return finops_code_exit_status(rc);
+}
+
 static finops_code
 run_verb(const fo_parsed *p, finops_error **err)
 {
@@ -130,6 +154,8 @@ run_verb(const fo_parsed *p, finops_error **err)
     cli.progress = isatty(STDERR_FILENO) && !g->quiet;
     rc = p->verb->run(&cli, err);
     fo_progress_clear(&cli);
+    if (cli.thread_hangs)
+        _exit(finish(rc, err));
     return rc;
 }
 
@@ -168,18 +194,6 @@ run_words(char *const *words, size_t n, finops_error **err)
     return rc == FINOPS_OK ? run_verb(&p, err) : rc;
 }
 
-/* What verbs wrote to stdout themselves must have arrived, too. */
-static finops_code
-finish_output(finops_code rc, finops_error **err)
-{
-    FO_AUTO(fo_str_done) fo_str nothing = FO_STR_INIT;
-    finops_code flushed = FINOPS_OK;
-
-    if (!fo_out_closed())
-        flushed = fo_out_flush(stdout, &nothing, rc == FINOPS_OK ? err : NULL);
-    return rc == FINOPS_OK ? flushed : rc;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -191,10 +205,5 @@ main(int argc, char **argv)
     signals_install();
     fo_log_setup(FO_LOG_INFO, false, fo_term_colour(STDERR_FILENO, false));
     rc = run_words(argv + 1, argc > 0 ? (size_t)argc - 1 : 0, &err);
-    rc = finish_output(rc, &err);
-    if (fo_out_closed() && (rc == FINOPS_OK || finops_error_code(err) == FINOPS_E_IO))
-        return 0;
-    if (rc != FINOPS_OK)
-        fo_log_error(err);
-    return finops_code_exit_status(rc);
+    return finish(rc, &err);
 }

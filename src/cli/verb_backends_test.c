@@ -1,6 +1,8 @@
 /* finops backends test: the conformance suite against a configured database. */
 #include <stdio.h>
+#include <sys/stat.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "cli/backends.h"
 #include "cli/cli_internal.h"
@@ -12,6 +14,8 @@ typedef struct test_options {
     bool with_long;
     bool failed;
     bool list;
+    int64_t case_timeout;
+    char *hooks;
 } test_options;
 
 static const finops_option options[] = {
@@ -24,6 +28,12 @@ static const finops_option options[] = {
       .help = "Print the failed cases alone" },
     { "list", FINOPS_OPT_BOOL, offsetof(test_options, list), .value = "false",
       .help = "Print the names of the cases and run none" },
+    { "case_timeout", FINOPS_OPT_INT, offsetof(test_options, case_timeout), .value = "120", .max = 86400,
+      .arg = "SECONDS",
+      .help = "A case without an end after this time hangs, a long one after ten times it; 0: never" },
+    { "hooks", FINOPS_OPT_STRING, offsetof(test_options, hooks), .arg = "DIR",
+      .help = "Folder of programs that restart the server, fill its disk or take rights away, for the cases "
+              "about that" },
     { 0 },
 };
 
@@ -40,7 +50,7 @@ typedef struct printer {
 static void
 line_print(const printer *p, const fo_case_result *r)
 {
-    static const char *const colours[] = { "\033[32m", "\033[31m", "\033[2m" };
+    static const char *const colours[] = { "\033[32m", "\033[31m", "\033[2m", "\033[2m" };
     const char *why = r->why[0] ? r->why : NULL, *end = p->cli->colour ? "\033[0m" : "";
 
     if (p->options->list)
@@ -83,6 +93,8 @@ suite_run(fo_cli *cli, finops_database *database, printer *p, fo_conformance_sum
                                          .filter = o->filter,
                                          .with_long = o->with_long,
                                          .list = o->list,
+                                         .case_us = o->case_timeout * 1000000,
+                                         .hooks = o->hooks,
                                          .cancel = cli->cancel,
                                          .each = case_print,
                                          .arg = p };
@@ -95,17 +107,37 @@ summary_print(fo_cli *cli, const fo_conformance_summary *s, finops_error **err)
 {
     const test_options *o = cli->options;
     FILE *to = cli->format == FO_FORMAT_TABLE ? cli->out : stderr;
+    char not_run[32] = "";
 
     if (o->list)
         return FINOPS_OK;
     if (s->passed + s->failed + s->not_claimed == 0)
         return fo_error_set(err, FINOPS_E_USAGE, "no case matches %s", o->filter ? o->filter : "");
+    if (s->not_run)
+        (void)snprintf(not_run, sizeof(not_run), ", %u not run", s->not_run);
     if (!cli->quiet || cli->format == FO_FORMAT_TABLE)
-        (void)fprintf(to, "%u passed, %u failed, %u not claimed\n", s->passed, s->failed, s->not_claimed);
+        (void)fprintf(to, "%u passed, %u failed, %u not claimed%s\n", s->passed, s->failed, s->not_claimed,
+                      not_run);
+    if (s->left[0])
+        fo_warn("schema %s of the tests could not be dropped: drop it by hand", s->left);
+    if (s->hung[0])
+        return fo_error_set(err, FINOPS_E_DATABASE, "%s hangs in \"%s\"; what comes after it was not run",
+                            cli->args[0], s->hung);
     if (s->failed)
         return fo_error_set(err, FINOPS_E_DATABASE, "%s failed %u of %u cases", cli->args[0], s->failed,
                             s->passed + s->failed);
     return FINOPS_OK;
+}
+
+/* A name that is misspelt must not pass for hooks that are missing. */
+static finops_code
+hooks_check(const test_options *o, finops_error **err)
+{
+    struct stat st;
+
+    if (!o->hooks || (stat(o->hooks, &st) == 0 && S_ISDIR(st.st_mode)))
+        return FINOPS_OK;
+    return fo_error_set(err, FINOPS_E_USAGE, "--hooks: there is no folder %s", o->hooks);
 }
 
 static finops_code
@@ -121,8 +153,10 @@ run(fo_cli *cli, finops_error **err)
     FO_AUTO(fo_table_freep) fo_table *table = NULL;
     printer p = { .cli = cli, .options = cli->options };
     fo_conformance_summary summary = { 0 };
-    finops_code rc = fo_backends_registry(cli, &registry, err);
+    finops_code rc = hooks_check(cli->options, err);
 
+    if (rc == FINOPS_OK)
+        rc = fo_backends_registry(cli, &registry, err);
     if (rc == FINOPS_OK)
         rc = fo_database_open_settings(registry, cli->settings, cli->args[0], &database, err);
     if (rc != FINOPS_OK)
@@ -134,6 +168,11 @@ run(fo_cli *cli, finops_error **err)
     }
     rc = suite_run(cli, database, &p, &summary, err);
     fo_progress_clear(cli);
+    if (rc == FINOPS_OK && summary.hung[0]) {
+        cli->thread_hangs = true;
+        (void)FO_TAKE(database);
+        (void)FO_TAKE(registry);
+    }
     if (rc == FINOPS_OK && p.out_of_memory)
         rc = fo_error_oom(err);
     if (rc == FINOPS_OK)
@@ -152,10 +191,18 @@ const fo_verb fo_verb_backends_test = {
         "do "
         "is \"not claimed\"; what it claims is tested. The cases work in a schema of their own, "
         "finops_test_<random>, which is dropped at the end; nothing else is touched.\n\n"
+        "Cases about a server that restarts or is away, a full disk and rights that are taken away need "
+        "--hooks, a "
+        "folder of your programs restart, stop, start, kill-connections, fill-disk, free-disk, revoke-rights "
+        "and "
+        "restore-rights. Each is called with the schema and a table of the tests, without a shell, and has a "
+        "minute; where one is missing its cases are \"not claimed\".\n\n"
+        "A case that hangs is told, counts as failed, and ends the run: those after it are \"not run\".\n\n"
         "Exit status: 0 all passed, 1 a case failed or the database could not be used.",
     .examples = "finops backends test duckdb\n  # the database of the configuration\n"
                 "finops backends test postgresql --filter 'partition*' --failed\n"
                 "  # one area, and only what fails\n"
+                "finops backends test postgresql --hooks ./hooks\n  # also restarts, a full disk and rights\n"
                 "finops backends test duckdb --format json\n  # for a program\n",
     .config_keys = config_keys,
     .options = options,

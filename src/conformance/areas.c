@@ -17,7 +17,10 @@
     row(catalog) \
     row(readonly) \
     row(health) \
-    row(lock)
+    row(lock) \
+    row(rights) \
+    row(disk) \
+    row(outage)
 /* clang-format on */
 
 #define DECLARE(name) extern const fo_case_area fo_cases_##name;

@@ -3,145 +3,47 @@
 
 #include <assert.h>
 #include <fnmatch.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "conformance/trial.h"
-
-typedef struct suite {
-    const fo_conformance_options *options;
-    finops_capabilities caps;
-    char schema[64];
-    bool has_schema;
-    unsigned serial;
-    fo_conformance_summary summary;
-} suite;
+#include "conformance/fault.h"
+#include "conformance/hook.h"
+#include "conformance/suite.h"
 
 const char *
 fo_case_outcome_name(fo_case_outcome outcome)
 {
-    static const char *const names[] = { "ok", "FAILED", "not claimed" };
+    static const char *const names[] = { "ok", "FAILED", "not claimed", "not run" };
 
     return names[outcome];
 }
 
-/* ---- the database ---- */
+/* ---- the list of cases ---- */
 
-static void
-trial_start(suite *s, const fo_case *c, fo_trial *ret)
+bool
+fo_case_next(fo_case_cursor *at, const char **ret_area, fo_case *ret)
 {
-    *ret = (fo_trial){ .c = c,
-                       .options = s->options,
-                       .database = s->options->database,
-                       .caps = s->caps,
-                       .schema = s->schema,
-                       .serial = s->serial++,
-                       .why = FO_STR_INIT };
-}
+    for (const fo_case_area *area; (area = fo_case_areas[at->area]) != NULL; at->area++, at->index = 0) {
+        size_t i = at->index++;
 
-static void
-trial_done(fo_trial *t)
-{
-    finops_session_release(t->session);
-    fo_strv_done(&t->texts);
-    fo_str_done(&t->why);
-}
-
-/* Names of what is to be dropped: dropping while listing would change the list. */
-typedef struct leftovers {
-    fo_strv names;
-    bool failed;
-} leftovers;
-
-static bool
-leftover_add(const char *schema, const char *name, bool is_view, void *arg)
-{
-    leftovers *l = arg;
-    char *text = fo_format("%c%s", is_view ? 'v' : 't', name);
-
-    (void)schema;
-    l->failed = l->failed || !fo_strv_take(&l->names, text);
-    return !l->failed;
-}
-
-/* Views first. What cannot be dropped stays: the next line says so. */
-static void
-tables_drop(fo_trial *t)
-{
-    leftovers left = { 0 };
-    finops_error *err = NULL;
-
-    (void)finops_session_tables(t->session, t->schema, leftover_add, &left, &err);
-    finops_error_freep(&err);
-    for (int views = 1; views >= 0; views--)
-        for (size_t i = 0; i < left.names.n; i++)
-            if ((left.names.items[i][0] == 'v') == (views == 1)) {
-                const char *name = fo_trial_qualified(t, t->schema, left.names.items[i] + 1);
-
-                (void)fo_trial_exec(t, NULL, fo_trial_keep(t, "DROP %s %s", views ? "VIEW" : "TABLE", name));
-            }
-    fo_strv_done(&left.names);
-}
-
-static void
-schema_drop(suite *s)
-{
-    fo_trial t;
-    finops_error *err = NULL;
-
-    trial_start(s, NULL, &t);
-    if (finops_session_acquire(s->options->database, 0, NULL, &t.session, &err) == FINOPS_OK) {
-        tables_drop(&t);
-        if (s->has_schema)
-            (void)fo_trial_exec(&t, NULL, fo_trial_keep(&t, "DROP SCHEMA %s", fo_trial_quote(&t, s->schema)));
+        *ret_area = area->name;
+        if (i < area->n) {
+            *ret = area->cases[i];
+            return true;
+        }
+        *ret = (fo_case){ 0 };
+        if (area->make && area->make(i - area->n, ret, at->name))
+            return true;
     }
-    finops_error_freep(&err);
-    trial_done(&t);
+    return false;
 }
 
-static finops_code
-schema_make(suite *s, finops_error **err)
-{
-    uint64_t number = 0;
-    fo_trial t;
-    finops_code rc;
-
-    if (getentropy(&number, sizeof(number)) != 0)
-        return fo_error_set(err, FINOPS_E_IO, "no random number for the name of the test schema");
-    (void)snprintf(s->schema, sizeof(s->schema), "finops_test_%016" PRIx64, number);
-    trial_start(s, NULL, &t);
-    rc = finops_session_acquire(s->options->database, 0, NULL, &t.session, err);
-    if (rc == FINOPS_OK && (s->caps.features & FINOPS_DATABASE_SCHEMAS)) {
-        const finops_statement make = { .sql = fo_trial_keep(&t, "CREATE SCHEMA %s",
-                                                             fo_trial_quote(&t, s->schema)) };
-
-        rc = finops_session_execute(t.session, &make, NULL, NULL, err);
-        s->has_schema = rc == FINOPS_OK;
-    }
-    trial_done(&t);
-    if (rc != FINOPS_OK)
-        s->schema[0] = '\0';
-    return rc;
-}
-
-static void
-suite_done(suite *s)
-{
-    if (s->schema[0])
-        schema_drop(s);
-}
-
-/* ---- cases ---- */
-
-static bool
-is_chosen(const suite *s, const char *area, const char *name)
+bool
+fo_case_chosen(const fo_suite *s, const char *area, const char *name)
 {
     FO_AUTO(fo_freep) char *both = NULL;
-    const char *filter = s->options->filter;
+    const char *filter = s->options.filter;
 
     if (!filter)
         return true;
@@ -150,20 +52,43 @@ is_chosen(const suite *s, const char *area, const char *name)
            (both && fnmatch(filter, both, 0) == 0);
 }
 
-static void
-tell(suite *s, const char *area, const fo_trial *t, fo_case_outcome outcome, double seconds)
+void
+fo_case_tell(fo_suite *s, const char *area, const char *name, fo_case_outcome outcome, const char *why,
+             int64_t us)
 {
+    unsigned *const counts[] = { &s->summary.passed, &s->summary.failed, &s->summary.not_claimed,
+                                 &s->summary.not_run };
     const fo_case_result result = { .area = area,
-                                    .name = t->c->name,
+                                    .name = name,
                                     .outcome = outcome,
-                                    .why = outcome == FO_CASE_OK ? "" : fo_str_z(&t->why),
-                                    .seconds = seconds };
+                                    .why = outcome == FO_CASE_OK ? "" : why,
+                                    .seconds = (double)us / 1e6 };
 
-    s->summary.passed += outcome == FO_CASE_OK;
-    s->summary.failed += outcome == FO_CASE_FAILED;
-    s->summary.not_claimed += outcome == FO_CASE_NOT_CLAIMED;
-    if (s->options->each)
-        s->options->each(&result, s->options->arg);
+    ++*counts[outcome];
+    if (s->options.each)
+        s->options.each(&result, s->options.arg);
+}
+
+/* ---- one case ---- */
+
+void
+fo_trial_start(fo_suite *s, const fo_case *c, fo_trial *ret)
+{
+    *ret = (fo_trial){ .c = c,
+                       .options = &s->options,
+                       .database = s->options.database,
+                       .caps = s->caps,
+                       .schema = s->schema,
+                       .serial = s->serial++,
+                       .why = FO_STR_INIT };
+}
+
+void
+fo_trial_done(fo_trial *t)
+{
+    finops_session_release(t->session);
+    fo_strv_done(&t->texts);
+    fo_str_done(&t->why);
 }
 
 static const char *
@@ -192,73 +117,118 @@ trial_run(fo_trial *t)
     return t->c->run(t) && fo_trial_true(t, t->why.len == 0, "a helper noted a failure the case did not see");
 }
 
-static void
-case_run(suite *s, const char *area, const fo_case *c)
+/* Why it is not even tried. */
+static bool
+is_claimed(const fo_suite *s, fo_trial *t)
 {
-    int64_t started = fo_clock_monotonic();
-    fo_case_outcome outcome;
-    fo_trial t;
+    const char *hook;
 
-    if (!is_chosen(s, area, c->name))
-        return;
-    trial_start(s, c, &t);
-    if (s->options->list) {
-        outcome = FO_CASE_NOT_CLAIMED;
-    } else if (c->is_long && !s->options->with_long) {
-        outcome = FO_CASE_NOT_CLAIMED;
-        fo_trial_fail(&t, "takes long: only with --long");
-    } else if (c->needs & ~s->caps.features) {
-        outcome = FO_CASE_NOT_CLAIMED;
-        fo_trial_fail(&t, "%s", missing_feature(c->needs & ~s->caps.features));
-    } else if (trial_run(&t) && !t.why.len) {
-        outcome = FO_CASE_OK;
-    } else {
-        if (!t.why.len)
-            fo_trial_fail(&t, "failed without a reason");
-        outcome = t.not_claimed ? FO_CASE_NOT_CLAIMED : FO_CASE_FAILED;
-    }
-    tell(s, area, &t, outcome, (double)(fo_clock_monotonic() - started) / 1e6);
-    trial_done(&t);
+    if (s->options.list)
+        return false;
+    if (t->c->is_long && !s->options.with_long)
+        return fo_trial_skip(t, "takes long: only with --long");
+    if (t->c->needs & ~s->caps.features)
+        return fo_trial_skip(t, "%s", missing_feature(t->c->needs & ~s->caps.features));
+    hook = fo_hook_missing(s->options.hooks, t->c->hooks);
+    if (!hook)
+        return true;
+    return s->options.hooks ? fo_trial_skip(t, "no hook %s", hook)
+                            : fo_trial_skip(t, "no hook %s: only with --hooks", hook);
 }
 
-static finops_code
-area_run(suite *s, const fo_case_area *area, finops_error **err)
+/* A session is given back within the case's time, too. */
+static fo_case_outcome
+judge(fo_suite *s, const char *area, fo_trial *t)
 {
-    char name[FO_CASE_NAME];
+    bool ok;
 
-    for (size_t i = 0; i < area->n; i++) {
-        if (fo_cancelled(s->options->cancel))
-            return fo_error_set(err, FINOPS_E_CANCELLED, "stopped before all cases were run");
-        case_run(s, area->name, &area->cases[i]);
-    }
-    for (size_t i = 0; area->make; i++) {
-        fo_case c = { 0 };
+    fo_watchdog_begin(s, area, t);
+    ok = trial_run(t) && !t->why.len;
+    ok = fo_fault_end(t) && ok;
+    finops_session_release(fo_watchdog_session(s, t));
+    fo_watchdog_end(s);
+    if (ok)
+        return FO_CASE_OK;
+    if (!t->why.len)
+        fo_trial_fail(t, "failed without a reason");
+    return t->not_claimed ? FO_CASE_NOT_CLAIMED : FO_CASE_FAILED;
+}
 
-        if (!area->make(i, &c, name))
-            break;
-        if (fo_cancelled(s->options->cancel))
-            return fo_error_set(err, FINOPS_E_CANCELLED, "stopped before all cases were run");
-        case_run(s, area->name, &c);
+static void
+case_run(fo_suite *s, const char *area, const fo_case *c)
+{
+    int64_t started = fo_clock_monotonic();
+    fo_case_outcome outcome = FO_CASE_NOT_CLAIMED;
+    fo_trial t;
+
+    fo_trial_start(s, c, &t);
+    if (is_claimed(s, &t))
+        outcome = judge(s, area, &t);
+    fo_case_tell(s, area, c->name, outcome, fo_str_z(&t.why), fo_clock_monotonic() - started);
+    fo_trial_done(&t);
+}
+
+/* ---- all of them ---- */
+
+/* What is no case and may hang all the same. */
+static finops_code
+schema_step(fo_suite *s, const char *name, finops_error **err)
+{
+    const fo_case step = { .name = name };
+    fo_trial t;
+    finops_code rc = FINOPS_OK;
+
+    fo_trial_start(s, &step, &t);
+    fo_watchdog_begin(s, "schema", &t);
+    if (!s->schema[0])
+        rc = fo_schema_make(s, err);
+    else
+        fo_schema_drop(s, 0);
+    fo_watchdog_end(s);
+    fo_trial_done(&t);
+    return rc;
+}
+
+finops_code
+fo_cases_run(fo_suite *s, finops_error **err)
+{
+    const char *area;
+    fo_case c;
+    finops_code rc = FINOPS_OK;
+
+    if (!s->options.list)
+        rc = schema_step(s, "the schema of the tests is made", err);
+    if (rc != FINOPS_OK)
+        return fo_error_wrap(err, rc, "make a schema for the tests");
+    while (rc == FINOPS_OK && fo_case_next(&s->at, &area, &c)) {
+        if (fo_cancelled(s->options.cancel))
+            rc = fo_error_set(err, FINOPS_E_CANCELLED, "stopped before all cases were run");
+        else if (fo_case_chosen(s, area, c.name))
+            case_run(s, area, &c);
     }
-    return FINOPS_OK;
+    if (!s->options.list)
+        (void)schema_step(s, "the schema of the tests is dropped", err);
+    return rc;
 }
 
 finops_code
 fo_conformance_run(const fo_conformance_options *options, fo_conformance_summary *ret, finops_error **err)
 {
-    FO_AUTO(suite_done) suite s = { .options = options };
-    finops_code rc = FINOPS_OK;
+    fo_suite *s;
+    finops_code rc;
 
     assert(options && ret && (options->list || options->database));
-    if (!options->list) {
-        finops_database_capabilities(options->database, &s.caps);
-        rc = schema_make(&s, err);
-        if (rc != FINOPS_OK)
-            return fo_error_wrap(err, rc, "make a schema for the tests");
-    }
-    for (size_t i = 0; rc == FINOPS_OK && fo_case_areas[i]; i++)
-        rc = area_run(&s, fo_case_areas[i], err);
+
+    s = fo_zalloc(sizeof(*s));
+    if (!s)
+        return fo_error_oom(err);
+    s->options = *options;
+    if (!options->list)
+        finops_database_capabilities(options->database, &s->caps);
+    rc = options->list ? fo_cases_run(s, err) : fo_watchdog_run(s, err);
     if (rc == FINOPS_OK)
-        *ret = s.summary;
+        *ret = s->summary;
+    if (!s->summary.hung[0]) /* else its thread still has it */
+        fo_free(s);
     return rc;
 }

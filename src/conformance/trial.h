@@ -17,9 +17,10 @@ typedef struct fo_case {
     const char *name; /* the sentence it proves */
     uint64_t needs;   /* FINOPS_DATABASE_* all of which must be claimed */
     bool (*run)(fo_trial *t);
-    const void *data; /* what a generated case is about */
-    unsigned mode;    /* and how */
-    bool is_long;     /* only with --long */
+    const void *data;         /* what a generated case is about */
+    unsigned mode;            /* and how */
+    bool is_long;             /* only with --long */
+    const char *const *hooks; /* all of which must be there, NULL-ended; NULL: none */
 } fo_case;
 
 /* The cases of one file. Those of `make`, generated, follow the listed ones; it returns false after the last,
@@ -46,6 +47,8 @@ struct fo_trial {
     fo_strv texts;      /* what fo_trial_table and fo_trial_sql handed out */
     fo_str why;
     bool not_claimed;
+    const char *broken; /* the table that hooks are told, raw */
+    const char *mend;   /* the hook that undoes one that was run; see fault.h */
 };
 
 /* ---- judgement ---- */

@@ -2,11 +2,14 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 
 import pytest
+
+from test_plugins import plugin  # noqa: F401
 
 
 def suite(finops, name, *args, env=None, status=None):
@@ -215,6 +218,24 @@ def test_what_is_not_claimed_is_told_apart(finops):
     assert {r["outcome"] for r in rows} == {"not claimed"}
     rows, _ = suite(finops, "duckdb", "--filter", "rows: ten million*")
     assert all("--long" in r["why"] for r in rows)
+
+
+def test_a_case_that_hangs_ends_the_run_and_is_told(finops, plugin, tmp_path):
+    plugins = tmp_path / "plugins"
+    plugins.mkdir(mode=0o755)
+    shutil.copy(plugin("stalls", STALLS=1), plugins / "stalls.so")
+    began = time.monotonic()
+    done = finops.run("backends", "test", "stalls", "--filter", "params", "--case-timeout", 1, "--plugin-path", plugins, status=1)
+    assert time.monotonic() - began < 10
+    *lines, summary = done.stdout.splitlines()
+    failed = [line for line in lines if line.startswith("FAILED")]
+    assert len(failed) == 1 and "it hangs: no end after 1 s" in failed[0]
+    after = lines[lines.index(failed[0]) + 1:]
+    assert after and all(line.startswith("not run     params: ") for line in after)
+    assert summary.startswith("%d passed, 1 failed, " % (len(lines) - len(after) - 1))
+    assert summary.endswith(", %d not run" % len(after))
+    assert 'stalls hangs in "params: ' in done.stderr
+    assert "could not be dropped" not in done.stderr
 
 
 def test_cases_are_listed_without_a_run(finops):

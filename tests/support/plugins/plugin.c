@@ -36,11 +36,19 @@ static const finops_option options[] = {
     { 0 },
 };
 
+#ifdef STALLS
+static char stalling; /* a database and its connections: all that can be done with them is to wait */
+#endif
+
 static finops_code
 p_open(const void *given, void **ret_self, finops_error **err)
 {
     const config *c = given;
 
+#ifdef STALLS
+    *ret_self = &stalling;
+    return FINOPS_OK;
+#endif
     (void)ret_self;
     finops_error_new(err, FINOPS_E_UNSUPPORTED, "open %s: version %s stores nothing",
                      c && c->path ? c->path : "", PLUGIN_VERSION);
@@ -65,6 +73,10 @@ static finops_code
 p_connect(void *self, unsigned flags, const finops_call *call, void **ret_conn, finops_error **err)
 {
     (void)self, (void)flags, (void)call, (void)ret_conn;
+#ifdef STALLS
+    *ret_conn = &stalling;
+    return FINOPS_OK;
+#endif
     return finops_error_new(err, FINOPS_E_TRANSIENT, "nobody is there");
 }
 
@@ -73,6 +85,11 @@ p_execute(void *conn, const finops_statement *statement, struct ArrowArrayStream
           int64_t *ret_changed, finops_error **err)
 {
     (void)conn, (void)statement, (void)ret_stream, (void)ret_changed;
+#ifdef STALLS
+    while (strcmp(statement->sql, "SELECT 1") != 0)
+        (void)pause();
+    return FINOPS_OK;
+#endif
     return finops_error_new(err, finops_stream_code(finops_stream_errno(FINOPS_E_DATABASE)), "no");
 }
 

@@ -1,0 +1,186 @@
+/*
+ * The watchdog: the cases run in a thread of their own, and who called waits for its end or for a case that
+ * has none.
+ *
+ * A thread that hangs inside a driver cannot be stopped. It is left alone with all it may still use, and
+ * should it come back it is kept from going on (fo_watchdog_end); the caller ends the process.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "conformance/hook.h"
+#include "conformance/suite.h"
+
+#define LONG_FACTOR 10
+#define DROP_US INT64_C(10000000) /* how long the schema of a run that hangs may take to go */
+
+void
+fo_watchdog_begin(fo_suite *s, const char *area, const fo_trial *t)
+{
+    int64_t limit = s->options.case_us * (t->c->is_long ? LONG_FACTOR : 1);
+
+    (void)pthread_mutex_lock(&s->lock);
+    s->running = t;
+    s->area = area;
+    s->started_us = fo_clock_monotonic();
+    s->due_us = limit ? s->started_us + limit : 0;
+    (void)pthread_cond_signal(&s->changed);
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+/* With the lock held, which is given back when the process is about to end. */
+static void
+stay_if_struck(fo_suite *s)
+{
+    if (!s->struck)
+        return;
+    (void)pthread_mutex_unlock(&s->lock);
+    for (;;)
+        (void)pause();
+}
+
+void
+fo_watchdog_end(fo_suite *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    stay_if_struck(s);
+    s->running = NULL;
+    s->due_us = 0;
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+finops_session *
+fo_watchdog_session(fo_suite *s, fo_trial *t)
+{
+    finops_session *session;
+
+    (void)pthread_mutex_lock(&s->lock);
+    stay_if_struck(s);
+    session = FO_TAKE(t->session);
+    (void)pthread_mutex_unlock(&s->lock);
+    return session;
+}
+
+static void *
+cases_thread(void *arg)
+{
+    fo_suite *s = arg;
+    finops_code rc = fo_cases_run(s, &s->err);
+
+    (void)pthread_mutex_lock(&s->lock);
+    s->rc = rc;
+    s->ended = true;
+    (void)pthread_cond_signal(&s->changed);
+    (void)pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+/* ---- when one hangs ---- */
+
+/* In a thread, too: this may hang as well. The call that hangs may be one that minds a cancel, and holds
+ * locks until then. */
+static void *
+drop_thread(void *arg)
+{
+    fo_suite *s = arg;
+    const fo_trial *t = s->running;
+
+    if (t->mend)
+        (void)fo_hook_run(s->options.hooks, t->mend, s->schema, t->broken, NULL);
+    (void)pthread_mutex_lock(&s->lock);
+    if (t->session && t->driver && t->driver->cancel)
+        t->driver->cancel(fo_session_native(t->session));
+    (void)pthread_mutex_unlock(&s->lock);
+    fo_schema_drop(s, fo_clock_monotonic() + DROP_US);
+    return NULL;
+}
+
+static void
+schema_forsake(fo_suite *s)
+{
+    int64_t until = fo_clock_monotonic() + 2 * DROP_US + (s->running->mend ? FO_HOOK_US : 0);
+    const struct timespec end = { .tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000 };
+    pthread_t thread;
+
+    if (!s->schema[0])
+        return;
+    if (pthread_create(&thread, NULL, drop_thread, s) != 0 ||
+        pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &end) != 0)
+        (void)snprintf(s->summary.left, sizeof(s->summary.left), "%s", s->schema);
+}
+
+/* The one that hangs has failed, those after it are not run. */
+static void
+strike(fo_suite *s)
+{
+    fo_case_cursor rest = s->at;
+    int64_t us = fo_clock_monotonic() - s->started_us;
+    char why[120];
+    const char *area;
+    fo_case c;
+
+    (void)snprintf(why, sizeof(why), "it hangs: no end after %" PRId64 " s, see --case-timeout",
+                   us / 1000000);
+    fo_case_tell(s, s->area, s->running->c->name, FO_CASE_FAILED, why, us);
+    while (fo_case_next(&rest, &area, &c))
+        if (fo_case_chosen(s, area, c.name))
+            fo_case_tell(s, area, c.name, FO_CASE_NOT_RUN, "a case before it hangs", 0);
+    schema_forsake(s);
+    (void)snprintf(s->summary.hung, sizeof(s->summary.hung), "%s: %s", s->area, s->running->c->name);
+}
+
+/* ---- waiting ---- */
+
+/* With the lock held. True: the case that runs is due. */
+static bool
+wait_for_end(fo_suite *s)
+{
+    while (!s->ended) {
+        const struct timespec until = { .tv_sec = s->due_us / 1000000,
+                                        .tv_nsec = s->due_us % 1000000 * 1000 };
+
+        if (!s->due_us)
+            (void)pthread_cond_wait(&s->changed, &s->lock);
+        else if (fo_clock_monotonic() >= s->due_us)
+            return true;
+        else
+            (void)pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &until);
+    }
+    return false;
+}
+
+finops_code
+fo_watchdog_run(fo_suite *s, finops_error **err)
+{
+    pthread_t thread;
+    bool hangs;
+
+    (void)pthread_mutex_init(&s->lock, NULL);
+    (void)pthread_cond_init(&s->changed, NULL);
+    if (pthread_create(&thread, NULL, cases_thread, s) != 0)
+        return fo_error_set(err, FINOPS_E_MEMORY, "no thread for the tests");
+    (void)pthread_mutex_lock(&s->lock);
+    hangs = wait_for_end(s);
+    s->struck = hangs;
+    (void)pthread_mutex_unlock(&s->lock);
+    if (hangs) {
+        strike(s);
+        return FINOPS_OK;
+    }
+    (void)pthread_join(thread, NULL);
+    (void)pthread_cond_destroy(&s->changed);
+    (void)pthread_mutex_destroy(&s->lock);
+    if (s->rc == FINOPS_OK)
+        finops_error_free(s->err);
+    else if (err)
+        *err = FO_TAKE(s->err);
+    else
+        finops_error_free(s->err);
+    return s->rc;
+}
