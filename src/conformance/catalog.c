@@ -94,8 +94,8 @@ a_dropped_column_is_gone(fo_trial *t)
 static bool
 a_column_of_a_transaction_is_told_in_it(fo_trial *t)
 {
-    return fo_trial_begin(t, NULL) && make_zay(t) &&
-           columns_are(t, t->schema, fo_trial_name(t, "a"), 0, "z a y") && fo_trial_rollback(t, NULL) &&
+    return fo_trial_tx_begin(t, NULL) && make_zay(t) &&
+           columns_are(t, t->schema, fo_trial_name(t, "a"), 0, "z a y") && fo_trial_tx_rollback(t, NULL) &&
            columns_are(t, t->schema, fo_trial_name(t, "a"), 0, "");
 }
 

@@ -380,11 +380,11 @@ a_cancelled_statement_can_be_rolled_back(fo_trial *t)
     control c = { .t = t };
     const finops_call call = { .cancelled = third_time, .arg = &c };
 
-    return make_numbers(t) && fo_trial_begin(t, NULL) && fo_trial_exec(t, NULL, "DELETE FROM {n}") &&
+    return make_numbers(t) && fo_trial_tx_begin(t, NULL) && fo_trial_exec(t, NULL, "DELETE FROM {n}") &&
            ends_with(t,
                      "SELECT count(*) FROM {m} a, {m} b, {m} c, {m} d WHERE (a.i * b.i + c.i * d.i) % 7 = 9",
                      &call, FINOPS_E_CANCELLED) &&
-           fo_trial_rollback(t, NULL) && usable(t);
+           fo_trial_tx_rollback(t, NULL) && usable(t);
 }
 
 static bool

@@ -72,13 +72,13 @@ a_transaction_leaves_nothing(fo_trial *t)
     finops_error *err = NULL;
     finops_code rc;
 
-    if (!fill(t) || !fo_trial_begin(t, NULL))
+    if (!fill(t) || !fo_trial_tx_begin(t, NULL))
         return false;
     rc = fo_fault_work_try(t, FO_FAULT_APPEND, &err);
     if (rc == FINOPS_OK)
         rc = finops_session_commit(t->session, &err);
     return fo_trial_fails(t, rc, FINOPS_E_IO, &err, "a transaction with a big write") &&
-           fo_trial_rollback(t, NULL) && works_again(t, FO_FAULT_APPEND);
+           fo_trial_tx_rollback(t, NULL) && works_again(t, FO_FAULT_APPEND);
 }
 
 static const fo_case cases[] = {

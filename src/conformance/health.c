@@ -45,10 +45,10 @@ it_is_asked_beside_a_transaction(fo_trial *t)
     finops_health h = { 0 };
     finops_error *err = NULL;
 
-    return fo_trial_numbers(t, NULL, "a", FINOPS_WRITE_CREATE, 0, 1) && fo_trial_begin(t, NULL) &&
+    return fo_trial_numbers(t, NULL, "a", FINOPS_WRITE_CREATE, 0, 1) && fo_trial_tx_begin(t, NULL) &&
            fo_trial_add(t, NULL, "a", 1, 1) &&
            fo_trial_ok(t, finops_database_health(t->database, NULL, &h, &err), &err, "health") &&
-           fo_trial_true(t, h.state == FINOPS_HEALTH_UP, "%.200s", h.detail) && fo_trial_rollback(t, NULL);
+           fo_trial_true(t, h.state == FINOPS_HEALTH_UP, "%.200s", h.detail) && fo_trial_tx_rollback(t, NULL);
 }
 
 static bool

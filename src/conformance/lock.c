@@ -82,8 +82,8 @@ it_outlives_a_transaction(fo_trial *t)
     FO_AUTO(fo_trial_closep) finops_session *other = NULL;
     const char *name = fo_trial_name(t, "lock");
 
-    return has_locks(t) && fo_trial_open(t, 0, &other) && fo_trial_begin(t, NULL) && take(t, NULL, name) &&
-           fo_trial_rollback(t, NULL) && is_busy(t, other, name) && give(t, NULL, name) &&
+    return has_locks(t) && fo_trial_open(t, 0, &other) && fo_trial_tx_begin(t, NULL) && take(t, NULL, name) &&
+           fo_trial_tx_rollback(t, NULL) && is_busy(t, other, name) && give(t, NULL, name) &&
            take(t, other, name) && give(t, other, name);
 }
 

@@ -75,7 +75,7 @@ statement_is_cut(fo_trial *t, const char *sql)
 static bool
 an_open_transaction_is_gone(fo_trial *t)
 {
-    return fo_fault_begin(t) && fo_trial_begin(t, NULL) && fo_trial_exec(t, NULL, "DELETE FROM {a}") &&
+    return fo_fault_begin(t) && fo_trial_tx_begin(t, NULL) && fo_trial_exec(t, NULL, "DELETE FROM {a}") &&
            fo_fault_strike(t, restart[0], NULL) && statement_is_cut(t, "DELETE FROM {a}") &&
            fo_fault_anew(t) && fo_fault_as_before(t);
 }
@@ -146,8 +146,8 @@ a_transaction_begins_after_a_cut(fo_trial *t)
         return false;
     finops_session_release(FO_TAKE(t->session));
     return fo_fault_strike(t, cut[0], NULL) && idle() && fo_trial_open(t, 0, &t->session) &&
-           fo_trial_begin(t, NULL) && fo_trial_exec(t, NULL, "DELETE FROM {a} WHERE m = '2026-01'") &&
-           fo_trial_commit(t, NULL) && fo_trial_count(t, NULL, "a", 20);
+           fo_trial_tx_begin(t, NULL) && fo_trial_exec(t, NULL, "DELETE FROM {a} WHERE m = '2026-01'") &&
+           fo_trial_tx_commit(t, NULL) && fo_trial_count(t, NULL, "a", 20);
 }
 
 static bool
@@ -167,7 +167,7 @@ a_commit_that_is_cut(fo_trial *t)
     finops_error *err = NULL;
     finops_code rc;
 
-    if (!fo_fault_begin(t) || !fo_trial_begin(t, NULL) ||
+    if (!fo_fault_begin(t) || !fo_trial_tx_begin(t, NULL) ||
         !fo_trial_exec(t, NULL, "DELETE FROM {a} WHERE m = '2026-01'") || !fo_fault_strike(t, cut[0], NULL))
         return false;
     rc = finops_session_commit(t->session, &err);

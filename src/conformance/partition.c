@@ -212,18 +212,18 @@ after_a_failure_it_works(fo_trial *t)
 static bool
 a_rollback_brings_the_old_rows_back(fo_trial *t)
 {
-    return make_old(t) && fo_trial_begin(t, NULL) &&
+    return make_old(t) && fo_trial_tx_begin(t, NULL) &&
            fo_trial_replace(t, NULL, &february_of_a, SPEC(new_february, 4)) &&
-           fo_trial_expect(t, NULL, SUMMARY, AFTER) && fo_trial_rollback(t, NULL) &&
+           fo_trial_expect(t, NULL, SUMMARY, AFTER) && fo_trial_tx_rollback(t, NULL) &&
            fo_trial_expect(t, NULL, SUMMARY, BEFORE);
 }
 
 static bool
 a_rollback_brings_the_whole_table_back(fo_trial *t)
 {
-    return make_old(t) && fo_trial_begin(t, NULL) &&
+    return make_old(t) && fo_trial_tx_begin(t, NULL) &&
            fo_trial_replace(t, NULL, &all_of_a, SPEC(new_february, 4)) && fo_trial_count(t, NULL, "a", 4) &&
-           fo_trial_rollback(t, NULL) && fo_trial_expect(t, NULL, SUMMARY, BEFORE);
+           fo_trial_tx_rollback(t, NULL) && fo_trial_expect(t, NULL, SUMMARY, BEFORE);
 }
 
 static bool
@@ -232,10 +232,10 @@ it_is_part_of_the_callers_transaction(fo_trial *t)
     FO_AUTO(fo_trial_closep) finops_session *other = NULL;
 
     return make_old(t) && fo_trial_numbers(t, NULL, "state", FINOPS_WRITE_CREATE, 0, 1) &&
-           fo_trial_open(t, 0, &other) && fo_trial_begin(t, NULL) &&
+           fo_trial_open(t, 0, &other) && fo_trial_tx_begin(t, NULL) &&
            fo_trial_replace(t, NULL, &february_of_a, SPEC(new_february, 4)) &&
            fo_trial_add(t, NULL, "state", 1, 1) && fo_trial_count(t, other, "state", 1) &&
-           fo_trial_commit(t, NULL) && fo_trial_count(t, other, "state", 2) &&
+           fo_trial_tx_commit(t, NULL) && fo_trial_count(t, other, "state", 2) &&
            fo_trial_expect(t, other, SUMMARY, AFTER);
 }
 
@@ -320,8 +320,8 @@ a_view_is_dropped_before_the_swap(fo_trial *t)
 
     w.sql = fo_trial_sql(t, "DROP VIEW {v}");
     return make_old(t) && fo_trial_exec(t, NULL, "CREATE VIEW {v} AS SELECT m, v FROM {a}") &&
-           fo_trial_begin(t, NULL) && fo_trial_replace(t, NULL, &all, SPEC(new_february, 4)) &&
-           fo_trial_exec(t, NULL, "CREATE VIEW {v} AS SELECT m, v FROM {a}") && fo_trial_commit(t, NULL) &&
+           fo_trial_tx_begin(t, NULL) && fo_trial_replace(t, NULL, &all, SPEC(new_february, 4)) &&
+           fo_trial_exec(t, NULL, "CREATE VIEW {v} AS SELECT m, v FROM {a}") && fo_trial_tx_commit(t, NULL) &&
            fo_trial_count(t, NULL, "v", 4);
 }
 

@@ -50,9 +50,9 @@ a_statement_is_denied(fo_trial *t)
 static bool
 a_transaction_leaves_nothing(fo_trial *t)
 {
-    return revoke(t) && fo_trial_begin(t, NULL) && fo_fault_as_before(t) &&
+    return revoke(t) && fo_trial_tx_begin(t, NULL) && fo_fault_as_before(t) &&
            fo_fault_work_fails(t, FO_FAULT_APPEND, NULL, NULL, FINOPS_E_DENIED) &&
-           fo_trial_rollback(t, NULL) && fo_fault_as_before(t) && fo_fault_mend(t);
+           fo_trial_tx_rollback(t, NULL) && fo_fault_as_before(t) && fo_fault_mend(t);
 }
 
 static const fo_case cases[] = {

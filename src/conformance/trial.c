@@ -296,7 +296,7 @@ fo_trial_count(fo_trial *t, finops_session *s, const char *table, int64_t want)
 }
 
 bool
-fo_trial_begin(fo_trial *t, finops_session *s)
+fo_trial_tx_begin(fo_trial *t, finops_session *s)
 {
     finops_error *err = NULL;
     finops_code rc = finops_session_begin(session_of(t, s), &err);
@@ -305,7 +305,7 @@ fo_trial_begin(fo_trial *t, finops_session *s)
 }
 
 bool
-fo_trial_commit(fo_trial *t, finops_session *s)
+fo_trial_tx_commit(fo_trial *t, finops_session *s)
 {
     finops_error *err = NULL;
     finops_code rc = finops_session_commit(session_of(t, s), &err);
@@ -314,7 +314,7 @@ fo_trial_commit(fo_trial *t, finops_session *s)
 }
 
 bool
-fo_trial_rollback(fo_trial *t, finops_session *s)
+fo_trial_tx_rollback(fo_trial *t, finops_session *s)
 {
     finops_error *err = NULL;
     finops_code rc = finops_session_rollback(session_of(t, s), &err);

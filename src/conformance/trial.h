@@ -94,9 +94,9 @@ bool fo_trial_expect(fo_trial *t, finops_session *s, const char *sql, const char
 bool fo_trial_expect_with(fo_trial *t, const char *sql, const char *const *params, size_t n,
                           const char *want);
 bool fo_trial_count(fo_trial *t, finops_session *s, const char *table, int64_t want);
-bool fo_trial_begin(fo_trial *t, finops_session *s);
-bool fo_trial_commit(fo_trial *t, finops_session *s);
-bool fo_trial_rollback(fo_trial *t, finops_session *s);
+bool fo_trial_tx_begin(fo_trial *t, finops_session *s);
+bool fo_trial_tx_commit(fo_trial *t, finops_session *s);
+bool fo_trial_tx_rollback(fo_trial *t, finops_session *s);
 /* Another session of the same database; fo_trial_close gives it back. */
 bool fo_trial_open(fo_trial *t, unsigned flags, finops_session **ret);
 void fo_trial_closep(finops_session **s);
