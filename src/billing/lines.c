@@ -120,12 +120,15 @@ view_open(fo_database *database, const char *dataset, const char *export_name, c
         return fo_error_oom(err);
     rc = fo_lines_schema_of(database, dataset, ret->name, &ret->schema, err);
     if (rc == FINOPS_OK && !ret->schema) {
-        rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "the view %s.%s of export %s is not there", dataset,
-                          ret->name, export_name);
+        /* A server shows nobody what is not theirs to read. */
+        bool server = fo_database_can(database, FINOPS_DATABASE_SERVER);
+
+        rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "the view %s.%s of export %s is not there%s", dataset,
+                          ret->name, export_name, server ? ", or may not be read by this user" : "");
         fo_error_hint(err,
-                      "it is made again with the next month that is loaded: finops aws import-cur "
+                      "%sit is made again with the next month that is loaded: finops aws import-cur "
                       "--export-name %s --force",
-                      export_name);
+                      server ? "its owner can GRANT SELECT on it; if it is gone, " : "", export_name);
     }
     if (rc != FINOPS_OK)
         return rc;

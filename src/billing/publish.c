@@ -27,6 +27,7 @@ typedef struct publish {
     char *relation;  /* the month's rows as a FROM item */
     fo_str rows_sql; /* the statement that reads the month, in the reading engine's words */
     fo_strv columns; /* of the table */
+    fo_strv old;     /* tables that had the month */
 } publish;
 
 static void
@@ -36,6 +37,7 @@ publish_done(publish *p)
     fo_free(p->relation);
     fo_str_done(&p->rows_sql);
     fo_strv_done(&p->columns);
+    fo_strv_done(&p->old);
 }
 
 void
@@ -151,11 +153,8 @@ publish_clear_old(publish *p, finops_error **err)
         const char *old = fo_rows_text(rows, i, 0);
         if (fo_streq(old, p->table))
             continue;
-        if (!fo_streq(old, p->target->table_base)) {
-            rc = fo_unified_drop(p->db, p->target,
-                                 err); /* it may stand on that table, and is made again below */
-            if (rc == FINOPS_OK)
-                rc = publish_drop_table(p->db, p->target->schema, old, err);
+        if (!fo_streq(old, p->target->table_base)) { /* the view stands on it until it is made again */
+            rc = fo_strv_add(&p->old, old) ? FINOPS_OK : fo_error_oom(err);
             continue;
         }
         FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
@@ -167,6 +166,16 @@ publish_clear_old(publish *p, finops_error **err)
         if (rc == FINOPS_OK)
             rc = fo_database_exec(p->db, fo_str_z(&sql), period, 1, NULL, err);
     }
+    return rc;
+}
+
+static finops_code
+publish_drop_old(publish *p, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+
+    for (size_t i = 0; rc == FINOPS_OK && i < p->old.n; i++)
+        rc = publish_drop_table(p->db, p->target->schema, p->old.items[i], err);
     return rc;
 }
 
@@ -388,7 +397,7 @@ publish_inside(publish *p, fo_bill_result *result, finops_error **err)
         rc = publish_complete(p, result, err);
     if (rc == FINOPS_OK)
         rc = fo_unified_view(p->db, p->target, p->names, err);
-    return rc;
+    return rc == FINOPS_OK ? publish_drop_old(p, err) : rc;
 }
 
 finops_code

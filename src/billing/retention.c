@@ -1,4 +1,5 @@
 /* Removing bills: whole exports and old months. */
+#include "billing/lines.h"
 #include "billing/retention.h"
 
 #include <assert.h>
@@ -106,47 +107,70 @@ retention_view(fo_database *db, const char *dataset, const char *export_name, co
     return rc == FINOPS_OK ? fo_unified_view(db, &target, names, err) : rc;
 }
 
+/* The months first..end, all of one export, are current no more, and the view is one over what is left. */
 static finops_code
-retention_drop_view(fo_database *db, const char *dataset, const char *table, const char *period,
-                    finops_error **err)
+retention_leave(fo_database *db, const char *dataset, const fo_rows *months, size_t first, size_t end,
+                finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str base = FO_STR_INIT;
+    FO_AUTO(fo_str_done) fo_str table = FO_STR_INIT;
+    const char *export_name = fo_rows_text(months, first, 0);
+    finops_code rc = retention_table(months, end - 1, &base, &table, err);
 
-    retention_base(&base, table, period);
-    finops_code rc = fo_str_check(&base, err);
-    const fo_bill_target target = { .schema = dataset, .table_base = fo_str_z(&base) };
-    return rc == FINOPS_OK ? fo_unified_drop(db, &target, err) : rc;
+    for (size_t i = first; rc == FINOPS_OK && i < end; i++)
+        rc =
+            retention_run(db,
+                          "UPDATE billing_state.load_state SET current_version = false WHERE vendor = $1 AND "
+                          "export_name = $2 AND billing_period = $3 AND current_version",
+                          export_name, fo_rows_text(months, i, 1), err);
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_str_clear(&base);
+    retention_base(&base, fo_str_z(&table), fo_rows_text(months, end - 1, 1));
+    return retention_view(db, dataset, export_name, fo_str_z(&base), err);
 }
 
-/* Drops the tables of rows first..end, all of one export, and refreshes its view. */
+/*
+ * Drops the tables of rows first..end, all of one export. The view turns away from them before: dropped and
+ * made anew it would lose the rights and the views that others have on it.
+ */
 static finops_code
 retention_drop_export(fo_database *db, const char *dataset, const fo_rows *months, size_t first, size_t end,
                       finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str base = FO_STR_INIT;
     FO_AUTO(fo_str_done) fo_str table = FO_STR_INIT;
-    const char *export_name = fo_rows_text(months, first, 0);
-    finops_code rc = retention_table(months, first, &base, &table, err);
+    finops_code rc = retention_leave(db, dataset, months, first, end, err);
 
-    if (rc == FINOPS_OK && fo_database_can(db, FINOPS_DATABASE_VIEWS_PIN_TABLES))
-        rc = retention_drop_view(db, dataset, fo_str_z(&table), fo_rows_text(months, first, 1), err);
     for (size_t i = first; rc == FINOPS_OK && i < end; i++) {
-        const char *period = fo_rows_text(months, i, 1);
         rc = retention_table(months, i, &base, &table, err);
         if (rc == FINOPS_OK)
-            rc = retention_drop_month(db, dataset, fo_str_z(&table), period, err);
-        if (rc == FINOPS_OK)
-            rc = retention_run(
-                db,
-                "UPDATE billing_state.load_state SET current_version = false WHERE vendor = $1 AND "
-                "export_name = $2 AND billing_period = $3 AND current_version",
-                export_name, period, err);
+            rc = retention_drop_month(db, dataset, fo_str_z(&table), fo_rows_text(months, i, 1), err);
     }
-    if (rc != FINOPS_OK)
-        return rc;
-    fo_str_clear(&base);
-    retention_base(&base, fo_str_z(&table), fo_rows_text(months, end - 1, 1));
-    return retention_view(db, dataset, export_name, fo_str_z(&base), err);
+    return rc;
+}
+
+/* The months of another schema stay what they are: their tables would, and nobody would know of them. */
+static finops_code
+retention_check_schema(fo_database *db, const char *dataset, const fo_rows *months, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str base = FO_STR_INIT;
+    FO_AUTO(fo_str_done) fo_str table = FO_STR_INIT;
+    finops_code rc = FINOPS_OK;
+
+    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(months); i++) {
+        FO_AUTO(fo_freep) char *schema = NULL;
+
+        rc = retention_table(months, i, &base, &table, err);
+        if (rc == FINOPS_OK)
+            rc = fo_lines_schema_of(db, dataset, fo_str_z(&table), &schema, err);
+        if (rc != FINOPS_OK || !schema || fo_streq(schema, dataset))
+            continue;
+        rc = fo_error_set(err, FINOPS_E_USAGE, "%s of export %s is in schema %s, not in %s",
+                          fo_rows_text(months, i, 1), fo_rows_text(months, i, 0), schema, dataset);
+        fo_error_hint(err, "pass --dataset-name %s", schema);
+    }
+    return rc;
 }
 
 static finops_code
@@ -169,6 +193,8 @@ fo_bills_prune(fo_database *database, const char *dataset, const char *export_na
 
     assert(database && dataset && before && each);
     finops_code rc = retention_months(database, dataset, export_name, before, &months, err);
+    if (rc == FINOPS_OK)
+        rc = retention_check_schema(database, dataset, months, err);
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(months); i++) {
         bool last = i + 1 == fo_rows_count(months) ||
                     !fo_streq(fo_rows_text(months, i + 1, 0), fo_rows_text(months, i, 0));

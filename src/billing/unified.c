@@ -311,12 +311,49 @@ fo_unified_drop(fo_database *db, const fo_bill_target *target, finops_error **er
     return rc == FINOPS_OK ? fo_database_exec(db, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
 }
 
+/* The statements that give others the rights they have on the view. */
+static finops_code
+unified_grants(fo_database *db, const fo_bill_target *target, const char *view, fo_rows **ret,
+               finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+
+    fo_str_add(&sql, "SELECT format('GRANT %s ON %I.%I TO %s%s', a.privilege_type, n.nspname, c.relname, "
+                     "CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, "
+                     "CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) FROM pg_class c "
+                     "JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a "
+                     "WHERE a.grantee <> c.relowner AND n.nspname = ");
+    fo_sql_literal(&sql, target->schema);
+    fo_str_add(&sql, " AND c.relname = ");
+    fo_sql_literal(&sql, view);
+    finops_code rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_database_rows(db, fo_str_z(&sql), ret, err) : rc;
+}
+
+/* Whoever could read the view can read the new one. */
+static finops_code
+unified_anew(fo_database *db, const fo_bill_target *target, const char *view, const char *sql,
+             finops_error **err)
+{
+    FO_AUTO(fo_rows_freep) fo_rows *grants = NULL;
+    finops_code rc = unified_grants(db, target, view, &grants, err);
+
+    if (rc == FINOPS_OK)
+        rc = fo_unified_drop(db, target, err);
+    if (rc == FINOPS_OK)
+        rc = fo_database_exec(db, sql, NULL, 0, NULL, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(grants); i++)
+        rc = fo_database_exec(db, fo_rows_text(grants, i, 0), NULL, 0, NULL, err);
+    return rc;
+}
+
 /*
  * In place where that can be, so that what others built on the view stays. PostgreSQL lets columns only be
  * added at the end that way: else the view is dropped and made anew.
  */
 static finops_code
-unified_replace(fo_database *db, const fo_bill_target *target, const char *sql, finops_error **err)
+unified_replace(fo_database *db, const fo_bill_target *target, const char *view, const char *sql,
+                finops_error **err)
 {
     FO_AUTO(finops_error_freep) finops_error *why = NULL;
 
@@ -328,9 +365,7 @@ unified_replace(fo_database *db, const fo_bill_target *target, const char *sql, 
     if (fo_database_exec(db, sql, NULL, 0, NULL, &why) == FINOPS_OK)
         return fo_database_exec(db, "RELEASE SAVEPOINT finops_view", NULL, 0, NULL, err);
     rc = fo_database_exec(db, "ROLLBACK TO SAVEPOINT finops_view", NULL, 0, NULL, err);
-    if (rc == FINOPS_OK)
-        rc = fo_unified_drop(db, target, err);
-    return rc == FINOPS_OK ? fo_database_exec(db, sql, NULL, 0, NULL, err) : rc;
+    return rc == FINOPS_OK ? unified_anew(db, target, view, sql, err) : rc;
 }
 
 static finops_code
@@ -372,6 +407,6 @@ fo_unified_view(fo_database *db, const fo_bill_target *target, const fo_colnames
     if (rc == FINOPS_OK)
         rc = unified_sql(db, view, &u, &sql, err);
     if (rc == FINOPS_OK)
-        rc = unified_replace(db, target, fo_str_z(&sql), err);
+        rc = unified_replace(db, target, view, fo_str_z(&sql), err);
     return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "make the view %s.%s", target->schema, view);
 }

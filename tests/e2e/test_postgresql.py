@@ -371,3 +371,56 @@ def test_an_import_stopped_in_its_second_database_is_partly_done(both, bucket):
     other.let_go()
     assert importer.returncode == 3 and "1 of 2 backends are complete" in errors, errors
     assert len(loaded_months(finops, "duckdb")) == 3
+
+
+@pytest.fixture
+def analyst(both, bucket, postgresql):
+    """A role that may read the unified view and the state; finops as that role."""
+    both.post.run(*IMPORT, bucket)
+    role = "analyst_" + both.server.name
+    both.server.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'pw'; GRANT USAGE ON SCHEMA aws_billing, billing_state TO {role};"
+                    f"GRANT SELECT ON aws_billing.sample_cur_unified TO {role};"
+                    f"GRANT SELECT ON ALL TABLES IN SCHEMA billing_state TO {role}")
+    yield {"OPEN_FINOPS_DATABASE_POSTGRESQL_USER": role, "OPEN_FINOPS_DATABASE_POSTGRESQL_PASSWORD": "pw"}
+    both.server.sql(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_who_may_read_the_view_may_still_after_a_prune_and_another_strategy(both, bucket, analyst):
+    finops, server = both.post, both.server
+    server.sql("CREATE VIEW public.monthly AS SELECT billing_period FROM aws_billing.sample_cur_unified")
+    before = finops.rows("report", env=analyst)
+    finops.run("aws", "prune", "--before", "2026-06", "--yes")
+    assert finops.rows("report", env=analyst) == before
+    assert server.value("SELECT min(billing_period) FROM public.monthly") == "2026-06", "views of others stay"
+    server.sql("DROP VIEW public.monthly")
+    for strategy in ("single", "separate"):
+        finops.run(*IMPORT, bucket, "--force", "--table-strategy", strategy)
+        assert finops.rows("report", env=analyst) == before
+
+
+def test_who_may_read_the_view_may_still_when_it_must_be_made_anew(both, bucket, analyst):
+    """A column of another type is no column that may be replaced."""
+    finops, server = both.post, both.server
+    view = "SELECT 'aws_billing.sample_cur_unified'::regclass::oid"
+    before, old = finops.rows("report", env=analyst), server.value(view)
+    server.sql("CREATE OR REPLACE VIEW aws_billing.sample_cur_unified AS SELECT *, 1 AS gone FROM ("
+               + server.value("SELECT rtrim(pg_get_viewdef('aws_billing.sample_cur_unified'::regclass), ';')") + ") AS v")
+    finops.run(*IMPORT, bucket, "--force", "--start-date", "2026-07")
+    assert server.value(view) != old and finops.rows("report", env=analyst) == before
+
+
+def test_a_view_that_may_not_be_read_is_not_called_gone(both, analyst):
+    both.server.sql("REVOKE SELECT ON aws_billing.sample_cur_unified FROM "
+                    + analyst["OPEN_FINOPS_DATABASE_POSTGRESQL_USER"])
+    said = both.post.run("report", env=analyst, status=1).stderr
+    assert "may not be read by this user" in said and "GRANT SELECT" in said
+
+
+def test_months_of_another_schema_are_not_pruned_in_name_alone(both, bucket):
+    finops = both.post
+    finops.run(*IMPORT, bucket, "--dataset-name", "Größe 1")
+    said = finops.run("aws", "prune", "--before", "2026-06", "--yes", status=2).stderr
+    assert "is in schema Größe 1" in said and "--dataset-name Größe 1" in said
+    assert len(loaded_months(finops, "postgresql")) == 3
+    finops.run("aws", "prune", "--before", "2026-06", "--yes", "--dataset-name", "Größe 1")
+    assert both.server.value("SELECT to_regclass('\"Größe 1\".sample_cur_2026_05') IS NULL") == "t"
