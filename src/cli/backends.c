@@ -1,6 +1,9 @@
 /* What the verbs of `finops backends` share: the registry of the program and how drivers are put in words. */
 #include "cli/backends.h"
 
+#include <sys/stat.h>
+
+#include "base/log.h"
 #include "base/mem.h"
 #include "database/session.h"
 
@@ -10,6 +13,22 @@ fo_backends_path(const fo_cli *cli, fo_str *ret, finops_error **err)
     return fo_registry_plugin_path(cli->settings ? cli->settings->database.plugin_path : NULL, ret, err);
 }
 
+/* Folders that somebody named are there; the one beside the program need not be. */
+static finops_code
+warn_missing_folders(const fo_cli *cli, finops_error **err)
+{
+    const char *path = cli->settings ? cli->settings->database.plugin_path : NULL;
+    FO_AUTO(fo_strv_done) fo_strv folders = FO_STRV_INIT;
+    struct stat st;
+
+    if (path && !fo_strv_split(&folders, path, ':'))
+        return fo_error_oom(err);
+    for (size_t i = 0; i < folders.n; i++)
+        if (*folders.items[i] && (stat(folders.items[i], &st) != 0 || !S_ISDIR(st.st_mode)))
+            fo_warn("there is no folder %s, which plugin_path names", folders.items[i]);
+    return FINOPS_OK;
+}
+
 finops_code
 fo_backends_registry(const fo_cli *cli, finops_registry **ret, finops_error **err)
 {
@@ -17,6 +36,8 @@ fo_backends_registry(const fo_cli *cli, finops_registry **ret, finops_error **er
     FO_AUTO(fo_str_done) fo_str path = FO_STR_INIT;
     finops_code rc = finops_registry_new(&registry, err);
 
+    if (rc == FINOPS_OK)
+        rc = warn_missing_folders(cli, err);
     if (rc == FINOPS_OK)
         rc = fo_backends_path(cli, &path, err);
     if (rc == FINOPS_OK)
@@ -156,4 +177,27 @@ fo_backends_list_all(finops_registry *registry, fo_backends_list *ret, finops_er
     }
     *ret = list;
     return FINOPS_OK;
+}
+
+const fo_backends_entry *
+fo_backends_find(const fo_backends_list *list, const char *name)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (fo_streq(list->items[i].name, name))
+            return &list->items[i];
+    return NULL;
+}
+
+finops_code
+fo_backends_routed(const fo_cli *cli, fo_strv *ret, finops_error **err)
+{
+    FO_AUTO(fo_strv_done) fo_strv findings = FO_STRV_INIT;
+    finops_code rc = fo_settings_backends(cli->settings, FO_DATASET_BILLS, ret, err);
+
+    if (rc == FINOPS_OK)
+        rc = fo_settings_backends(cli->settings, FO_DATASET_FINDINGS, &findings, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < findings.n; i++)
+        if (!fo_strv_has(ret, findings.items[i]) && !fo_strv_add(ret, findings.items[i]))
+            rc = fo_error_oom(err);
+    return rc;
 }

@@ -38,5 +38,9 @@ typedef struct fo_backends_list {
 
 finops_code fo_backends_list_all(finops_registry *registry, fo_backends_list *ret, finops_error **err);
 void fo_backends_list_done(fo_backends_list *list);
+const fo_backends_entry *fo_backends_find(const fo_backends_list *list, const char *name); /* NULL: none */
+
+/* The names of those that data goes to, each once; whether there are such is not looked at. */
+finops_code fo_backends_routed(const fo_cli *cli, fo_strv *ret, finops_error **err);
 
 #endif

@@ -29,7 +29,7 @@ file_check(check *c, const char *file, finops_error **err)
     c->file = file;
     rc = finops_plugin_check(file, problem_add, c, &why);
     if (rc != FINOPS_OK && c->problems == before) {
-        if (rc != FINOPS_E_DATA && rc != FINOPS_E_DENIED && rc != FINOPS_E_NOT_FOUND) {
+        if (rc == FINOPS_E_MEMORY || rc == FINOPS_E_CANCELLED) {
             *err = FO_TAKE(why);
             return rc;
         }

@@ -93,21 +93,6 @@ is_asked_for(const fo_cli *cli, const fo_strv *routed, const char *name)
     return cli->n_args == 0 && (fo_strv_has(routed, name) || is_configured(cli, name));
 }
 
-/* Data may go to what is not there at all: that is down, too. */
-static finops_code
-routed_backends(const fo_cli *cli, fo_strv *ret, finops_error **err)
-{
-    FO_AUTO(fo_strv_done) fo_strv findings = FO_STRV_INIT;
-    finops_code rc = fo_settings_backends(cli->settings, FO_DATASET_BILLS, ret, err);
-
-    if (rc == FINOPS_OK)
-        rc = fo_settings_backends(cli->settings, FO_DATASET_FINDINGS, &findings, err);
-    for (size_t i = 0; rc == FINOPS_OK && i < findings.n; i++)
-        if (!fo_strv_has(ret, findings.items[i]) && !fo_strv_add(ret, findings.items[i]))
-            rc = fo_error_oom(err);
-    return rc;
-}
-
 static finops_code
 ward_add(ward *w, finops_registry *registry, const char *name, finops_error **err)
 {
@@ -125,21 +110,12 @@ ward_add(ward *w, finops_registry *registry, const char *name, finops_error **er
     return FINOPS_OK;
 }
 
-static bool
-is_listed(const fo_backends_list *list, const char *name)
-{
-    for (size_t i = 0; i < list->n; i++)
-        if (fo_streq(list->items[i].name, name))
-            return true;
-    return false;
-}
-
 static finops_code
 ward_fill(ward *w, finops_registry *registry, finops_error **err)
 {
     FO_AUTO(fo_backends_list_done) fo_backends_list list = { 0 };
     FO_AUTO(fo_strv_done) fo_strv routed = FO_STRV_INIT;
-    finops_code rc = routed_backends(w->cli, &routed, err);
+    finops_code rc = fo_backends_routed(w->cli, &routed, err);
 
     if (rc == FINOPS_OK)
         rc = fo_backends_list_all(registry, &list, err);
@@ -147,10 +123,10 @@ ward_fill(ward *w, finops_registry *registry, finops_error **err)
         if (is_asked_for(w->cli, &routed, list.items[i].name))
             rc = ward_add(w, registry, list.items[i].name, err);
     for (size_t i = 0; rc == FINOPS_OK && w->cli->n_args == 0 && i < routed.n; i++)
-        if (!is_listed(&list, routed.items[i]))
+        if (!fo_backends_find(&list, routed.items[i])) /* what is not there at all is down, too */
             rc = ward_add(w, registry, routed.items[i], err);
     for (size_t i = 0; rc == FINOPS_OK && i < w->cli->n_args; i++)
-        if (!is_listed(&list, w->cli->args[i])) {
+        if (!fo_backends_find(&list, w->cli->args[i])) {
             rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "there is no backend %s", w->cli->args[i]);
             fo_error_hint(err, "finops backends list shows those there are");
         }

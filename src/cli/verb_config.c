@@ -1,5 +1,6 @@
 /* finops config show|check|schema: what the configuration says and where each value comes from. */
 #include "base/mem.h"
+#include "cli/backends.h"
 #include "cli/cli_internal.h"
 
 static finops_code
@@ -24,13 +25,41 @@ show_run(fo_cli *cli, finops_error **err)
     return fo_table_print(cli, table, err);
 }
 
-/* Loading has checked everything by the time this runs. */
+/* Backends by name: those there are is not known before the plugins are looked at. */
+static finops_code
+check_backends(const fo_cli *cli, finops_error **err)
+{
+    FO_AUTO(finops_registry_freep) finops_registry *registry = NULL;
+    FO_AUTO(fo_backends_list_done) fo_backends_list list = { 0 };
+    FO_AUTO(fo_strv_done) fo_strv names = FO_STRV_INIT;
+    finops_code rc = fo_backends_routed(cli, &names, err);
+
+    if (rc == FINOPS_OK)
+        rc = fo_backends_registry(cli, &registry, err);
+    if (rc == FINOPS_OK)
+        rc = fo_backends_list_all(registry, &list, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < names.n; i++) {
+        const fo_backends_entry *entry = fo_backends_find(&list, names.items[i]);
+
+        if (entry && !entry->problem)
+            continue;
+        rc = entry ? fo_error_set(err, FINOPS_E_CONFIG, "database backend %s cannot be used: %s", entry->name,
+                                  entry->problem)
+                   : fo_error_set(err, FINOPS_E_CONFIG, "no database backend is called %s", names.items[i]);
+        fo_error_hint(err, "finops backends list shows those there are");
+    }
+    return rc;
+}
+
+/* Loading has checked everything else by the time this runs. */
 static finops_code
 check_run(fo_cli *cli, finops_error **err)
 {
     const char *path = fo_config_path(cli->config);
+    finops_code rc = check_backends(cli, err);
 
-    (void)err;
+    if (rc != FINOPS_OK)
+        return rc;
     if (path)
         (void)fprintf(cli->out, "%s is fine\n", path);
     else
@@ -65,7 +94,8 @@ const fo_verb fo_verb_config_show = {
 const fo_verb fo_verb_config_check = {
     .name = "config check",
     .summary = "Read the configuration and say what is wrong with it",
-    .help = "Every unknown key, wrong type and value out of range is named with file and line. Nothing is "
+    .help = "Every unknown key, wrong type and value out of range is named with file and line, and every "
+            "database backend that there is not. Nothing is "
             "connected to; "
             "\"finops doctor\" does that.",
     .examples = "finops config check --config prod.yaml\n  # exit status 2 when it cannot be used\n",

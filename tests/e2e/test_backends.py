@@ -132,6 +132,25 @@ def test_health_is_watched(finops):
         watch.stdout.close()
 
 
+def test_a_folder_of_plugins_that_is_not_there_is_told(finops):
+    said = finops.run("backends", "list", "--plugin-path", "plugins:/nowhere").stderr
+    assert "no folder plugins," in said and "no folder /nowhere," in said
+    assert not finops.run("backends", "list").stderr
+
+
+def test_one_file_that_is_no_plugin_hides_no_other(finops):
+    (finops.folder / "a.so").write_text("text")
+    done = finops.run("backends", "check", "a.so", ".", "no.so", "--format", "json", status=1)
+    assert [r["file"] for r in json.loads(done.stdout)] == ["a.so", ".", "no.so"]
+
+
+@pytest.mark.parametrize("key", ["OPEN_FINOPS_DATABASE_BACKEND", "OPEN_FINOPS_ROUTING_BILLS", "OPEN_FINOPS_ROUTING_FINDINGS"])
+def test_config_check_knows_which_backends_there_are(finops, key):
+    assert "fine" in finops.run("config", "check", env={key: "duckdb,postgresql"}).stdout
+    said = finops.run("config", "check", env={key: "duckdb,nowhere"}, status=2)
+    assert "no database backend is called nowhere" in said.stderr and not said.stdout
+
+
 @pytest.mark.parametrize("args", [("test", "duckdb", "--list"), ("test", "duckdb", "--filter", "health"),
                                   ("health", "--watch"), ("list",)])
 def test_a_full_disk_is_told(finops, args):
