@@ -13,3 +13,7 @@ const finops_database_driver *const fo_database_builtin[] = {
     &fo_postgresql_driver,
     NULL,
 };
+
+const finops_storage_driver *const fo_storage_builtin[] = {
+    NULL,
+};

@@ -1,14 +1,16 @@
 /*
- * The registry of database drivers: built-in ones and plugins alike.
+ * The registry of drivers, of databases and of storages: built-in ones and plugins alike.
  *
- * A registry may be used from any number of threads. Names are those of `finops_database_driver.name`. A
- * driver that is in use is not removed: see finops_registry_remove().
+ * A registry may be used from any number of threads. Names are those of the driver's struct, each once among
+ * drivers of its kind. A driver that is in use is not removed: see finops_registry_remove().
  */
 #ifndef FINOPS_REGISTRY_H
 #define FINOPS_REGISTRY_H
 
 #include "finops/error.h"
 #include "finops/sys/database_driver.h"
+#include "finops/sys/driver.h"
+#include "finops/sys/storage_driver.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -37,8 +39,10 @@ typedef struct finops_driver_info {
     const char *origin; /* "built in", "the program" that added it, or the plugin's path */
     finops_driver_status status;
     const char *problem;                  /* NULL unless broken or absent */
-    unsigned handles;                     /* open databases */
-    const finops_database_driver *driver; /* NULL unless ready or draining */
+    unsigned handles;                     /* open databases or storages */
+    const finops_database_driver *driver; /* of a database, ready or draining; else NULL */
+    finops_driver_kind kind;              /* a broken plugin is listed among the databases */
+    const finops_storage_driver *storage; /* of a storage, ready or draining; else NULL */
 } finops_driver_info;
 
 /* A registry with the built-in drivers. The caller frees it when no handle is open. */
@@ -53,13 +57,17 @@ FINOPS_API void finops_registry_free(finops_registry *registry);
  */
 FINOPS_API finops_code finops_registry_add(finops_registry *registry, const finops_database_driver *driver,
                                            finops_error **err);
+FINOPS_API finops_code finops_registry_add_storage(finops_registry *registry,
+                                                   const finops_storage_driver *driver, finops_error **err);
 /*
  * Removes a driver. While handles are open: FINOPS_E_BUSY, or with `drain` no new ones are opened, and it is
  * gone with the last.
  */
 FINOPS_API finops_code finops_registry_remove(finops_registry *registry, const char *name, bool drain,
                                               finops_error **err);
-/* All drivers by name; `each` must not call the registry. */
+FINOPS_API finops_code finops_registry_remove_storage(finops_registry *registry, const char *name, bool drain,
+                                                      finops_error **err);
+/* All drivers by kind and name; `each` must not call the registry. */
 FINOPS_API void finops_registry_each(finops_registry *registry,
                                      void (*each)(const finops_driver_info *info, void *arg), void *arg);
 

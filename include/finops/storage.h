@@ -42,7 +42,7 @@ typedef struct finops_transfer {
     uint64_t part_size;  /* at least so many bytes; grows with the object so that the parts suffice; 8 MiB */
     uint64_t single_max; /* up to here in one request; 16 MiB */
     unsigned parallel;   /* parts at once; 4 */
-    bool verify_only;    /* compare the checksums and transfer nothing when they are the same */
+    bool durable;        /* a file that was written outlives a crash of the machine */
 } finops_transfer;
 
 /*
@@ -95,7 +95,8 @@ FINOPS_API finops_code finops_storage_write(finops_storage *storage, const finop
 FINOPS_API finops_code finops_storage_upload(finops_storage *storage, const finops_put *put,
                                              finops_upload **ret, finops_error **err);
 
-/* By the service where it can, else through here. Onto itself is FINOPS_E_ARGUMENT. */
+/* By the service, without the bytes coming here; finops_storage_copy_to() is for where it cannot. Onto itself
+ * is FINOPS_E_ARGUMENT. */
 FINOPS_API finops_code finops_storage_copy(finops_storage *storage, const finops_copy *copy,
                                            finops_object *ret, finops_error **err);
 /* Atomic where the backend can; else copied, verified and then removed, so that a failure leaves the source.

@@ -56,7 +56,8 @@ fo_plugin_folders(const char *path, fo_strv *ret, finops_error **err)
 void
 fo_plugin_file_done(fo_plugin_file *file)
 {
-    fo_strv_done(&file->wants);
+    for (int kind = 0; kind < FINOPS_KIND_COUNT_; kind++)
+        fo_strv_done(&file->wants[kind]);
     fo_free(file->path);
     fo_free(file->folder);
 }
@@ -219,9 +220,12 @@ leave_out(look *l, fo_plugin_file *file, fo_plugin_state state, const char *why,
 static finops_code
 note_names(fo_plugin_file *file, const fo_plugin *plugin, finops_error **err)
 {
-    fo_strv_done(&file->wants);
-    for (unsigned i = 0; plugin->info->databases[i]; i++)
-        if (!fo_strv_add(&file->wants, plugin->info->databases[i]->name))
+    fo_driver_ref driver;
+
+    for (int kind = 0; kind < FINOPS_KIND_COUNT_; kind++)
+        fo_strv_done(&file->wants[kind]);
+    for (size_t i = 0; (driver = fo_plugin_driver(plugin->info, i)).head; i++)
+        if (!fo_strv_add(&file->wants[driver.kind], driver.head->name))
             return fo_error_oom(err);
     return FINOPS_OK;
 }
@@ -232,7 +236,7 @@ register_plugin(look *l, fo_plugin_file *file, fo_plugin *plugin, finops_error *
 {
     FO_AUTO(finops_error_freep) finops_error *why = NULL;
     finops_code rc = note_names(file, plugin, err);
-    unsigned came = (unsigned)file->wants.n;
+    unsigned came = (unsigned)(file->wants[FINOPS_KIND_DATABASE].n + file->wants[FINOPS_KIND_STORAGE].n);
 
     if (rc != FINOPS_OK)
         return rc;
@@ -288,7 +292,7 @@ may_be_fine(finops_registry *r, const fo_plugin_file *file)
 {
     if (file->state == FO_PLUGIN_UNTRUSTED)
         return fo_plugin_check_owner(file->path, NULL) == FINOPS_OK;
-    return file->state == FO_PLUGIN_CLASH && fo_registry_names_are_free(r, &file->wants);
+    return file->state == FO_PLUGIN_CLASH && fo_registry_names_are_free(r, file->wants);
 }
 
 static void

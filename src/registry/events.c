@@ -15,7 +15,7 @@ fo_driver_origin(const fo_driver_entry *entry)
 static void
 describe(const fo_driver_entry *entry, finops_driver_info *ret)
 {
-    const finops_database_driver *driver = entry->driver;
+    const finops_driver *driver = entry->driver;
 
     *ret = (finops_driver_info){
         .name = entry->name,
@@ -25,7 +25,9 @@ describe(const fo_driver_entry *entry, finops_driver_info *ret)
         .status = entry->status,
         .problem = entry->problem,
         .handles = atomic_load(&entry->handles),
-        .driver = driver,
+        .kind = entry->kind,
+        .driver = entry->kind == FINOPS_KIND_DATABASE ? (const finops_database_driver *)driver : NULL,
+        .storage = entry->kind == FINOPS_KIND_STORAGE ? (const finops_storage_driver *)driver : NULL,
     };
 }
 

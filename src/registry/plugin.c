@@ -26,6 +26,7 @@
 #include "registry/registry_internal.h"
 
 #define SPELLINGS_MAX 64 /* versions of one plugin in one process */
+#define INFO_LEAST offsetof(finops_plugin_info, storages)
 
 typedef struct checking {
     const fo_plugin_observer *observer;
@@ -193,26 +194,69 @@ driver_problem(const char *text, void *arg)
     c->problems--; /* fo_driver_check() counts its own */
 }
 
-static void
-check_drivers(checking *c, const finops_database_driver *const *drivers)
+fo_driver_ref
+fo_plugin_driver(const finops_plugin_info *info, size_t n)
+{
+    const finops_database_driver *const *databases = info->databases;
+    const finops_storage_driver *const *storages = info->size >= sizeof(*info) ? info->storages : NULL;
+    size_t at = 0;
+
+    for (; databases && databases[at]; at++)
+        if (at == n)
+            return fo_database_ref(databases[at]);
+    if (!storages)
+        return (fo_driver_ref){ 0 };
+    for (n -= at, at = 0; storages[at] && at < n; at++)
+        ;
+    return storages[at] ? fo_storage_ref(storages[at]) : (fo_driver_ref){ 0 };
+}
+
+static bool
+same_name(fo_driver_ref a, fo_driver_ref b)
+{
+    return a.kind == b.kind && strcmp(a.head->name, b.head->name) == 0;
+}
+
+/* A list of an outsider's, which may have no end. */
+static size_t
+count_drivers(const void *const *list)
 {
     size_t n = 0;
 
-    for (; drivers[n]; n++) {
-        if (n == FO_PLUGIN_DRIVERS_MAX) {
-            problem(c, "its list of drivers has no end, or more than %d", FO_PLUGIN_DRIVERS_MAX);
-            return;
-        }
-        char number[24];
+    while (list && n <= FO_PLUGIN_DRIVERS_MAX && list[n])
+        n++;
+    return n;
+}
 
-        /* The name may be read only where the layout is known. */
-        (void)snprintf(number, sizeof(number), "%zu", n + 1);
-        c->driver = drivers[n]->abi >> 16 == FINOPS_DATABASE_ABI >> 16 && drivers[n]->name ? drivers[n]->name
-                                                                                           : number;
-        c->problems += fo_driver_check(drivers[n], driver_problem, c);
-        for (size_t i = 0; i < n && c->problems == 0; i++)
-            if (strcmp(drivers[i]->name, drivers[n]->name) == 0)
-                problem(c, "two of its drivers are called %.64s", drivers[n]->name);
+static void
+check_driver(checking *c, fo_driver_ref driver, size_t n)
+{
+    char number[24];
+
+    /* The name may be read only where the layout is known. */
+    (void)snprintf(number, sizeof(number), "%zu", n + 1);
+    bool known = driver.head->abi >> 16 == fo_kinds[driver.kind].abi >> 16;
+    c->driver = known && driver.head->name ? driver.head->name : number;
+    c->problems += fo_driver_check(driver, driver_problem, c);
+    c->driver = NULL;
+}
+
+static void
+check_drivers(checking *c, const finops_plugin_info *info)
+{
+    size_t n = count_drivers((const void *const *)info->databases);
+
+    if (info->size >= sizeof(*info))
+        n += count_drivers((const void *const *)info->storages);
+    if (n > FO_PLUGIN_DRIVERS_MAX) {
+        problem(c, "its list of drivers has no end, or more than %d", FO_PLUGIN_DRIVERS_MAX);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        check_driver(c, fo_plugin_driver(info, i), i);
+        for (size_t k = 0; k < i && c->problems == 0; k++)
+            if (same_name(fo_plugin_driver(info, k), fo_plugin_driver(info, i)))
+                problem(c, "two of its drivers are called %.64s", fo_plugin_driver(info, i).head->name);
     }
     if (n == 0)
         problem(c, "it brings no driver");
@@ -227,18 +271,15 @@ check_info(checking *c, const finops_plugin_info *info)
     } else if (info->abi >> 16 != FINOPS_PLUGIN_ABI >> 16) {
         problem(c, "it was built against version %u.%u of the plugin interface, this finops has %u.%u",
                 info->abi >> 16, info->abi & 0xffff, FINOPS_PLUGIN_ABI >> 16, FINOPS_PLUGIN_ABI & 0xffff);
-    } else if (info->size < sizeof(*info)) {
-        problem(c, "its struct has %u bytes, of which at least %zu are needed", info->size, sizeof(*info));
+    } else if (info->size < INFO_LEAST) {
+        problem(c, "its struct has %u bytes, of which at least %zu are needed", info->size, INFO_LEAST);
     } else {
         if (!fo_driver_name_valid(info->name))
             problem(c, "its name %.64s is not of lower-case letters, digits and '_', a letter first",
                     info->name ? info->name : "(none)");
         if (!info->version || !info->version[0])
             problem(c, "it has no version");
-        if (info->databases)
-            check_drivers(c, info->databases);
-        else
-            problem(c, "it brings no driver");
+        check_drivers(c, info);
     }
 }
 

@@ -34,13 +34,14 @@ rank_of(finops_driver_status status)
 
 /* Where an entry of this name and rank is, or belongs. `lock` is held. */
 static size_t
-place_of(const finops_registry *r, const char *name, int rank)
+place_of(const finops_registry *r, finops_driver_kind kind, const char *name, int rank)
 {
     size_t low = 0, high = r->n;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = strcmp(r->entries[middle]->name, name);
+        const fo_driver_entry *there = r->entries[middle];
+        int order = there->kind != kind ? (int)there->kind - (int)kind : strcmp(there->name, name);
 
         if (order < 0 || (order == 0 && rank_of(r->entries[middle]->status) < rank))
             low = middle + 1;
@@ -52,18 +53,19 @@ place_of(const finops_registry *r, const char *name, int rank)
 
 /* The first entry of a name, whatever its state; NULL when there is none. `lock` is held. */
 static fo_driver_entry *
-find(const finops_registry *r, const char *name)
+find(const finops_registry *r, finops_driver_kind kind, const char *name)
 {
-    size_t i = place_of(r, name, 0);
+    size_t i = place_of(r, kind, name, 0);
 
-    return i < r->n && strcmp(r->entries[i]->name, name) == 0 ? r->entries[i] : NULL;
+    return i < r->n && r->entries[i]->kind == kind && strcmp(r->entries[i]->name, name) == 0 ? r->entries[i]
+                                                                                             : NULL;
 }
 
 /* The entry that takes up a name, NULL when it is free. */
 static fo_driver_entry *
-find_holder(const finops_registry *r, const char *name)
+find_holder(const finops_registry *r, finops_driver_kind kind, const char *name)
 {
-    fo_driver_entry *entry = find(r, name);
+    fo_driver_entry *entry = find(r, kind, name);
 
     return entry && rank_of(entry->status) == 0 ? entry : NULL;
 }
@@ -88,7 +90,7 @@ entry_freep(fo_driver_entry **entry)
 
 /* origin NULL: built in. */
 static fo_driver_entry *
-entry_new(const finops_database_driver *driver, const char *origin)
+entry_new(fo_driver_ref driver, const char *origin)
 {
     fo_driver_entry *entry = fo_zalloc(sizeof(*entry));
 
@@ -101,11 +103,12 @@ entry_new(const finops_database_driver *driver, const char *origin)
             return NULL;
         }
     }
-    entry->name = driver->name;
-    entry->driver = driver;
-    if (driver->size < sizeof(*driver)) {
-        memcpy(&entry->whole, driver, driver->size);
-        entry->driver = &entry->whole;
+    entry->kind = driver.kind;
+    entry->name = driver.head->name;
+    entry->driver = driver.head;
+    if (driver.head->size < fo_kinds[driver.kind].size) {
+        memcpy(&entry->whole, driver.head, driver.head->size);
+        entry->driver = (const finops_driver *)&entry->whole;
     }
     return entry;
 }
@@ -114,7 +117,7 @@ entry_new(const finops_database_driver *driver, const char *origin)
 static void
 insert(finops_registry *r, fo_driver_entry *entry)
 {
-    size_t at = place_of(r, entry->name, rank_of(entry->status));
+    size_t at = place_of(r, entry->kind, entry->name, rank_of(entry->status));
 
     assert(r->n < r->cap);
 
@@ -126,7 +129,7 @@ insert(finops_registry *r, fo_driver_entry *entry)
 static void
 take_out(finops_registry *r, const fo_driver_entry *entry)
 {
-    size_t at = place_of(r, entry->name, rank_of(entry->status));
+    size_t at = place_of(r, entry->kind, entry->name, rank_of(entry->status));
 
     while (r->entries[at] != entry)
         at++;
@@ -161,7 +164,7 @@ add_entries(finops_registry *r, fo_driver_entry **entries, size_t n, finops_erro
     rc = make_room(r, n, err);
     for (size_t i = 0; i < n && rc == FINOPS_OK; i++) {
         const fo_driver_entry *holder =
-            rank_of(entries[i]->status) == 0 ? find_holder(r, entries[i]->name) : NULL;
+            rank_of(entries[i]->status) == 0 ? find_holder(r, entries[i]->kind, entries[i]->name) : NULL;
 
         if (holder)
             rc = taken(entries[i]->name, holder, err);
@@ -184,8 +187,9 @@ fo_registry_names_are_free(finops_registry *registry, const fo_strv *names)
     bool free = true;
 
     (void)pthread_rwlock_rdlock(&registry->lock);
-    for (size_t i = 0; i < names->n && free; i++)
-        free = !find_holder(registry, names->items[i]);
+    for (int kind = 0; kind < FINOPS_KIND_COUNT_; kind++)
+        for (size_t i = 0; i < names[kind].n && free; i++)
+            free = !find_holder(registry, (finops_driver_kind)kind, names[kind].items[i]);
     (void)pthread_rwlock_unlock(&registry->lock);
     return free;
 }
@@ -199,7 +203,7 @@ add_problem(const char *text, void *arg)
 }
 
 static finops_code
-check(const finops_database_driver *driver, finops_error **err)
+check(fo_driver_ref driver, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str problems = FO_STR_MAX(16384);
 
@@ -210,7 +214,7 @@ check(const finops_database_driver *driver, finops_error **err)
 }
 
 static finops_code
-add(finops_registry *r, const finops_database_driver *driver, const char *origin, finops_error **err)
+add(finops_registry *r, fo_driver_ref driver, const char *origin, finops_error **err)
 {
     FO_AUTO(entry_freep) fo_driver_entry *entry = NULL;
     finops_code rc = check(driver, err);
@@ -231,7 +235,16 @@ finops_registry_add(finops_registry *registry, const finops_database_driver *dri
 {
     if (!registry || !driver)
         return fo_error_set(err, FINOPS_E_ARGUMENT, "add a driver: no registry or no driver");
-    return add(registry, driver, "the program", err);
+    return add(registry, fo_database_ref(driver), "the program", err);
+}
+
+finops_code
+finops_registry_add_storage(finops_registry *registry, const finops_storage_driver *driver,
+                            finops_error **err)
+{
+    if (!registry || !driver)
+        return fo_error_set(err, FINOPS_E_ARGUMENT, "add a driver: no registry or no driver");
+    return add(registry, fo_storage_ref(driver), "the program", err);
 }
 
 finops_code
@@ -241,9 +254,9 @@ fo_registry_add_plugin(finops_registry *registry, fo_plugin *plugin, const char 
     finops_code rc = FINOPS_OK;
     size_t n = 0;
 
-    for (; plugin->info->databases && plugin->info->databases[n] && rc == FINOPS_OK; n++) {
+    for (; fo_plugin_driver(plugin->info, n).head && rc == FINOPS_OK; n++) {
         assert(n < FO_PLUGIN_DRIVERS_MAX);
-        entries[n] = entry_new(plugin->info->databases[n], path);
+        entries[n] = entry_new(fo_plugin_driver(plugin->info, n), path);
         if (!entries[n]) {
             rc = fo_error_oom(err);
             break;
@@ -309,7 +322,7 @@ remove_entry(finops_registry *r, fo_driver_entry *entry, bool drain, finops_erro
 
     if (handles > 0 && !drain)
         return fo_error_set(err, FINOPS_E_BUSY, "driver %s is in use: %u open %s", entry->name, handles,
-                            handles == 1 ? "database" : "databases");
+                            fo_kinds[entry->kind].handle[handles != 1]);
     if (handles == 0) {
         fo_registry_tell(r, FINOPS_REGISTRY_REMOVED, entry);
         entry_free(entry);
@@ -321,43 +334,45 @@ remove_entry(finops_registry *r, fo_driver_entry *entry, bool drain, finops_erro
 
 /* The names that can be opened. `lock` is held. */
 static size_t
-known_names(const finops_registry *r, const char **names, size_t max)
+known_names(const finops_registry *r, finops_driver_kind kind, const char **names, size_t max)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < r->n && n < max; i++)
-        if (r->entries[i]->status == FINOPS_DRIVER_READY)
+        if (r->entries[i]->kind == kind && r->entries[i]->status == FINOPS_DRIVER_READY)
             names[n++] = r->entries[i]->name;
     return n;
 }
 
 static finops_code
-not_known(const finops_registry *r, const char *name, finops_error **err)
+not_known(const finops_registry *r, finops_driver_kind kind, const char *name, finops_error **err)
 {
+    const fo_kind *k = &fo_kinds[kind];
     FO_AUTO(fo_str_done) fo_str list = FO_STR_INIT;
     const char *names[KNOWN_MAX], *near;
-    size_t n = known_names(r, names, KNOWN_MAX);
+    size_t n = known_names(r, kind, names, KNOWN_MAX);
 
     near = fo_nearest(name, names, n);
     if (near)
-        (void)fo_error_set(err, FINOPS_E_NOT_FOUND, "no database backend is called %.60s, did you mean %s?",
-                           name, near);
+        (void)fo_error_set(err, FINOPS_E_NOT_FOUND, "no %s is called %.60s, did you mean %s?", k->noun, name,
+                           near);
     else
-        (void)fo_error_set(err, FINOPS_E_NOT_FOUND, "no database backend is called %.60s", name);
+        (void)fo_error_set(err, FINOPS_E_NOT_FOUND, "no %s is called %.60s", k->noun, name);
     for (size_t i = 0; i < n; i++)
         fo_str_addf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
     if (n > 0 && fo_str_ok(&list))
-        fo_error_hint(err, "there are: %s; others come as plugins, finops backends list tells what is there",
-                      fo_str_z(&list));
+        fo_error_hint(err, "there are: %s; others come as plugins, %s tells what is there", fo_str_z(&list),
+                      k->listing);
     return FINOPS_E_NOT_FOUND;
 }
 
 /* Why a name cannot be opened. `lock` is held. */
 static finops_code
-not_ready(const finops_registry *r, const char *name, const fo_driver_entry *entry, finops_error **err)
+not_ready(const finops_registry *r, finops_driver_kind kind, const char *name, const fo_driver_entry *entry,
+          finops_error **err)
 {
     if (!entry)
-        return not_known(r, name, err);
+        return not_known(r, kind, name, err);
     switch (entry->status) {
     case FINOPS_DRIVER_ABSENT:
         return fo_error_set(err, FINOPS_E_UNSUPPORTED, "this finops was built without %s", name);
@@ -365,12 +380,13 @@ not_ready(const finops_registry *r, const char *name, const fo_driver_entry *ent
         return fo_error_set(err, FINOPS_E_NOT_FOUND, "plugin %s cannot be used: %s", entry->origin,
                             entry->problem);
     default:
-        return fo_error_set(err, FINOPS_E_NOT_FOUND, "database backend %s is being removed", name);
+        return fo_error_set(err, FINOPS_E_NOT_FOUND, "%s %s is being removed", fo_kinds[kind].noun, name);
     }
 }
 
-finops_code
-finops_registry_remove(finops_registry *registry, const char *name, bool drain, finops_error **err)
+static finops_code
+remove_named(finops_registry *registry, finops_driver_kind kind, const char *name, bool drain,
+             finops_error **err)
 {
     fo_driver_entry *entry;
     finops_code rc;
@@ -379,13 +395,26 @@ finops_registry_remove(finops_registry *registry, const char *name, bool drain, 
         return fo_error_set(err, FINOPS_E_ARGUMENT, "remove a driver: no registry or no name");
     (void)pthread_mutex_lock(&registry->change);
     (void)pthread_rwlock_rdlock(&registry->lock);
-    entry = find(registry, name);
-    rc = entry && entry->status == FINOPS_DRIVER_READY ? FINOPS_OK : not_ready(registry, name, entry, err);
+    entry = find(registry, kind, name);
+    rc = entry && entry->status == FINOPS_DRIVER_READY ? FINOPS_OK
+                                                       : not_ready(registry, kind, name, entry, err);
     (void)pthread_rwlock_unlock(&registry->lock);
     if (rc == FINOPS_OK)
         rc = remove_entry(registry, entry, drain, err);
     (void)pthread_mutex_unlock(&registry->change);
     return rc;
+}
+
+finops_code
+finops_registry_remove(finops_registry *registry, const char *name, bool drain, finops_error **err)
+{
+    return remove_named(registry, FINOPS_KIND_DATABASE, name, drain, err);
+}
+
+finops_code
+finops_registry_remove_storage(finops_registry *registry, const char *name, bool drain, finops_error **err)
+{
+    return remove_named(registry, FINOPS_KIND_STORAGE, name, drain, err);
 }
 
 /* One that is there for good and not draining already. */
@@ -417,10 +446,9 @@ fo_registry_drop_origin(finops_registry *registry, const char *path)
     return n;
 }
 
-finops_code
-fo_registry_acquire_driver(finops_registry *registry, const char *name,
-                           const finops_database_driver **ret_driver, fo_driver_token **ret_token,
-                           finops_error **err)
+static finops_code
+acquire(finops_registry *registry, finops_driver_kind kind, const char *name,
+        const finops_driver **ret_driver, fo_driver_token **ret_token, finops_error **err)
 {
     FO_AUTO(fo_freep) fo_driver_token *token = NULL;
     fo_driver_entry *entry;
@@ -432,11 +460,11 @@ fo_registry_acquire_driver(finops_registry *registry, const char *name,
     if (!token)
         return fo_error_oom(err);
     (void)pthread_rwlock_rdlock(&registry->lock);
-    entry = find(registry, name);
+    entry = find(registry, kind, name);
     if (entry && entry->status == FINOPS_DRIVER_READY)
         atomic_fetch_add(&entry->handles, 1);
     else
-        rc = not_ready(registry, name, entry, err);
+        rc = not_ready(registry, kind, name, entry, err);
     (void)pthread_rwlock_unlock(&registry->lock);
     if (rc != FINOPS_OK)
         return rc;
@@ -444,6 +472,32 @@ fo_registry_acquire_driver(finops_registry *registry, const char *name,
     *ret_driver = entry->driver;
     *ret_token = FO_TAKE(token);
     return FINOPS_OK;
+}
+
+finops_code
+fo_registry_acquire_driver(finops_registry *registry, const char *name,
+                           const finops_database_driver **ret_driver, fo_driver_token **ret_token,
+                           finops_error **err)
+{
+    const finops_driver *driver = NULL;
+    finops_code rc = acquire(registry, FINOPS_KIND_DATABASE, name, &driver, ret_token, err);
+
+    if (rc == FINOPS_OK)
+        *ret_driver = (const finops_database_driver *)driver;
+    return rc;
+}
+
+finops_code
+fo_registry_acquire_storage(finops_registry *registry, const char *name,
+                            const finops_storage_driver **ret_driver, fo_driver_token **ret_token,
+                            finops_error **err)
+{
+    const finops_driver *driver = NULL;
+    finops_code rc = acquire(registry, FINOPS_KIND_STORAGE, name, &driver, ret_token, err);
+
+    if (rc == FINOPS_OK)
+        *ret_driver = (const finops_storage_driver *)driver;
+    return rc;
 }
 
 void
@@ -501,7 +555,7 @@ fo_registry_new_empty(finops_registry **ret, finops_error **err)
 
 /* A name without functions: compiled out. */
 static finops_code
-add_absent(finops_registry *r, const finops_database_driver *driver, finops_error **err)
+add_absent(finops_registry *r, fo_driver_ref driver, finops_error **err)
 {
     FO_AUTO(entry_freep) fo_driver_entry *entry = fo_zalloc(sizeof(*entry));
     finops_code rc;
@@ -509,8 +563,9 @@ add_absent(finops_registry *r, const finops_database_driver *driver, finops_erro
     if (!entry)
         return fo_error_oom(err);
     entry->status = FINOPS_DRIVER_ABSENT;
-    entry->name = driver->name;
-    entry->problem = fo_format("this finops was built without %s", driver->name);
+    entry->kind = driver.kind;
+    entry->name = driver.head->name;
+    entry->problem = fo_format("this finops was built without %s", driver.head->name);
     if (!entry->problem)
         return fo_error_oom(err);
     rc = add_entries(r, &entry, 1, err);
@@ -520,12 +575,19 @@ add_absent(finops_registry *r, const finops_database_driver *driver, finops_erro
 }
 
 finops_code
-fo_registry_add_builtins(finops_registry *r, const finops_database_driver *const *drivers, finops_error **err)
+fo_registry_add_builtins(finops_registry *r, const finops_database_driver *const *databases,
+                         const finops_storage_driver *const *storages, finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
-    for (size_t i = 0; rc == FINOPS_OK && drivers[i]; i++)
-        rc = drivers[i]->open ? add(r, drivers[i], NULL, err) : add_absent(r, drivers[i], err);
+    for (size_t i = 0; rc == FINOPS_OK && databases[i]; i++) {
+        fo_driver_ref driver = fo_database_ref(databases[i]);
+        rc = databases[i]->open ? add(r, driver, NULL, err) : add_absent(r, driver, err);
+    }
+    for (size_t i = 0; rc == FINOPS_OK && storages[i]; i++) {
+        fo_driver_ref driver = fo_storage_ref(storages[i]);
+        rc = storages[i]->open ? add(r, driver, NULL, err) : add_absent(r, driver, err);
+    }
     return rc;
 }
 
@@ -539,7 +601,7 @@ finops_registry_new(finops_registry **ret, finops_error **err)
         return fo_error_set(err, FINOPS_E_ARGUMENT, "make a registry: no place for it");
     rc = fo_registry_new_empty(&r, err);
     if (rc == FINOPS_OK)
-        rc = fo_registry_add_builtins(r, fo_database_builtin, err);
+        rc = fo_registry_add_builtins(r, fo_database_builtin, fo_storage_builtin, err);
     if (rc != FINOPS_OK)
         return rc;
     *ret = FO_TAKE(r);

@@ -23,6 +23,10 @@ typedef struct fo_driver_token fo_driver_token;
 finops_code fo_registry_acquire_driver(finops_registry *registry, const char *name,
                                        const finops_database_driver **ret_driver, fo_driver_token **ret_token,
                                        finops_error **err) FO_MUST_USE;
+/* The same of a storage. */
+finops_code fo_registry_acquire_storage(finops_registry *registry, const char *name,
+                                        const finops_storage_driver **ret_driver, fo_driver_token **ret_token,
+                                        finops_error **err) FO_MUST_USE;
 /* After the driver's close() has returned: the plugin may be unloaded here. NULL is fine. Any thread. */
 void fo_registry_release_driver(fo_driver_token *token);
 

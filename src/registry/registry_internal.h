@@ -24,8 +24,35 @@
 
 typedef void (*fo_each_problem)(const char *problem, void *arg);
 
+/* What differs between the kinds (validate.c). */
+typedef struct fo_kind {
+    const char *noun;      /* "database backend" */
+    const char *handle[2]; /* "database", "databases" */
+    const char *listing;   /* the command that shows all */
+    uint32_t abi;
+    size_t size, least; /* of the struct: today's, and up to its last required function */
+} fo_kind;
+extern const fo_kind fo_kinds[FINOPS_KIND_COUNT_];
+
+/* A driver of either kind. */
+typedef struct fo_driver_ref {
+    finops_driver_kind kind;
+    const finops_driver *head;
+} fo_driver_ref;
+
+static inline fo_driver_ref
+fo_database_ref(const finops_database_driver *driver)
+{
+    return (fo_driver_ref){ FINOPS_KIND_DATABASE, (const finops_driver *)driver };
+}
+static inline fo_driver_ref
+fo_storage_ref(const finops_storage_driver *driver)
+{
+    return (fo_driver_ref){ FINOPS_KIND_STORAGE, (const finops_driver *)driver };
+}
+
 /* Tells each thing that is wrong with a driver (validate.c) and returns how many there were. */
-unsigned fo_driver_check(const finops_database_driver *driver, fo_each_problem each, void *arg);
+unsigned fo_driver_check(fo_driver_ref driver, fo_each_problem each, void *arg);
 /* [a-z][a-z0-9_]* of at most FO_DRIVER_NAME_MAX bytes. */
 bool fo_driver_name_valid(const char *name);
 
@@ -83,11 +110,15 @@ finops_code fo_plugin_probe(const char *path, int64_t limit_us, const atomic_boo
 /* A driver in the list. All but status and handles stays as it was made. */
 typedef struct fo_driver_entry {
     finops_driver_status status; /* written with `lock` held for writing */
+    finops_driver_kind kind;
     const char *name;
-    const finops_database_driver *driver; /* NULL when broken or absent */
-    finops_database_driver whole; /* of a driver smaller than today's: it, and NULL for what it lacks */
-    char *origin;                 /* NULL: built in */
-    char *broken_name;            /* owns `name` of a broken plugin */
+    const finops_driver *driver; /* NULL when broken or absent */
+    union {
+        finops_database_driver database;
+        finops_storage_driver storage;
+    } whole;           /* of a driver smaller than today's: it, and NULL for what it lacks */
+    char *origin;      /* NULL: built in */
+    char *broken_name; /* owns `name` of a broken plugin */
     char *problem;
     fo_plugin *plugin;
     atomic_uint handles;
@@ -107,9 +138,9 @@ typedef struct fo_plugin_file {
     char *folder;
     fo_file_id id;
     fo_plugin_state state;
-    fo_strv wants;    /* names of its drivers */
-    bool seen;        /* in the look that is under way */
-    unsigned dropped; /* drivers of its old version that left in this look */
+    fo_strv wants[FINOPS_KIND_COUNT_]; /* names of its drivers */
+    bool seen;                         /* in the look that is under way */
+    unsigned dropped;                  /* drivers of its old version that left in this look */
 } fo_plugin_file;
 
 void fo_plugin_file_done(fo_plugin_file *file);
@@ -149,8 +180,12 @@ const char *fo_driver_origin(const fo_driver_entry *entry);
 void fo_registry_tell(finops_registry *registry, finops_registry_event_kind kind,
                       const fo_driver_entry *entry);
 /* Drivers of a table that ends with NULL; one without open() is there in name only. */
-finops_code fo_registry_add_builtins(finops_registry *registry, const finops_database_driver *const *drivers,
+finops_code fo_registry_add_builtins(finops_registry *registry,
+                                     const finops_database_driver *const *databases,
+                                     const finops_storage_driver *const *storages,
                                      finops_error **err) FO_MUST_USE;
+/* The n-th driver of a plugin, databases first; head NULL behind the last. */
+fo_driver_ref fo_plugin_driver(const finops_plugin_info *info, size_t n);
 /* Puts all drivers of a plugin into the list or none; each entry takes a reference on it. */
 finops_code fo_registry_add_plugin(finops_registry *registry, fo_plugin *plugin, const char *path,
                                    finops_error **err) FO_MUST_USE;
@@ -160,7 +195,7 @@ finops_code fo_registry_add_broken(finops_registry *registry, const char *path, 
 /* Takes out, or drains, all that came from a path; returns how many drivers that were. */
 unsigned fo_registry_drop_origin(finops_registry *registry, const char *path);
 
-/* Whether drivers of all these names could be added. */
+/* Whether drivers of all these names could be added; a list for each kind. */
 bool fo_registry_names_are_free(finops_registry *registry, const fo_strv *names);
 
 /* Ends the threads that watch (watch.c). */

@@ -11,6 +11,35 @@
 #include "config/config.h"
 #include "registry/registry_internal.h"
 
+/* A driver of any kind is looked at through the members they have in common. */
+#define SAME_PLACE(type, member)                                                                             \
+    _Static_assert(offsetof(type, member) == offsetof(finops_driver, member), #type " begins otherwise")
+#define SAME_HEAD(type)                                                                                      \
+    SAME_PLACE(type, abi);                                                                                   \
+    SAME_PLACE(type, size);                                                                                  \
+    SAME_PLACE(type, name);                                                                                  \
+    SAME_PLACE(type, version);                                                                               \
+    SAME_PLACE(type, summary);                                                                               \
+    SAME_PLACE(type, options);                                                                               \
+    SAME_PLACE(type, config_size)
+SAME_HEAD(finops_database_driver);
+SAME_HEAD(finops_storage_driver);
+
+const fo_kind fo_kinds[FINOPS_KIND_COUNT_] = {
+    [FINOPS_KIND_DATABASE] = { "database backend",
+                               { "database", "databases" },
+                               "finops backends list",
+                               FINOPS_DATABASE_ABI,
+                               sizeof(finops_database_driver),
+                               offsetof(finops_database_driver, begin) },
+    [FINOPS_KIND_STORAGE] = { "storage backend",
+                              { "storage", "storages" },
+                              "finops storage backends",
+                              FINOPS_STORAGE_ABI,
+                              sizeof(finops_storage_driver),
+                              offsetof(finops_storage_driver, upload) },
+};
+
 typedef struct checking {
     fo_each_problem each;
     void *arg;
@@ -173,14 +202,36 @@ check_options(checking *c, const finops_option *table, size_t config_size)
         check_option(c, table, row, n, config_size);
 }
 
+typedef struct function {
+    const char *name;
+    bool there;
+} function;
+
 /* What every driver must have; its size covers them. */
 static void
-check_required(checking *c, const finops_database_driver *d)
+check_required(checking *c, const function *required, size_t n)
 {
-    const struct {
-        const char *name;
-        bool there;
-    } required[] = {
+    for (size_t i = 0; i < n; i++)
+        if (!required[i].there)
+            problem(c, "the required function %s is missing", required[i].name);
+}
+
+/* Functions that make sense together only. A smaller driver has none of them. */
+static void
+check_together(checking *c, const finops_database_driver *d)
+{
+    if (d->size < sizeof(*d))
+        return;
+    if ((d->begin != NULL) != (d->commit != NULL) || (d->begin != NULL) != (d->rollback != NULL))
+        problem(c, "of begin, commit and rollback it has some and not all");
+    if ((d->lock != NULL) != (d->unlock != NULL))
+        problem(c, "of lock and unlock it has one and not the other");
+}
+
+static void
+check_database(checking *c, const finops_database_driver *d)
+{
+    const function required[] = {
         { "open", d->open != NULL },
         { "close", d->close != NULL },
         { "capabilities", d->capabilities != NULL },
@@ -192,49 +243,47 @@ check_required(checking *c, const finops_database_driver *d)
         { "tables", d->tables != NULL },
     };
 
-    for (size_t i = 0; i < FO_COUNT(required); i++)
-        if (!required[i].there)
-            problem(c, "the required function %s is missing", required[i].name);
+    check_required(c, required, FO_COUNT(required));
+    check_together(c, d);
 }
 
-/* Functions that make sense together only. A smaller driver has none of them. */
 static void
-check_optional(checking *c, const finops_database_driver *d)
+check_storage(checking *c, const finops_storage_driver *d)
 {
-    if (d->size < sizeof(*d))
-        return;
-    if ((d->begin != NULL) != (d->commit != NULL) || (d->begin != NULL) != (d->rollback != NULL))
-        problem(c, "of begin, commit and rollback it has some and not all");
-    if ((d->lock != NULL) != (d->unlock != NULL))
-        problem(c, "of lock and unlock it has one and not the other");
+    const function required[] = {
+        { "open", d->open != NULL }, { "close", d->close != NULL },   { "features", d->features != NULL },
+        { "stat", d->stat != NULL }, { "list", d->list != NULL },     { "read", d->read != NULL },
+        { "put", d->put != NULL },   { "remove", d->remove != NULL },
+    };
+
+    check_required(c, required, FO_COUNT(required));
 }
 
 /* The layout must be known before anything behind it is read. */
 static bool
-check_abi(checking *c, const finops_database_driver *d)
+check_abi(checking *c, const finops_driver *d, const fo_kind *kind)
 {
-    const size_t least = offsetof(finops_database_driver, begin);
-
-    if (d->abi >> 16 != FINOPS_DATABASE_ABI >> 16) {
+    if (d->abi >> 16 != kind->abi >> 16) {
         problem(c, "it was built against version %u.%u of the driver interface, this finops has %u.%u",
-                d->abi >> 16, d->abi & 0xffff, FINOPS_DATABASE_ABI >> 16, FINOPS_DATABASE_ABI & 0xffff);
+                d->abi >> 16, d->abi & 0xffff, kind->abi >> 16, kind->abi & 0xffff);
         return false;
     }
-    if (d->size < least || d->size % sizeof(void *) != 0) {
-        problem(c, "its struct has %u bytes, of which at least %zu are needed", d->size, least);
+    if (d->size < kind->least || d->size % sizeof(void *) != 0) {
+        problem(c, "its struct has %u bytes, of which at least %zu are needed", d->size, kind->least);
         return false;
     }
     return true;
 }
 
 unsigned
-fo_driver_check(const finops_database_driver *driver, fo_each_problem each, void *arg)
+fo_driver_check(fo_driver_ref ref, fo_each_problem each, void *arg)
 {
     checking c = { .each = each, .arg = arg };
+    const finops_driver *driver = ref.head;
 
     assert(driver);
 
-    if (!check_abi(&c, driver))
+    if (!check_abi(&c, driver, &fo_kinds[ref.kind]))
         return c.problems;
     if (!driver->name)
         problem(&c, "it has no name");
@@ -245,8 +294,10 @@ fo_driver_check(const finops_database_driver *driver, fo_each_problem each, void
         problem(&c, "it has no version");
     if (!driver->summary || !driver->summary[0])
         problem(&c, "it has no summary");
-    check_required(&c, driver);
-    check_optional(&c, driver);
+    if (ref.kind == FINOPS_KIND_DATABASE)
+        check_database(&c, (const finops_database_driver *)driver);
+    else
+        check_storage(&c, (const finops_storage_driver *)driver);
     check_options(&c, driver->options, driver->config_size);
     return c.problems;
 }

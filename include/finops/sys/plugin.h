@@ -10,12 +10,13 @@
 #define FINOPS_SYS_PLUGIN_H
 
 #include "finops/sys/database_driver.h"
+#include "finops/sys/storage_driver.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define FINOPS_PLUGIN_ABI 0x00010000u
+#define FINOPS_PLUGIN_ABI 0x00010001u
 #define FINOPS_PLUGIN_SYMBOL "finops_plugin"
 
 typedef struct finops_plugin_info {
@@ -25,6 +26,7 @@ typedef struct finops_plugin_info {
     const char *version;
     const finops_database_driver *const *databases; /* ends with NULL; may be NULL */
     bool keep;                                      /* never unload (a Go runtime, threads of its own) */
+    const finops_storage_driver *const *storages;   /* ends with NULL; may be NULL */
 } finops_plugin_info;
 
 /* The symbol's type; host_abi is the FINOPS_PLUGIN_ABI of the program. NULL: cannot work with it. */

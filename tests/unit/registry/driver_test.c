@@ -20,7 +20,7 @@ static void
 assert_problems(const finops_database_driver *driver, const char *expected)
 {
     FO_AUTO(fo_str_done) fo_str all = FO_STR_INIT;
-    unsigned n = fo_driver_check(driver, add_text, &all), lines = 0;
+    unsigned n = fo_driver_check(fo_database_ref(driver), add_text, &all), lines = 0;
 
     for (const char *p = fo_str_z(&all); *p; p++)
         lines += *p == '\n';
@@ -126,7 +126,7 @@ names_are_snake_case(void **state)
     for (size_t i = 0; i < FO_COUNT(bad); i++) {
         finops_database_driver driver = t_driver(bad[i]);
 
-        assert_int_equal(fo_driver_check(&driver, NULL, NULL), 1);
+        assert_int_equal(fo_driver_check(fo_database_ref(&driver), NULL, NULL), 1);
     }
     assert_true(fo_driver_name_valid("a2345678901234567890123456789012"));
     assert_false(fo_driver_name_valid(NULL));

@@ -47,13 +47,14 @@ a_driver_that_was_compiled_out_is_known_by_name(void **state)
 {
     const finops_database_driver here = t_driver("alpha"), out = { .name = "beta" };
     const finops_database_driver *const table[] = { &here, &out, NULL };
+    const finops_storage_driver *const none[] = { NULL };
     FO_AUTO(finops_registry_freep) finops_registry *r = t_registry();
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
     const finops_database_driver *found = NULL;
     fo_driver_token *token = NULL;
 
     (void)state;
-    assert_int_equal(fo_registry_add_builtins(r, table, NULL), FINOPS_OK);
+    assert_int_equal(fo_registry_add_builtins(r, table, none, NULL), FINOPS_OK);
     assert_string_equal(t_look(r, "alpha").origin, "built in");
     assert_int_equal(t_look(r, "beta").info.status, FINOPS_DRIVER_ABSENT);
     assert_int_equal(fo_registry_acquire_driver(r, "beta", &found, &token, &err), FINOPS_E_UNSUPPORTED);

@@ -40,11 +40,11 @@ what_a_plugin_lacks_is_named(void **state)
     (void)state;
     assert_probe("missing_symbol", "it exports no symbol finops_plugin\n");
     assert_probe("refuses",
-                 "it cannot work with version 1.0 of the plugin interface, which this finops has\n");
+                 "it cannot work with version 1.1 of the plugin interface, which this finops has\n");
     assert_probe("wrong_abi",
-                 "it was built against version 2.1 of the plugin interface, this finops has 1.0\n");
+                 "it was built against version 2.1 of the plugin interface, this finops has 1.1\n");
     assert_probe("wrong_driver_abi", "driver 1: it was built against version 9.3 of the driver "
-                                     "interface, this finops has 1.0\n");
+                                     "interface, this finops has 1.1\n");
     assert_probe("incomplete", "driver incomplete: the required function write is missing\n");
     assert_probe("bad_options",
                  "driver bad_options: option depth: default of depth: expected a whole number, "

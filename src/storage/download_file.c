@@ -1,0 +1,333 @@
+/*
+ * An object to a local file: beside the target under another name, ranges in parallel, checked, then renamed.
+ *
+ * The first range tells how long the object is and which version; the others ask for that version only.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/crc.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "storage/front.h"
+#include "storage/writer.h"
+
+#define BUFFER ((size_t)256 << 10)
+#define ATTEMPTS 2 /* of the whole, when the checksum is wrong */
+
+typedef struct download {
+    finops_storage *storage;
+    finops_get get; /* the whole of it, version pinned */
+    const finops_call *user;
+    finops_call call; /* of the ranges: the user's, and `stop` */
+    int fd;
+    const char *file;
+    uint64_t part;
+    int64_t first, length; /* of the object; bytes */
+    bool checked;          /* the whole object, and its CRC-64/NVME is known */
+    uint64_t *sums;        /* of each part */
+    pthread_mutex_t lock;  /* for all below */
+    uint64_t next;         /* part to be read */
+    int64_t done;
+    finops_code rc;
+    finops_error *why;
+    atomic_bool stop;
+} download;
+
+static bool
+is_stopped(void *arg)
+{
+    download *d = arg;
+
+    return atomic_load(&d->stop) || (d->user && d->user->cancelled && d->user->cancelled(d->user->arg));
+}
+
+static void
+failed(download *d, finops_code rc, finops_error *why)
+{
+    pthread_mutex_lock(&d->lock);
+    if (d->rc == FINOPS_OK) {
+        d->rc = rc;
+        d->why = why;
+    } else
+        finops_error_free(why);
+    pthread_mutex_unlock(&d->lock);
+    atomic_store(&d->stop, true);
+}
+
+static void
+advanced(download *d, size_t n)
+{
+    pthread_mutex_lock(&d->lock);
+    d->done += (int64_t)n;
+    if (d->user && d->user->progress)
+        d->user->progress(d->length > 0 ? (double)d->done / (double)d->length : 1, d->done, d->user->arg);
+    pthread_mutex_unlock(&d->lock);
+}
+
+static finops_code
+write_at(const download *d, const char *data, size_t n, int64_t at, finops_error **err)
+{
+    while (n > 0) {
+        ssize_t put = pwrite(d->fd, data, n, (off_t)at);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return fo_error_errno(err, errno, "write %s", d->file);
+        data += put;
+        n -= (size_t)put;
+        at += put;
+    }
+    return FINOPS_OK;
+}
+
+/* One range into the file, and its checksum. */
+static finops_code
+take(download *d, finops_reader *reader, uint64_t part, char *buffer, finops_error **err)
+{
+    int64_t at = (int64_t)(part * d->part), left = reader->length;
+    uint64_t sum = 0;
+
+    while (left > 0) {
+        size_t n = 0;
+        finops_code rc = reader->read(reader, buffer, BUFFER, &n, err);
+        if (rc == FINOPS_OK && n == 0)
+            rc = fo_error_set(err, FINOPS_E_TRANSIENT, "%" PRId64 " bytes are missing at the end", left);
+        if (rc == FINOPS_OK)
+            rc = write_at(d, buffer, n, at, err);
+        if (rc != FINOPS_OK)
+            return rc;
+        if (d->checked)
+            sum = fo_crc64nvme(sum, buffer, n);
+        at += (int64_t)n;
+        left -= (int64_t)n;
+        advanced(d, n);
+    }
+    if (d->checked)
+        d->sums[part] = sum;
+    return FINOPS_OK;
+}
+
+static finops_code
+take_part(download *d, uint64_t part, char *buffer, finops_error **err)
+{
+    finops_reader *reader = NULL;
+    finops_get get = d->get;
+
+    get.offset = d->first + (int64_t)(part * d->part);
+    get.length = (int64_t)d->part;
+    if (d->length - (int64_t)(part * d->part) < get.length)
+        get.length = d->length - (int64_t)(part * d->part);
+    finops_code rc = finops_storage_read(d->storage, &get, &reader, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    rc = take(d, reader, part, buffer, err);
+    reader->close(reader);
+    return rc;
+}
+
+static uint64_t
+parts_of(const download *d)
+{
+    return ((uint64_t)d->length + d->part - 1) / d->part;
+}
+
+static void *
+take_parts(void *arg)
+{
+    download *d = arg;
+    FO_AUTO(fo_freep) char *buffer = fo_alloc(BUFFER);
+    finops_error *why = NULL;
+
+    if (!buffer)
+        failed(d, fo_error_oom(&why), why);
+    while (buffer && !atomic_load(&d->stop)) {
+        pthread_mutex_lock(&d->lock);
+        uint64_t part = d->next++;
+        pthread_mutex_unlock(&d->lock);
+        if (part >= parts_of(d))
+            break;
+        finops_code rc = take_part(d, part, buffer, &why);
+        if (rc != FINOPS_OK)
+            failed(d, rc, FO_TAKE(why));
+    }
+    return NULL;
+}
+
+/* Part 0 is under way in `reader`; the others are taken by threads and, after it, by this one. */
+static void
+take_all(download *d, finops_reader *reader, unsigned parallel)
+{
+    FO_AUTO(fo_freep) char *buffer = fo_alloc(BUFFER);
+    pthread_t threads[FO_PARALLEL_MAX];
+    finops_error *why = NULL;
+    size_t n = 0;
+
+    d->next = 1;
+    while (n + 1 < parallel && n + 1 < parts_of(d) && pthread_create(&threads[n], NULL, take_parts, d) == 0)
+        n++;
+    finops_code rc = buffer ? take(d, reader, 0, buffer, &why) : fo_error_oom(&why);
+    if (rc != FINOPS_OK)
+        failed(d, rc, why);
+    else
+        (void)take_parts(d);
+    for (size_t i = 0; i < n; i++)
+        (void)pthread_join(threads[i], NULL);
+}
+
+static finops_code
+sum_is_right(const download *d, const char *checksum, finops_error **err)
+{
+    char text[40];
+    uint64_t sum = 0;
+    int64_t left = d->length;
+
+    if (!d->checked)
+        return FINOPS_OK;
+    for (uint64_t i = 0; i < parts_of(d); i++, left -= (int64_t)d->part)
+        sum = fo_crc64nvme_combine(sum, d->sums[i], (uint64_t)left < d->part ? (uint64_t)left : d->part);
+    (void)snprintf(text, sizeof(text), "crc64nvme:%016" PRIx64, sum);
+    return strcmp(text, checksum) == 0
+               ? FINOPS_OK
+               : fo_error_set(err, FINOPS_E_CORRUPT, "%s came with the checksum %s, and not %s", d->get.key,
+                              text, checksum);
+}
+
+/* The first range; of an empty object there is none, so it is asked for whole. */
+static finops_code
+read_first(download *d, const finops_get *get, finops_reader **ret, finops_error **err)
+{
+    finops_get first = *get;
+    finops_code rc;
+
+    first.call = &d->call;
+    if (get->suffix == 0 && (get->length < 0 || get->length > (int64_t)d->part))
+        first.length = (int64_t)d->part;
+    rc = finops_storage_read(d->storage, &first, ret, err);
+    if (rc != FINOPS_E_RANGE || get->offset > 0 || get->suffix > 0)
+        return rc;
+    if (err)
+        finops_error_freep(err);
+    first.length = -1;
+    return finops_storage_read(d->storage, &first, ret, err);
+}
+
+/* What the first reader says of the whole. A suffix comes in one piece. */
+static void
+learn(download *d, const finops_get *get, const finops_reader *reader)
+{
+    const finops_object *object = &reader->object;
+
+    d->first = reader->offset;
+    d->length = object->size - reader->offset;
+    if (get->suffix == 0 && get->length >= 0 && get->length < d->length)
+        d->length = get->length;
+    if (get->suffix > 0 || reader->length > (int64_t)d->part)
+        d->part = reader->length > 0 ? (uint64_t)reader->length : 1;
+    d->checked = object->checksum && fo_starts(object->checksum, "crc64nvme:") && d->length == object->size;
+    d->get = (finops_get){ .key = get->key, .if_version = object->version, .call = &d->call };
+}
+
+static finops_code
+outcome(download *d, const finops_object *object, finops_error **err)
+{
+    if (d->rc == FINOPS_OK)
+        return sum_is_right(d, object->checksum, err);
+    if (err)
+        *err = FO_TAKE(d->why);
+    return d->rc;
+}
+
+static finops_code
+receive(download *d, const finops_get *get, unsigned parallel, finops_object *ret, finops_error **err)
+{
+    finops_reader *reader = NULL;
+    finops_code rc = read_first(d, get, &reader, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    learn(d, get, reader);
+    d->sums = fo_array(parts_of(d) + 1, sizeof(*d->sums));
+    if (d->sums) {
+        take_all(d, reader, parallel);
+        rc = outcome(d, &reader->object, err);
+    } else
+        rc = fo_error_oom(err);
+    if (rc == FINOPS_OK && ret)
+        rc = finops_object_copy(&reader->object, ret, err);
+    reader->close(reader);
+    return rc;
+}
+
+static finops_code
+attempt(finops_storage *storage, const finops_get *get, int fd, const char *file, const finops_transfer *t,
+        finops_object *ret, finops_error **err)
+{
+    download d = { .storage = storage, .user = get->call, .fd = fd, .file = file, .part = t->part_size };
+    finops_code rc;
+
+    d.call = (finops_call){ .cancelled = is_stopped, .arg = &d };
+    d.call.deadline_us = get->call ? get->call->deadline_us : 0;
+    pthread_mutex_init(&d.lock, NULL);
+    rc = receive(&d, get, t->parallel, ret, err);
+    pthread_mutex_destroy(&d.lock);
+    finops_error_free(d.why);
+    fo_free(d.sums);
+    return rc;
+}
+
+/* A wrong checksum is asked for once more: it may have been the way here. */
+static finops_code
+attempts(finops_storage *storage, const finops_get *get, int fd, const char *file,
+         const finops_transfer *transfer, finops_object *ret, finops_error **err)
+{
+    const finops_transfer t = fo_transfer_whole(transfer);
+    finops_error *why = NULL;
+    finops_code rc = FINOPS_OK;
+
+    for (int i = 0; i < ATTEMPTS; i++) {
+        finops_error_freep(&why);
+        if (ftruncate(fd, 0) != 0)
+            return fo_error_errno(err, errno, "write %s", file);
+        rc = attempt(storage, get, fd, file, &t, ret, &why);
+        if (rc != FINOPS_E_CORRUPT)
+            break;
+    }
+    if (err)
+        *err = why;
+    else
+        finops_error_free(why);
+    return rc;
+}
+
+finops_code
+finops_storage_download_file(finops_storage *storage, const finops_get *get, const char *file,
+                             const finops_transfer *transfer, finops_object *ret, finops_error **err)
+{
+    finops_object object = { 0 };
+    FO_AUTO(fo_file_new_done) fo_file_new new = FO_FILE_NEW_INIT;
+    finops_code rc;
+
+    if (!storage || !get || !file)
+        return fo_error_set(err, FINOPS_E_ARGUMENT, "download_file: storage, key and file are needed");
+    rc = fo_file_new_begin(&new, file, 0666, err);
+    if (rc == FINOPS_OK)
+        rc = attempts(storage, get, new.fd, file, transfer, &object, err);
+    if (rc == FINOPS_OK)
+        rc = fo_file_new_commit(&new, transfer && transfer->durable, err);
+    if (rc == FINOPS_OK && ret)
+        *ret = object;
+    else
+        finops_object_done(&object);
+    return rc;
+}

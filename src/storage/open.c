@@ -1,0 +1,201 @@
+/* Opening a place: its driver by the scheme of the address, its layers by the settings. */
+#include <assert.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "config/config.h"
+#include "storage/front.h"
+
+/* Settings of one owner: the driver's have no point in their name, a layer's begin with "<layer>.". */
+typedef struct own_settings {
+    finops_setting *items;
+    size_t n;
+} own_settings;
+
+static void
+own_settings_done(own_settings *own)
+{
+    fo_free(own->items);
+}
+
+/* What is left of the name when it is a setting of this owner; NULL when it is not. layer NULL: the driver.
+ */
+static const char *
+name_for(const char *name, const char *layer)
+{
+    const char *point = strchr(name, '.');
+    size_t n = layer ? strlen(layer) : 0;
+
+    if (!layer)
+        return point ? NULL : name;
+    return point && (size_t)(point - name) == n && strncmp(name, layer, n) == 0 ? point + 1 : NULL;
+}
+
+static finops_code
+pick(const finops_setting *all, size_t n, const char *layer, size_t more, own_settings *ret,
+     finops_error **err)
+{
+    ret->items = fo_array(n + more + 1, sizeof(*ret->items));
+    if (!ret->items)
+        return fo_error_oom(err);
+    for (size_t i = 0; i < n; i++) {
+        const char *name = all[i].name ? name_for(all[i].name, layer) : NULL;
+        if (name)
+            ret->items[ret->n++] = (finops_setting){ name, all[i].value };
+    }
+    return FINOPS_OK;
+}
+
+static bool
+is_layer(const char *name)
+{
+    for (size_t i = 0; fo_layers[i]; i++)
+        if (name_for(name, fo_layers[i]->name))
+            return true;
+    return false;
+}
+
+static finops_code
+settings_check(const finops_setting *all, size_t n, finops_error **err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!all[i].name || !all[i].value)
+            return fo_error_set(err, FINOPS_E_ARGUMENT, "a setting has no name or no value");
+        if (strchr(all[i].name, '.') && !is_layer(all[i].name))
+            return fo_error_set(err, FINOPS_E_CONFIG, "%s is an option of no layer", all[i].name);
+    }
+    return FINOPS_OK;
+}
+
+/* A struct of the table's, filled; the caller frees it with config_free(). */
+static finops_code
+config_new(const finops_option *table, size_t size, const char *owner, const own_settings *own, void **ret,
+           finops_error **err)
+{
+    void *config = fo_zalloc(size ? size : 1);
+    finops_code rc;
+
+    if (!config)
+        return fo_error_oom(err);
+    rc = fo_option_fill(table, owner, own->items, own->n, config, err);
+    if (rc == FINOPS_OK) {
+        *ret = config;
+        return rc;
+    }
+    if (table)
+        fo_option_clear(table, config);
+    fo_free(config);
+    return rc;
+}
+
+static void
+config_free(const finops_option *table, void *config)
+{
+    if (config && table)
+        fo_option_clear(table, config);
+    fo_free(config);
+}
+
+/* Wraps the stage in the layer, if the settings ask for it. */
+static finops_code
+wrap(const fo_layer *layer, const char *address, const finops_setting *all, size_t n, fo_stage *stage,
+     finops_error **err)
+{
+    FO_AUTO(own_settings_done) own_settings own = { 0 };
+    void *config = NULL;
+    finops_code rc = pick(all, n, layer->name, 0, &own, err);
+
+    if (rc == FINOPS_OK)
+        rc = config_new(layer->options, layer->config_size, layer->name, &own, &config, err);
+    if (rc == FINOPS_OK)
+        rc = layer->wrap(config, address, *stage, stage, err);
+    config_free(layer->options, config);
+    return rc;
+}
+
+/* What the address says goes before what is set: it was named for this place. */
+static finops_code
+driver_settings(const finops_storage_driver *driver, const fo_storage_address *address,
+                const finops_setting *all, size_t n, own_settings *ret, finops_error **err)
+{
+    finops_code rc = pick(all, n, NULL, 2, ret, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    if (driver->place_option && *address->place)
+        ret->items[ret->n++] = (finops_setting){ driver->place_option, address->place };
+    if (driver->prefix_option && *address->rest)
+        ret->items[ret->n++] = (finops_setting){ driver->prefix_option, address->rest };
+    return FINOPS_OK;
+}
+
+static finops_code
+open_driver(const finops_storage_driver *driver, const fo_storage_address *address, const finops_setting *all,
+            size_t n, fo_stage *ret, finops_error **err)
+{
+    FO_AUTO(own_settings_done) own_settings own = { 0 };
+    fo_stage stage = { .driver = driver };
+    void *config = NULL;
+    finops_code rc = driver_settings(driver, address, all, n, &own, err);
+
+    if (rc == FINOPS_OK)
+        rc = config_new(driver->options, driver->config_size, driver->name, &own, &config, err);
+    if (rc == FINOPS_OK)
+        rc = driver->open(config, &stage.self, err);
+    config_free(driver->options, config);
+    if (rc == FINOPS_OK)
+        *ret = stage;
+    return rc;
+}
+
+static finops_code
+open_stack(const finops_storage_driver *driver, const fo_storage_address *parts, const char *address,
+           const finops_setting *all, size_t n, finops_storage **ret, finops_error **err)
+{
+    fo_stage stage = { 0 };
+    finops_code rc = open_driver(driver, parts, all, n, &stage, err);
+
+    for (size_t i = 0; rc == FINOPS_OK && fo_layers[i]; i++)
+        rc = wrap(fo_layers[i], address, all, n, &stage, err);
+    if (rc == FINOPS_OK)
+        return fo_storage_over(&stage, address, ret, err);
+    fo_stage_close(&stage);
+    return rc;
+}
+
+static finops_code
+acquire(finops_registry *registry, const char *scheme, const finops_storage_driver **ret,
+        fo_driver_token **ret_token, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str name = FO_STR_INIT;
+    finops_code rc = fo_registry_storage_of_scheme(registry, scheme, &name, err);
+
+    return rc == FINOPS_OK ? fo_registry_acquire_storage(registry, fo_str_z(&name), ret, ret_token, err) : rc;
+}
+
+finops_code
+finops_storage_open(finops_registry *registry, const char *address, const finops_setting *settings,
+                    size_t n_settings, finops_storage **ret, finops_error **err)
+{
+    FO_AUTO(fo_storage_address_done) fo_storage_address parts = { 0 };
+    const finops_storage_driver *driver = NULL;
+    fo_driver_token *token = NULL;
+    finops_code rc;
+
+    if (!registry || !address || (!settings && n_settings) || !ret)
+        return fo_error_set(err, FINOPS_E_ARGUMENT, "a storage needs a registry and an address");
+    rc = fo_storage_address_parse(address, &parts, err);
+    if (rc == FINOPS_OK)
+        rc = settings_check(settings, n_settings, err);
+    if (rc == FINOPS_OK)
+        rc = acquire(registry, parts.scheme, &driver, &token, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    rc = open_stack(driver, &parts, address, settings, n_settings, ret, err);
+    if (rc == FINOPS_OK)
+        (*ret)->token = token;
+    else
+        fo_registry_release_driver(token);
+    return rc;
+}
