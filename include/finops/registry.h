@@ -18,12 +18,6 @@ extern "C" {
 
 typedef struct finops_registry finops_registry;
 
-/* One option of a configuration, as text: { "host", "localhost" }. */
-typedef struct finops_setting {
-    const char *name;
-    const char *value;
-} finops_setting;
-
 typedef enum finops_driver_status {
     FINOPS_DRIVER_READY = 0,
     FINOPS_DRIVER_DRAINING, /* removed, open handles still use it; no new ones */
@@ -57,6 +51,7 @@ FINOPS_API void finops_registry_free(finops_registry *registry);
  */
 FINOPS_API finops_code finops_registry_add(finops_registry *registry, const finops_database_driver *driver,
                                            finops_error **err);
+/* The same for a storage. */
 FINOPS_API finops_code finops_registry_add_storage(finops_registry *registry,
                                                    const finops_storage_driver *driver, finops_error **err);
 /*
@@ -65,6 +60,7 @@ FINOPS_API finops_code finops_registry_add_storage(finops_registry *registry,
  */
 FINOPS_API finops_code finops_registry_remove(finops_registry *registry, const char *name, bool drain,
                                               finops_error **err);
+/* The same for a storage. */
 FINOPS_API finops_code finops_registry_remove_storage(finops_registry *registry, const char *name, bool drain,
                                                       finops_error **err);
 /* All drivers by kind and name; `each` must not call the registry. */

@@ -62,6 +62,7 @@ FINOPS_API finops_code finops_storage_download_file(finops_storage *storage, con
 /* Objects by key, in order of their bytes. */
 FINOPS_API finops_code finops_storage_list_files(finops_storage *storage, const finops_list *list,
                                                  finops_each_object each, void *arg, finops_error **err);
+/* What is not there is gone. */
 FINOPS_API finops_code finops_storage_delete_file(finops_storage *storage, const finops_remove *remove,
                                                   finops_error **err);
 /* Any number of keys; FINOPS_E_PARTIAL when some are left, each told to `each` (may be NULL). */

@@ -97,6 +97,13 @@ finops_code fo_config_reference(fo_str *ret, finops_error **err);
 finops_code fo_option_set(const finops_option *option, void *base, const char *text, finops_error **err);
 /* Adds one item to a FINOPS_OPT_LIST as it stands, commas and all: a flag that may be repeated. */
 finops_code fo_option_list_add(const finops_option *option, void *base, const char *item, finops_error **err);
+/*
+ * The defaults, then the settings, then whether what is required is set and what belongs together is
+ * together. `owner` names the table in errors: "s3.bucket must be set". What is in config is the caller's,
+ * also on failure: fo_option_clear().
+ */
+finops_code fo_option_fill(const finops_option *table, const char *owner, const finops_setting *settings,
+                           size_t n, void *config, finops_error **err);
 /* Sets every row to its default. */
 finops_code fo_option_defaults(const finops_option *table, void *base, finops_error **err);
 /* Frees what the table's rows own in base. */

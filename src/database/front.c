@@ -84,65 +84,6 @@ fo_front_unref(finops_database *database)
         database_free(database);
 }
 
-static finops_code
-unknown_option(const finops_database_driver *driver, const char *name, finops_error **err)
-{
-    const char *words[256], *nearest;
-    size_t n = 0;
-
-    for (const finops_option *o = driver->options; o && o->name && n < FO_COUNT(words); o++)
-        words[n++] = o->name;
-    nearest = fo_nearest(name, words, n);
-    (void)fo_error_set(err, FINOPS_E_CONFIG, "%s has no option %s", driver->name, name);
-    if (nearest)
-        fo_error_hint(err, "did you mean %s", nearest);
-    return FINOPS_E_CONFIG;
-}
-
-static finops_code
-config_set(const finops_database_driver *driver, void *config, const finops_setting *setting,
-           finops_error **err)
-{
-    int row;
-    finops_code rc;
-
-    if (!setting->name || !setting->value)
-        return fo_error_set(err, FINOPS_E_ARGUMENT, "a setting of %s has no name or no value", driver->name);
-    row = driver->options ? fo_option_index(driver->options, setting->name) : -1;
-    if (row < 0)
-        return unknown_option(driver, setting->name, err);
-    rc = fo_option_set(&driver->options[row], config, setting->value, err);
-    return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "%s.%s", driver->name, setting->name);
-}
-
-/* What must be set and what must come together. */
-static finops_code
-config_check(const finops_database_driver *driver, const void *config, finops_error **err)
-{
-    for (const finops_option *o = driver->options; o && o->name; o++) {
-        bool set = fo_option_is_set(o, config);
-        int needed = set && o->needs ? fo_option_index(driver->options, o->needs) : -1;
-
-        if (!set && (o->flags & FINOPS_OPT_REQUIRED))
-            return fo_error_set(err, FINOPS_E_CONFIG, "%s.%s must be set", driver->name, o->name);
-        if (needed >= 0 && !fo_option_is_set(&driver->options[needed], config))
-            return fo_error_set(err, FINOPS_E_CONFIG, "%s.%s needs %s, which is not set", driver->name,
-                                o->name, o->needs);
-    }
-    return FINOPS_OK;
-}
-
-static finops_code
-config_fill(const finops_database_driver *driver, const finops_setting *settings, size_t n, void *config,
-            finops_error **err)
-{
-    finops_code rc = driver->options ? fo_option_defaults(driver->options, config, err) : FINOPS_OK;
-
-    for (size_t i = 0; rc == FINOPS_OK && i < n; i++)
-        rc = config_set(driver, config, &settings[i], err);
-    return rc == FINOPS_OK ? config_check(driver, config, err) : rc;
-}
-
 finops_code
 finops_database_open(finops_registry *registry, const char *backend, const finops_setting *settings,
                      size_t n_settings, const finops_pool_options *pool, finops_database **ret,
@@ -162,7 +103,8 @@ finops_database_open(finops_registry *registry, const char *backend, const finop
     if (pool)
         options.pool = *pool;
     config = fo_zalloc(driver->config_size ? driver->config_size : 1);
-    rc = config ? config_fill(driver, settings, n_settings, config, err) : fo_error_oom(err);
+    rc = config ? fo_option_fill(driver->options, driver->name, settings, n_settings, config, err)
+                : fo_error_oom(err);
     if (rc == FINOPS_OK)
         rc = fo_front_open(driver, FO_TAKE(token), config, &options, ret, err);
     if (config && driver->options)

@@ -500,6 +500,49 @@ fo_registry_acquire_storage(finops_registry *registry, const char *name,
     return rc;
 }
 
+/* Whether a word is one of those of a text, which are separated by blanks. */
+static bool
+has_word(const char *words, const char *word)
+{
+    size_t n = strlen(word);
+
+    for (const char *at = words; (at = strstr(at, word)) != NULL; at += n)
+        if ((at == words || at[-1] == ' ') && (at[n] == '\0' || at[n] == ' '))
+            return true;
+    return false;
+}
+
+/* Those that can be opened win over those that cannot, whose reason is told when they are. */
+static const fo_driver_entry *
+find_scheme(const finops_registry *r, const char *scheme)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        const fo_driver_entry *entry = r->entries[i];
+        const finops_storage_driver *driver = (const finops_storage_driver *)entry->driver;
+
+        if (entry->kind != FINOPS_KIND_STORAGE)
+            continue;
+        if (driver && driver->schemes ? has_word(driver->schemes, scheme) : strcmp(entry->name, scheme) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+finops_code
+fo_registry_storage_of_scheme(finops_registry *registry, const char *scheme, fo_str *ret, finops_error **err)
+{
+    const fo_driver_entry *entry;
+    finops_code rc;
+
+    (void)pthread_rwlock_rdlock(&registry->lock);
+    entry = find_scheme(registry, scheme);
+    if (entry)
+        fo_str_add(ret, entry->name);
+    rc = entry ? fo_str_check(ret, err) : not_known(registry, FINOPS_KIND_STORAGE, scheme, err);
+    (void)pthread_rwlock_unlock(&registry->lock);
+    return rc;
+}
+
 void
 fo_registry_release_driver(fo_driver_token *token)
 {

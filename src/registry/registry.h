@@ -23,6 +23,9 @@ typedef struct fo_driver_token fo_driver_token;
 finops_code fo_registry_acquire_driver(finops_registry *registry, const char *name,
                                        const finops_database_driver **ret_driver, fo_driver_token **ret_token,
                                        finops_error **err) FO_MUST_USE;
+/* The name of the storage driver that takes addresses of this scheme, appended; FINOPS_E_NOT_FOUND. */
+finops_code fo_registry_storage_of_scheme(finops_registry *registry, const char *scheme, fo_str *ret,
+                                          finops_error **err) FO_MUST_USE;
 /* The same of a storage. */
 finops_code fo_registry_acquire_storage(finops_registry *registry, const char *name,
                                         const finops_storage_driver **ret_driver, fo_driver_token **ret_token,

@@ -45,6 +45,12 @@ typedef struct finops_option {
     const char *help;  /* one sentence */
 } finops_option;
 
+/* One option of a configuration, as text: { "host", "localhost" }. */
+typedef struct finops_setting {
+    const char *name;
+    const char *value;
+} finops_setting;
+
 #ifdef __cplusplus
 }
 #endif

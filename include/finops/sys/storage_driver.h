@@ -200,6 +200,10 @@ typedef struct finops_storage_driver {
     const finops_option *options; /* what it can be told */
     size_t config_size;           /* bytes the table fills in for open() */
     const char *schemes;          /* of addresses, separated by blanks; NULL: its name */
+    /* The options that an address fills: of "s3://bucket/some/prefix" "bucket" and "prefix". NULL: there is
+     * no such part. */
+    const char *place_option;
+    const char *prefix_option;
 
     /* Required. */
 

@@ -44,7 +44,7 @@ what_a_plugin_lacks_is_named(void **state)
     assert_probe("wrong_abi",
                  "it was built against version 2.1 of the plugin interface, this finops has 1.1\n");
     assert_probe("wrong_driver_abi", "driver 1: it was built against version 9.3 of the driver "
-                                     "interface, this finops has 1.1\n");
+                                     "interface, this finops has 1.0\n");
     assert_probe("incomplete", "driver incomplete: the required function write is missing\n");
     assert_probe("bad_options",
                  "driver bad_options: option depth: default of depth: expected a whole number, "
