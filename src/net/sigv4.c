@@ -370,8 +370,7 @@ put_presigned(const fo_sigv4_request *r, const char *date, int64_t seconds, cons
               fo_str *query)
 {
     FO_AUTO(fo_str_done)
-    fo_str scope = FO_STR_MAX(TEXT_MAX),
-           values = FO_STR_MAX(TEXT_MAX), names = FO_STR_MAX(TEXT_MAX);
+    fo_str scope = FO_STR_MAX(TEXT_MAX), values = FO_STR_MAX(TEXT_MAX), names = FO_STR_MAX(TEXT_MAX);
 
     fo_str_addf(&scope, "%s/%.8s/%s/%s/aws4_request", r->keys->access_key_id, date, r->region, r->service);
     put_headers(parts, n, &values, &names);
