@@ -458,6 +458,38 @@ nothing_is_left_in_the_database(void **state)
     finops_registry_free(registry);
 }
 
+static finops_code
+execute_keeping_schemas(void *conn, const finops_statement *statement, struct ArrowArrayStream *ret_stream,
+                        int64_t *ret_changed, finops_error **err)
+{
+    if (fo_starts(statement->sql, "DROP SCHEMA"))
+        return fo_error_set(err, FINOPS_E_DENIED, "schemas stay");
+    return fo_duckdb_driver.execute(conn, statement, ret_stream, ret_changed, err);
+}
+
+static void
+a_schema_that_cannot_be_dropped_is_told(void **state)
+{
+    const finops_setting settings[] = { { "database_path", ":memory:" } };
+    finops_registry *registry = NULL;
+    finops_database *database = NULL;
+    fo_conformance_summary summary = { 0 };
+
+    (void)state;
+    wrong.execute = execute_keeping_schemas;
+    assert_int_equal(fo_registry_new_empty(&registry, NULL), FINOPS_OK);
+    assert_int_equal(finops_registry_add(registry, &wrong, NULL), FINOPS_OK);
+    assert_int_equal(finops_database_open(registry, wrong.name, settings, 1, NULL, &database, NULL),
+                     FINOPS_OK);
+    const fo_conformance_options options = { .database = database, .filter = "params: NULL*" };
+    assert_int_equal(fo_conformance_run(&options, &summary, NULL), FINOPS_OK);
+    assert_int_equal(summary.passed, 2);
+    assert_true(fo_starts(summary.left, "finops_test_"));
+    assert_string_equal(summary.hung, "");
+    finops_database_close(database);
+    finops_registry_free(registry);
+}
+
 static void
 a_cancelled_run_stops(void **state)
 {
@@ -499,6 +531,7 @@ main(void)
         TEST(all_cases_are_listed_without_a_database),
         TEST(no_two_cases_have_one_name),
         TEST(nothing_is_left_in_the_database),
+        TEST(a_schema_that_cannot_be_dropped_is_told),
         TEST(a_cancelled_run_stops),
     };
 
