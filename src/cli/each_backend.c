@@ -1,5 +1,5 @@
-/* The databases that bills go to, one after another: that one is down does not keep the others from their
- * turn. */
+/* The databases that a dataset goes to, one after another: that one is down does not keep the others from
+ * their turn. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/cli_internal.h"
@@ -58,11 +58,12 @@ take_turns(const fo_settings *settings, const fo_strv *names, fo_backend_turn *t
 }
 
 finops_code
-fo_cli_each_backend(const fo_settings *settings, fo_backend_turn *turn, void *arg, finops_error **err)
+fo_cli_each_backend(const fo_settings *settings, fo_dataset dataset, fo_backend_turn *turn, void *arg,
+                    finops_error **err)
 {
     FO_AUTO(fo_strv_done) fo_strv names = FO_STRV_INIT;
     turns t = { .failed = FO_STR_INIT };
-    finops_code rc = fo_settings_backends(settings, FO_DATASET_BILLS, &names, err);
+    finops_code rc = fo_settings_backends(settings, dataset, &names, err);
 
     if (rc != FINOPS_OK)
         return rc;

@@ -238,7 +238,7 @@ run(fo_cli *cli, finops_error **err)
                                  .progress = cli->progress ? import_progress : NULL,
                                  .arg = &view };
     view.import = &import;
-    rc = fo_cli_each_backend(&settings, import_into, &view, err);
+    rc = fo_cli_each_backend(&settings, FO_DATASET_BILLS, import_into, &view, err);
     if (view.failed_memory && rc == FINOPS_OK)
         rc = fo_error_oom(err);
     if (rc == FINOPS_OK || view.exports > 0) {

@@ -59,15 +59,16 @@ static const char *const config_keys[] = { FO_DATABASE_KEYS, "aws.region", "aws.
 typedef struct load {
     const fo_cli *cli;
     const load_options *o;
-    fo_strv backends;    /* the first is the one */
-    fo_strv texts;       /* what types and key are cut out of */
-    fo_data_type *types; /* borrowed from texts */
+    const fo_settings *settings; /* that name the one backend */
+    fo_strv texts;               /* what types and key are cut out of */
+    fo_data_type *types;         /* borrowed from texts */
     size_t n_types, cap_types;
     char *key; /* column of --key; its value is behind the first "=" of the option */
     const char *value;
     fo_data_reader *reader;
     fo_database *database;
     const char *schema;
+    char *rejects; /* file of what is refused */
     int64_t rows, rejected;
 } load;
 
@@ -79,7 +80,7 @@ load_done(load *l)
     fo_free(l->types);
     fo_free(l->key);
     fo_strv_done(&l->texts);
-    fo_strv_done(&l->backends);
+    fo_free(l->rejects);
 }
 
 /* ---- the command line ---- */
@@ -178,7 +179,7 @@ load_read(load *l, finops_error **err)
 
     if (!format)
         return fo_error_set(err, FINOPS_E_USAGE, "%s does not tell its format: pass --format", cli->args[0]);
-    rc = fo_data_reader_open(cli->settings, cli->cancel, &l->reader, err);
+    rc = fo_data_reader_open(l->settings, cli->cancel, &l->reader, err);
     if (rc != FINOPS_OK)
         return rc;
     if (strcmp(format, "ndjson") == 0)
@@ -244,15 +245,12 @@ static finops_code
 load_open(load *l, finops_error **err)
 {
     const load_options *o = l->o;
-    finops_code rc = fo_database_open_plain(l->cli->settings, l->cli->cancel, &l->database, err);
+    finops_code rc = fo_database_open_plain(l->settings, l->cli->cancel, &l->database, err);
 
     if (rc != FINOPS_OK)
         return rc;
     finops_dialect dialect = fo_database_dialect(l->database);
-    const char *own = dialect == FINOPS_DIALECT_DUCKDB       ? "main"
-                      : dialect == FINOPS_DIALECT_POSTGRESQL ? "public"
-                                                             : NULL;
-    l->schema = o->schema ? o->schema : own;
+    l->schema = o->schema ? o->schema : fo_session_own_schema(fo_database_session(l->database));
     if (strcmp(o->mode, "create") == 0 || (strcmp(o->mode, "replace") == 0 && !l->key))
         return FINOPS_OK;
     fitting f = { .l = l, .duckdb = dialect == FINOPS_DIALECT_DUCKDB, .rc = FINOPS_OK, .err = err };
@@ -334,17 +332,6 @@ load_hints(const load *l, finops_code rc, finops_error **err)
 
 /* ---- the verb ---- */
 
-/* Bills may go to several databases; records go to the first of them, which is told. */
-static finops_code
-load_backend(load *l, finops_error **err)
-{
-    finops_code rc = fo_settings_backends(l->cli->settings, FO_DATASET_BILLS, &l->backends, err);
-
-    if (rc == FINOPS_OK && l->backends.n > 1)
-        fo_warn("records are loaded into %s alone; --backend names another", l->backends.items[0]);
-    return rc;
-}
-
 /* A slip of the pen in a column's name would leave the money in the other one to a guess. */
 static void
 load_warn_absent(const load *l)
@@ -359,14 +346,14 @@ load_warn_absent(const load *l)
     }
 }
 
+static const fo_table_column columns[] = {
+    { "table", NULL, false },  { "rows", NULL, true },     { "rejected", NULL, true },
+    { "seconds", NULL, true }, { "backend", NULL, false },
+};
+
 static finops_code
-load_show(fo_cli *cli, const load *l, int64_t begin, finops_error **err)
+load_show(const load *l, int64_t begin, fo_table *table, finops_error **err)
 {
-    static const fo_table_column columns[] = {
-        { "table", NULL, false },  { "rows", NULL, true },     { "rejected", NULL, true },
-        { "seconds", NULL, true }, { "backend", NULL, false },
-    };
-    FO_AUTO(fo_table_freep) fo_table *table = fo_table_new(columns, FO_COUNT(columns));
     FO_AUTO(fo_freep)
     char *name = l->schema ? fo_format("%s.%s", l->schema, l->o->table) : fo_strdup(l->o->table);
     char rows[24], rejected[24], seconds[24];
@@ -374,45 +361,89 @@ load_show(fo_cli *cli, const load *l, int64_t begin, finops_error **err)
     snprintf(rows, sizeof(rows), "%" PRId64, l->rows);
     snprintf(rejected, sizeof(rejected), "%" PRId64, l->rejected);
     snprintf(seconds, sizeof(seconds), "%.2f", (double)(fo_clock_monotonic() - begin) / 1e6);
-    const char *const cells[] = { name, rows, rejected, seconds, l->backends.items[0] };
-    if (!table || !name || !fo_table_add(table, cells))
-        return fo_error_oom(err);
-    if (strcmp(l->o->print, "table") != 0)
-        cli->format = strcmp(l->o->print, "json") == 0 ? FO_FORMAT_JSON : FO_FORMAT_CSV;
-    return fo_table_print(cli, table, err);
+    const char *const cells[] = { name, rows, rejected, seconds, l->settings->database.backend };
+    return name && fo_table_add(table, cells) ? FINOPS_OK : fo_error_oom(err);
+}
+
+/* Where what is refused goes: of several databases to a file for each, as their tables' types may differ. */
+static finops_code
+load_rejects(load *l, bool several, finops_error **err)
+{
+    if (!l->o->rejects)
+        return FINOPS_OK;
+    l->rejects =
+        several ? fo_format("%s.%s", l->o->rejects, l->settings->database.backend) : fo_strdup(l->o->rejects);
+    return l->rejects ? FINOPS_OK : fo_error_oom(err);
+}
+
+static finops_code
+load_one(load *l, finops_error **err)
+{
+    finops_code rc = load_parse(l, err);
+
+    if (rc == FINOPS_OK)
+        rc = load_read(l, err);
+    if (rc == FINOPS_OK)
+        load_warn_absent(l);
+    if (rc == FINOPS_OK && l->key)
+        rc = fo_data_require(l->reader, l->key, l->value, err);
+    if (rc == FINOPS_OK)
+        rc = load_open(l, err);
+    if (rc == FINOPS_OK && l->rejects)
+        rc = fo_data_rejects(l->reader, l->rejects, &l->rejected, err);
+    return rc == FINOPS_OK ? load_all(l, err) : rc;
+}
+
+typedef struct load_view {
+    const fo_cli *cli;
+    fo_table *table;
+    size_t shown;
+} load_view;
+
+static finops_code
+load_turn(fo_settings *settings, bool several, void *arg, finops_error **err)
+{
+    load_view *view = arg;
+    FO_AUTO(load_done) load l = { .cli = view->cli, .o = view->cli->options, .settings = settings };
+    int64_t begin = fo_clock_monotonic();
+    finops_code rc = load_rejects(&l, several, err);
+
+    if (rc == FINOPS_OK)
+        rc = load_one(&l, err);
+    if (rc != FINOPS_OK) {
+        load_hints(&l, rc, err);
+        return several ? fo_error_wrap(err, rc, "%s", settings->database.backend) : rc;
+    }
+    rc = load_show(&l, begin, view->table, err);
+    view->shown += rc == FINOPS_OK;
+    if (rc != FINOPS_OK || l.rejected == 0)
+        return rc;
+    rc = fo_error_set(err, FINOPS_E_PARTIAL, "%" PRId64 " of %" PRId64 " records were refused", l.rejected,
+                      l.rejected + l.rows);
+    fo_error_hint(err, "%s tells their lines and why", l.rejects);
+    return rc;
 }
 
 static finops_code
 run(fo_cli *cli, finops_error **err)
 {
-    FO_AUTO(load_done) load l = { .cli = cli, .o = cli->options };
-    int64_t begin = fo_clock_monotonic();
-    finops_code rc = load_parse(&l, err);
+    const load_options *o = cli->options;
+    FO_AUTO(fo_table_freep) fo_table *table = fo_table_new(columns, FO_COUNT(columns));
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+    load_view view = { .cli = cli, .table = table };
+    finops_code rc, printed = FINOPS_OK;
 
-    if (rc == FINOPS_OK)
-        rc = load_backend(&l, err);
-    if (rc == FINOPS_OK)
-        rc = load_read(&l, err);
-    if (rc == FINOPS_OK)
-        load_warn_absent(&l);
-    if (rc == FINOPS_OK && l.key)
-        rc = fo_data_require(l.reader, l.key, l.value, err);
-    if (rc == FINOPS_OK)
-        rc = load_open(&l, err);
-    if (rc == FINOPS_OK && l.o->rejects)
-        rc = fo_data_rejects(l.reader, l.o->rejects, &l.rejected, err);
-    if (rc == FINOPS_OK)
-        rc = load_all(&l, err);
-    if (rc != FINOPS_OK) {
-        load_hints(&l, rc, err);
-        return rc;
-    }
-    rc = load_show(cli, &l, begin, err);
-    if (rc != FINOPS_OK || l.rejected == 0)
-        return rc;
-    rc = fo_error_set(err, FINOPS_E_PARTIAL, "%" PRId64 " of %" PRId64 " records were refused", l.rejected,
-                      l.rejected + l.rows);
-    fo_error_hint(err, "%s tells their lines and why", l.o->rejects);
+    if (!table)
+        return fo_error_oom(err);
+    if (strcmp(o->print, "table") != 0)
+        cli->format = strcmp(o->print, "json") == 0 ? FO_FORMAT_JSON : FO_FORMAT_CSV;
+    rc = fo_cli_each_backend(cli->settings, FO_DATASET_RECORDS, load_turn, &view, &why);
+    if (view.shown)
+        printed = fo_table_print(cli, table, err);
+    if (printed != FINOPS_OK || rc == FINOPS_OK)
+        return printed;
+    if (err)
+        *err = FO_TAKE(why);
     return rc;
 }
 
@@ -430,13 +461,22 @@ const fo_verb fo_verb_load = {
         "never "
         "rounded. The types of other columns come from all records: numbers, texts, objects of NDJSON "
         "(STRUCT, or jsonb); CSV also has dates, times and booleans, and what begins with a zero is text.\n\n"
-        "Exit status: 0 all loaded, 1 nothing loaded, 3 loaded without the records that are in --rejects.",
+        "--backend may name several, separated by commas, and so may routing.records: each gets the records "
+        "in a "
+        "transaction of its own, and one that is down leaves the others complete. What is refused then goes "
+        "to a "
+        "file for each, FILE.BACKEND.\n\n"
+        "Exit status: 0 all loaded, 1 nothing loaded, 3 loaded without the records that are in --rejects, or "
+        "not "
+        "into all of several databases.",
     .examples = "finops load --table ast_data --mode widen --types cost='DECIMAL(38,18)' assets.ndjson\n"
                 "  # the table is made, or given what it lacks\n"
                 "finops load --table budgets --mode replace --key month=2026-05 budgets-2026-05.csv\n"
                 "  # one month again\n"
                 "finops load --table usage --mode create --rejects bad.ndjson s3://acme-data/usage.csv.gz\n"
-                "  # what cannot be read goes to a file\n",
+                "  # what cannot be read goes to a file\n"
+                "finops load --backend duckdb,postgresql --table owners --mode replace owners.csv\n"
+                "  # into two databases\n",
     .config_keys = config_keys,
     .options = options,
     .options_size = sizeof(load_options),

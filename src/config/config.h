@@ -77,7 +77,7 @@ finops_code fo_config_backend(const fo_settings *settings, const char *backend, 
 /* NULL is fine. */
 void fo_config_backend_free(const finops_option *table, void *config);
 
-typedef enum fo_dataset { FO_DATASET_BILLS, FO_DATASET_FINDINGS } fo_dataset;
+typedef enum fo_dataset { FO_DATASET_BILLS, FO_DATASET_FINDINGS, FO_DATASET_RECORDS } fo_dataset;
 /* The backends a dataset goes to, at least one: [routing], else [database] backend; names separated by
  * commas. Readers ask the first. *ret is empty on entry. */
 finops_code fo_settings_backends(const fo_settings *settings, fo_dataset dataset, fo_strv *ret,

@@ -28,10 +28,23 @@ routing_split(const char *list, fo_strv *ret, finops_error **err)
     return FINOPS_OK;
 }
 
+static const char *
+routed_to(const fo_routing_settings *routing, fo_dataset dataset)
+{
+    switch (dataset) {
+    case FO_DATASET_FINDINGS:
+        return routing->findings;
+    case FO_DATASET_RECORDS:
+        return routing->records && *routing->records ? routing->records : routing->bills;
+    default:
+        return routing->bills;
+    }
+}
+
 finops_code
 fo_settings_backends(const fo_settings *settings, fo_dataset dataset, fo_strv *ret, finops_error **err)
 {
-    const char *routed = dataset == FO_DATASET_BILLS ? settings->routing.bills : settings->routing.findings;
+    const char *routed = routed_to(&settings->routing, dataset);
     FO_AUTO(fo_strv_done) fo_strv names = FO_STRV_INIT;
     finops_code rc;
 

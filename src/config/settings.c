@@ -235,6 +235,8 @@ static const finops_option routing_options[] = {
               "the database section." },
     { "findings", FINOPS_OPT_STRING, offsetof(fo_routing_settings, findings), .flags = FINOPS_OPT_NO_FLAG,
       .arg = "NAMES", .help = "Backends that findings go to, as bills." },
+    { "records", FINOPS_OPT_STRING, offsetof(fo_routing_settings, records), .flags = FINOPS_OPT_NO_FLAG,
+      .arg = "NAMES", .help = "Backends that the records of finops load go to; unset, those of bills." },
     { 0 },
 };
 

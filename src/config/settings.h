@@ -101,6 +101,7 @@ typedef struct fo_log_settings {
 typedef struct fo_routing_settings {
     char *bills;
     char *findings;
+    char *records; /* of finops load; NULL: as bills */
 } fo_routing_settings;
 
 /* Of every backend: how many connections, how long each, and what happens when there are none. */

@@ -17,6 +17,12 @@ fo_front_own_schema(const finops_capabilities *c)
     }
 }
 
+const char *
+fo_session_own_schema(const finops_session *session)
+{
+    return fo_front_own_schema(fo_session_capabilities(session));
+}
+
 /* Asked first: some servers refuse CREATE SCHEMA to those who may not create one, though it is there. */
 static finops_code
 schema_is_there(finops_session *session, const char *schema, bool *ret, finops_error **err)

@@ -64,6 +64,8 @@ finops_code fo_session_lock(finops_session *session, const char *name, const fin
                             finops_error **err);
 finops_code fo_session_unlock(finops_session *session, const char *name, finops_error **err);
 
+/* The schema that tables without one are in, as drivers are told it: "main", "public"; NULL: none. */
+const char *fo_session_own_schema(const finops_session *session);
 /* Makes a schema that is not there; nothing where the database has none. Outside a transaction. */
 finops_code fo_session_make_schema(finops_session *session, const char *schema, finops_error **err);
 

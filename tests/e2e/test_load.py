@@ -316,8 +316,6 @@ def test_the_backend_that_is_shown_is_the_one_that_has_the_rows(db, load, tmp_pa
     row, said = load("--table", "t", "--mode", "create", path,
                      env={"OPEN_FINOPS_DATABASE_BACKEND": other, "OPEN_FINOPS_ROUTING_BILLS": db.name})
     assert row["backend"] == db.name and db.exists("t") and not said
-    row, said = load("--table", "u", "--mode", "create", "--backend", db.name + "," + other, path)
-    assert row["backend"] == db.name and db.exists("u") and "into %s alone" % db.name in said
 
 
 def test_a_type_for_what_no_record_has_is_told(db, load, tmp_path):
@@ -345,3 +343,82 @@ def test_s3(duck, minio, tmp_path):
     for name in ("a.ndjson", "b.csv", "c.parquet"):
         duck.finops.run("load", "--table", "t", "--mode", "widen", "s3://%s/p/%s" % (bucket, name), env=minio.env())
     assert duck.sql("SELECT n FROM t ORDER BY n") == [["1"], ["2"], ["3"], ["4"]]
+
+
+# ---- several databases ----
+
+@pytest.fixture
+def both(new_finops, request):
+    """(finops, DuckDB, PostgreSQL) of one folder, with the configuration naming DuckDB."""
+    finops = new_finops()
+    post = Post(finops, request.getfixturevalue("postgresql").new_database())
+    finops.env["OPEN_FINOPS_DATABASE_BACKEND"] = "duckdb"
+    return finops, Duck(finops), post
+
+
+def owners(folder, *lines):
+    path = folder / "owners.csv"
+    path.write_text("id,owner\n" + "".join(line + "\n" for line in lines))
+    return path
+
+
+def test_records_go_to_every_database_that_is_named(both, tmp_path):
+    finops, duck, post = both
+    path = owners(tmp_path, "1,a", "2,b")
+    done = finops.run("load", "--backend", "duckdb,postgresql", "--table", "t", "--mode", "create", "--print", "json", path)
+    assert [(row["backend"], row["table"], row["rows"]) for row in json.loads(done.stdout)] == [
+        ("duckdb", "main.t", 2), ("postgresql", "public.t", 2)]
+    for db in (duck, post):
+        assert db.sql("SELECT id, owner FROM t ORDER BY id") == [["1", "a"], ["2", "b"]]
+
+
+def test_routing_says_where_records_go_without_bills(both, tmp_path):
+    finops, duck, post = both
+    finops.run("load", "--table", "t", "--mode", "create", owners(tmp_path, "1,a"), env={"OPEN_FINOPS_ROUTING_RECORDS": "postgresql"})
+    assert post.exists("t") and not duck.exists("t")
+    finops.run("load", "--table", "u", "--mode", "create", owners(tmp_path, "1,a"),
+               env={"OPEN_FINOPS_ROUTING_BILLS": "postgresql, duckdb"})
+    assert post.exists("u") and duck.exists("u")
+    finops.run("load", "--table", "v", "--mode", "create", "--backend", "duckdb", owners(tmp_path, "1,a"),
+               env={"OPEN_FINOPS_ROUTING_RECORDS": "postgresql"})
+    assert duck.exists("v") and not post.exists("v")
+
+
+@pytest.mark.parametrize("order", ["duckdb,postgresql", "postgresql,duckdb"])
+def test_one_that_is_down_leaves_the_other_complete(both, tmp_path, order):
+    finops, duck, _ = both
+    done = finops.run("load", "--backend", order, "--table", "t", "--mode", "create", "--print", "json", owners(tmp_path, "1,a"),
+                      env={"OPEN_FINOPS_DATABASE_POSTGRESQL_HOST": "/nowhere"}, status=3)
+    assert [row["backend"] for row in json.loads(done.stdout)] == ["duckdb"]
+    assert "1 of 2 backends are complete; not: postgresql" in done.stderr and "/nowhere" in done.stderr
+    assert duck.sql("SELECT count(*) FROM t") == [["1"]]
+
+
+def test_one_whose_table_refuses_leaves_the_other_complete(both, tmp_path):
+    finops, duck, post = both
+    post.sql("CREATE TABLE t (id bigint UNIQUE, owner text); INSERT INTO t VALUES (2, 'old')")
+    done = finops.run("load", "--backend", "postgresql,duckdb", "--table", "t", "--mode", "widen", owners(tmp_path, "1,a", "2,b"),
+                      status=3)
+    assert "not: postgresql" in done.stderr
+    assert post.sql("SELECT id, owner FROM t") == [["2", "old"]]
+    assert duck.sql("SELECT count(*) FROM t") == [["2"]]
+
+
+def test_all_that_fail_are_a_failure(both, tmp_path):
+    finops, _, _ = both
+    path = owners(tmp_path, "1,a")
+    done = finops.run("load", "--backend", "duckdb,postgresql", "--table", "none", path, status=1)
+    assert "0 of 2 backends are complete" in done.stderr and not done.stdout
+
+
+def test_each_database_has_its_own_rejects(both, tmp_path):
+    finops, duck, post = both
+    duck_only = ("--table", "t", "--mode", "create")
+    finops.run("load", *duck_only, "--types", "owner=VARCHAR,id=BIGINT", owners(tmp_path, "1,a"))
+    post.sql("CREATE TABLE t (id text, owner text)")
+    done = finops.run("load", "--backend", "duckdb,postgresql", "--table", "t", "--rejects", "bad.ndjson",
+                      owners(tmp_path, "2,b", "three,c"), status=3)
+    assert "1 of 2 backends are complete; not: duckdb" in done.stderr
+    bad = {name: (finops.folder / ("bad.ndjson." + name)).read_text() for name in ("duckdb", "postgresql")}
+    assert "three" in bad["duckdb"] and bad["postgresql"] == ""
+    assert duck.sql("SELECT count(*) FROM t") == [["2"]] and post.sql("SELECT count(*) FROM t") == [["2"]]
