@@ -160,12 +160,21 @@ fo_data_type_spelled(fo_data_reader *reader, const char *type, char **ret, finop
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
     finops_code rc;
 
     fo_str_addf(&sql, "SELECT column_type FROM (DESCRIBE SELECT CAST(NULL AS %s) AS t)", type);
     rc = fo_str_check(&sql, err);
-    if (rc == FINOPS_OK && (!type_looks_right(type) ||
-                            fo_conn_rows(reader->conn, fo_str_z(&sql), NULL, 0, &rows, NULL) != FINOPS_OK)) {
+    if (rc != FINOPS_OK)
+        return rc;
+    rc = type_looks_right(type) ? fo_conn_rows(reader->conn, fo_str_z(&sql), NULL, 0, &rows, &why)
+                                : FINOPS_E_USAGE;
+    if (rc == FINOPS_E_MEMORY || rc == FINOPS_E_CANCELLED) {
+        if (err)
+            *err = FO_TAKE(why);
+        return rc;
+    }
+    if (rc != FINOPS_OK) {
         rc = fo_error_set(err, FINOPS_E_USAGE, "there is no type %s", type);
         fo_error_hint(err,
                       "types are those of DuckDB: DECIMAL(38,18), TIMESTAMP, VARCHAR, MAP(VARCHAR, VARCHAR)");

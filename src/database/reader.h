@@ -6,7 +6,8 @@
  * Nothing is guessed of money and nothing is lost on the way. A column that was given a type gets exactly the
  * value that is written in the file, digit by digit; a value that does not fit (letters in a number, more
  * decimals than the type has, half of a whole number) is refused with its file and line. Without a type:
- * NDJSON numbers are BIGINT or DOUBLE, texts VARCHAR, objects STRUCT; CSV fields are BIGINT, DOUBLE, BOOLEAN,
+ * numbers are the narrowest of BIGINT, DECIMAL(38,0), DOUBLE and DECIMAL(38,s) that keeps every digit (inside
+ * objects BIGINT or DOUBLE); NDJSON texts are VARCHAR, objects STRUCT; other CSV fields are BOOLEAN,
  * DATE or TIMESTAMP when every one is written like that, else VARCHAR ("007" is text).
  *
  * A reader belongs to one thread at a time.

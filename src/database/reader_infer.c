@@ -2,6 +2,7 @@
 #include "database/reader_internal.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -53,9 +54,66 @@ ask(fo_data_reader *r, const fo_str *sql, fo_rows **ret, finops_error **err)
     return fo_records_error(&r->job, rc, err);
 }
 
+/* ---- numbers ---- */
+
+#define WHOLE "-?(0|[1-9][0-9]*)"
+#define PLAIN WHOLE "(\\.[0-9]+)?"
+#define NUMBER PLAIN "([eE][+-]?[0-9]+)?"
+
+/* "bool_and(x IS NULL OR <condition>)" */
+static void
+all_add(const char *x, const char *condition, fo_str *sql)
+{
+    fo_str_addf(sql, "bool_and(%s IS NULL OR coalesce(%s, false))", x, condition);
+}
+
+/* The digits that count of a number, without sign, point, exponent and the zeros around. */
+static void
+digits_add(const char *x, fo_str *sql)
+{
+    fo_str_addf(sql, "trim(replace(replace(split_part(lower(%s), 'e', 1), '.', ''), '-', ''), '0')", x);
+}
+
+/*
+ * "WHEN … THEN '<type>'" for the narrowest type of numbers that gives back every digit: BIGINT, else whole
+ * numbers of up to 38 digits, else DOUBLE when its shortest spelling has the same digits, else decimals of up
+ * to 38 digits. Numbers that none of them holds are left to the text.
+ */
+static void
+number_type(const char *x, fo_str *sql)
+{
+    FO_AUTO(fo_str_done) fo_str kept = FO_STR_INIT, condition = FO_STR_INIT;
+    FO_AUTO(fo_freep) char *as_double = fo_format("TRY_CAST(%s AS DOUBLE)::VARCHAR", x);
+
+    fo_str_add(sql, " WHEN ");
+    fo_str_addf(&condition, "regexp_full_match(%s, '" WHOLE "') AND TRY_CAST(%s AS BIGINT) IS NOT NULL", x,
+                x);
+    all_add(x, fo_str_z(&condition), sql);
+    fo_str_add(sql, " THEN 'BIGINT' WHEN ");
+    fo_str_clear(&condition);
+    fo_str_addf(&condition, "regexp_full_match(%s, '-?(0|[1-9][0-9]{0,37})')", x);
+    all_add(x, fo_str_z(&condition), sql);
+    fo_str_add(sql, " THEN 'DECIMAL(38,0)' WHEN ");
+    fo_str_addf(&kept, "regexp_full_match(%s, '" NUMBER "') AND isfinite(TRY_CAST(%s AS DOUBLE)) AND ", x, x);
+    digits_add(x, &kept);
+    fo_str_add(&kept, " = ");
+    digits_add(as_double ? as_double : "", &kept);
+    all_add(x, fo_str_z(&kept), sql);
+    fo_str_add(sql, " THEN 'DOUBLE' WHEN ");
+    fo_str_clear(&condition);
+    fo_str_addf(&condition, "regexp_full_match(%s, '" PLAIN "')", x);
+    all_add(x, fo_str_z(&condition), sql);
+    fo_str_addf(
+        sql,
+        " AND max(length(ltrim(split_part(%s, '.', 1), '-'))) + max(length(split_part(%s, '.', 2))) <= 38 "
+        "THEN 'DECIMAL(38,' || max(length(split_part(%s, '.', 2))) || ')'",
+        x, x, x);
+    sql->failed |= kept.failed || condition.failed || !as_double;
+}
+
 /* What all objects together look like: {"a":"BIGINT","b":{"c":"DOUBLE"}}; NULL: there are none. */
 static finops_code
-ndjson_structure(fo_data_reader *r, char **ret, finops_error **err)
+ndjson_structure(fo_data_reader *r, char **ret, bool *ret_long, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
@@ -69,15 +127,58 @@ ndjson_structure(fo_data_reader *r, char **ret, finops_error **err)
         &sql,
         "SELECT regexp_replace(regexp_replace((json_structure(('[' || string_agg(one, ',' ORDER BY file, "
         "line) || ']')::JSON)->0)::VARCHAR, '([:\\[])\"(UBIGINT|HUGEINT)\"', '\\1\"BIGINT\"', 'g'), "
-        "'([:\\[])\"NULL\"', '\\1\"VARCHAR\"', 'g') FROM (SELECT any_value(record) AS one, "
-        "min(file) AS file, min(line) AS line");
+        "'([:\\[])\"NULL\"', '\\1\"VARCHAR\"', 'g'), bool_or(long) FROM (SELECT any_value(record) AS one, "
+        "min(file) AS file, min(line) AS line, bool_or(regexp_matches(record, '[0-9][0-9.]{15}')) AS long");
     fo_data_objects(&sql);
     fo_str_add(&sql, "WHERE ok GROUP BY json_structure(record::JSON))");
     rc = ask(r, &sql, &rows, err);
     if (rc == FINOPS_OK && fo_rows_text(rows, 0, 0)) {
         *ret = fo_strdup(fo_rows_text(rows, 0, 0));
+        *ret_long = fo_streq(fo_rows_text(rows, 0, 1), "true");
         rc = *ret ? FINOPS_OK : fo_error_oom(err);
     }
+    return rc;
+}
+
+static bool
+is_guessed_number(const fo_data_column_info *c)
+{
+    return !c->given && (fo_streq(c->type, "BIGINT") || fo_streq(c->type, "DOUBLE"));
+}
+
+/* The engine reads a number of JSON as BIGINT or DOUBLE; where there are long ones, their digits are looked
+ * at. */
+static finops_code
+ndjson_numbers(fo_data_reader *r, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    size_t n = 0;
+    finops_code rc;
+
+    fo_str_add(&sql, "SELECT ");
+    for (size_t i = 0; i < r->n_columns; i++) {
+        char x[32];
+
+        if (!is_guessed_number(&r->columns[i]))
+            continue;
+        (void)snprintf(x, sizeof(x), "x%zu", i);
+        fo_str_addf(&sql, "%sCASE", n++ ? ", " : "");
+        number_type(x, &sql);
+        fo_str_add(&sql, " ELSE 'VARCHAR' END");
+    }
+    if (n == 0)
+        return FINOPS_OK;
+    fo_str_add(&sql, " FROM (");
+    fo_data_ndjson_values(r, &sql);
+    fo_str_add(&sql, ") WHERE problem IS NULL");
+    rc = ask(r, &sql, &rows, err);
+    n = 0;
+    for (size_t i = 0; rc == FINOPS_OK && i < r->n_columns; i++)
+        if (is_guessed_number(&r->columns[i])) {
+            rc = fo_data_set_type(r, i, fo_rows_text(rows, 0, n++), err);
+            r->columns[i].given = false;
+        }
     return rc;
 }
 
@@ -87,7 +188,8 @@ fo_data_infer_ndjson(fo_data_reader *r, const fo_data_files *files, finops_error
     FO_AUTO(fo_freep) char *structure = NULL;
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
-    finops_code rc = ndjson_structure(r, &structure, err);
+    bool has_long = false;
+    finops_code rc = ndjson_structure(r, &structure, &has_long, err);
 
     if (rc == FINOPS_OK && structure && structure[0] == '{' && structure[1] != '}') {
         fo_str_add(&sql,
@@ -103,6 +205,8 @@ fo_data_infer_ndjson(fo_data_reader *r, const fo_data_files *files, finops_error
         rc =
             add_column(r, files, fo_rows_text(rows, i, 0), strcmp(type, "JSON") == 0 ? "VARCHAR" : type, err);
     }
+    if (rc == FINOPS_OK && has_long)
+        rc = ndjson_numbers(r, err);
     /* A key may be absent of all records of a day and the column is there nevertheless. */
     for (size_t i = 0; rc == FINOPS_OK && i < files->n_types; i++)
         if (fo_data_find(r, files->types[i].column) < 0) {
@@ -153,20 +257,21 @@ csv_type(size_t i, fo_str *sql)
     static const struct {
         const char *type, *pattern;
     } types[] = {
-        { "BIGINT", "-?(0|[1-9][0-9]{0,17})" },
-        { "DOUBLE", "-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?" },
         { "BOOLEAN", "true|false|TRUE|FALSE|True|False" },
         { "DATE", "[0-9]{4}-[0-9]{2}-[0-9]{2}" },
         { "TIMESTAMP", "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,6})?)?"
                        "(Z|[+-][0-9]{2}(:[0-9]{2})?)?" },
     };
+    char x[32];
 
-    fo_str_addf(sql, "%sCASE WHEN count(f%zu) = 0 THEN 'VARCHAR'", i ? ", " : "", i);
+    (void)snprintf(x, sizeof(x), "f%zu", i);
+    fo_str_addf(sql, "%sCASE WHEN count(%s) = 0 THEN 'VARCHAR'", i ? ", " : "", x);
+    number_type(x, sql);
     for (size_t t = 0; t < FO_COUNT(types); t++)
         fo_str_addf(sql,
-                    " WHEN bool_and(f%zu IS NULL OR CASE WHEN regexp_full_match(f%zu, '%s') THEN "
-                    "TRY_CAST(f%zu AS %s) IS NOT NULL ELSE false END) THEN '%s'",
-                    i, i, types[t].pattern, i, types[t].type, types[t].type);
+                    " WHEN bool_and(%s IS NULL OR CASE WHEN regexp_full_match(%s, '%s') THEN "
+                    "TRY_CAST(%s AS %s) IS NOT NULL ELSE false END) THEN '%s'",
+                    x, x, types[t].pattern, x, types[t].type, types[t].type);
     fo_str_add(sql, " ELSE 'VARCHAR' END");
 }
 

@@ -44,6 +44,8 @@ bool fo_data_is_nested(const char *type);
 
 /* "FROM (…)" of NDJSON: file, line, record, problem, ok (an object) and exact. */
 void fo_data_objects(fo_str *sql);
+/* The records of NDJSON: file, line, record, problem, and x0, x1 … a column, its text as it is written. */
+void fo_data_ndjson_values(const fo_data_reader *reader, fo_str *sql);
 /*
  * The statement that yields file, line, record, reason (why it is refused, or NULL) and every column's value
  * as v0, v1 …

@@ -87,8 +87,8 @@ add_member(const char *structure, const char *name, fo_str *sql)
     fo_sql_ident(sql, name);
 }
 
-static void
-ndjson_values(const fo_data_reader *r, fo_str *sql)
+void
+fo_data_ndjson_values(const fo_data_reader *r, fo_str *sql)
 {
     fo_str_add(sql, "SELECT file, line, record, coalesce(problem, CASE WHEN NOT json_valid(record) THEN "
                     "'it is no JSON' WHEN NOT ok THEN 'it is no JSON object' END) AS problem");
@@ -261,7 +261,7 @@ fo_data_rows_sql(const fo_data_reader *r, fo_str *sql, finops_error **err)
     fo_str_addf(sql, ", CASE WHEN problem IS NOT NULL THEN problem%s END AS reason FROM (",
                 fo_str_z(&reasons));
     if (r->format == FO_DATA_NDJSON)
-        ndjson_values(r, sql);
+        fo_data_ndjson_values(r, sql);
     else if (r->format == FO_DATA_CSV)
         csv_values(r, sql);
     else
