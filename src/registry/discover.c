@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/trust.h"
 #include "registry/registry_internal.h"
 
 typedef struct look {
@@ -277,7 +278,7 @@ static finops_code
 admit(look *l, fo_plugin_file *file, finops_error **err)
 {
     FO_AUTO(finops_error_freep) finops_error *why = NULL;
-    finops_code rc = fo_plugin_check_owner(file->path, &why);
+    finops_code rc = fo_trust_file(file->path, &why);
 
     if (rc == FINOPS_E_MEMORY)
         return fo_error_oom(err);
@@ -291,7 +292,7 @@ static bool
 may_be_fine(finops_registry *r, const fo_plugin_file *file)
 {
     if (file->state == FO_PLUGIN_UNTRUSTED)
-        return fo_plugin_check_owner(file->path, NULL) == FINOPS_OK;
+        return fo_trust_file(file->path, NULL) == FINOPS_OK;
     return file->state == FO_PLUGIN_CLASH && fo_registry_names_are_free(r, file->wants);
 }
 

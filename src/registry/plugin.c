@@ -23,6 +23,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/trust.h"
 #include "registry/registry_internal.h"
 
 #define SPELLINGS_MAX 64 /* versions of one plugin in one process */
@@ -456,7 +457,7 @@ finops_plugin_check(const char *file, void (*each)(const char *problem, void *ar
     rc = fo_file_id_of(path, &id, err);
     if (rc != FINOPS_OK)
         return rc;
-    if (fo_plugin_check_owner(path, &why) != FINOPS_OK) { /* what strangers may write is not even tried */
+    if (fo_trust_file(path, &why) != FINOPS_OK) { /* what strangers may write is not even tried */
         (each ? each : ignore)(finops_error_text(why), arg);
         return fo_error_set(err, FINOPS_E_DATA, "plugin %s cannot be used", file);
     }

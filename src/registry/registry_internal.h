@@ -96,8 +96,6 @@ void fo_plugin_unref(fo_plugin *plugin);
 /* Held while a process is forked: the child loads plugins, too. */
 void fo_plugins_lock(void);
 void fo_plugins_unlock(void);
-/* FINOPS_E_DENIED when others than the user and root may write the file or a folder above it. */
-finops_code fo_plugin_check_owner(const char *path, finops_error **err) FO_MUST_USE;
 finops_code fo_file_id_of(const char *path, fo_file_id *ret, finops_error **err) FO_MUST_USE;
 
 /*

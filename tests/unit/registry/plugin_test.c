@@ -1,6 +1,8 @@
 /* One plugin: good ones load, bad ones are told apart and take nothing with them. */
 #include "registry_test.h"
 
+#include "base/trust.h"
+
 #define LIMIT_US ((int64_t)1000000)
 
 static void
@@ -159,15 +161,63 @@ a_link_counts_as_what_it_leads_to_and_where_it_lies(void **state)
     t_folder_init(&open);
     t_install(&f, "good", "x.so");
     assert_int_equal(symlink(t_path(&f, "x.so"), t_path(&open, "y.so")), 0);
-    assert_int_equal(fo_plugin_check_owner(t_path(&open, "y.so"), NULL), FINOPS_OK);
+    assert_int_equal(fo_trust_file(t_path(&open, "y.so"), NULL), FINOPS_OK);
     assert_int_equal(chmod(open.path, 0777), 0);
-    assert_int_equal(fo_plugin_check_owner(t_path(&open, "y.so"), NULL), FINOPS_E_DENIED);
+    assert_int_equal(fo_trust_file(t_path(&open, "y.so"), NULL), FINOPS_E_DENIED);
     assert_int_equal(chmod(open.path, 0755), 0);
     assert_int_equal(chmod(f.path, 0777), 0);
-    assert_int_equal(fo_plugin_check_owner(t_path(&open, "y.so"), &err), FINOPS_E_DENIED);
+    assert_int_equal(fo_trust_file(t_path(&open, "y.so"), &err), FINOPS_E_DENIED);
     assert_non_null(strstr(finops_error_text(err), f.path));
     t_folder_done(&open); /* a link that leads nowhere would not be seen */
     t_folder_done(&f);
+}
+
+/* named/x.so -> open/y.so -> installed/x.so: the folder in the middle is the open one. */
+static void
+each_link_on_the_way_counts_where_it_lies(void **state)
+{
+    FO_AUTO(finops_error_freep) finops_error *err = NULL;
+    t_folder named, open, installed;
+
+    (void)state;
+    t_folder_init(&named);
+    t_folder_init(&open);
+    t_folder_init(&installed);
+    t_install(&installed, "good", "x.so");
+    assert_int_equal(symlink(t_path(&installed, "x.so"), t_path(&open, "y.so")), 0);
+    assert_int_equal(symlink(t_path(&open, "y.so"), t_path(&named, "x.so")), 0);
+    assert_int_equal(fo_trust_file(t_path(&named, "x.so"), NULL), FINOPS_OK);
+    assert_int_equal(chmod(open.path, 0777), 0);
+    assert_int_equal(fo_trust_file(t_path(&named, "x.so"), &err), FINOPS_E_DENIED);
+    assert_non_null(strstr(finops_error_text(err), open.path));
+    t_folder_done(&named);
+    t_folder_done(&open);
+    t_folder_done(&installed);
+}
+
+/* open/plugins -> installed, and the file is named open/plugins/x.so. */
+static void
+a_link_to_the_folder_counts_where_it_lies(void **state)
+{
+    FO_AUTO(finops_error_freep) finops_error *err = NULL;
+    t_folder open, installed;
+
+    (void)state;
+    t_folder_init(&open);
+    t_folder_init(&installed);
+    t_install(&installed, "good", "x.so");
+    assert_int_equal(symlink(installed.path, t_path(&open, "plugins")), 0);
+    assert_int_equal(fo_trust_file(t_path(&open, "plugins/x.so"), NULL), FINOPS_OK);
+    assert_int_equal(chmod(open.path, 0777), 0);
+    assert_int_equal(fo_trust_file(t_path(&open, "plugins/x.so"), &err), FINOPS_E_DENIED);
+    assert_int_equal(chmod(open.path, 0755), 0);
+    if (geteuid() == 0) {
+        assert_int_equal(lchown(t_path(&open, "plugins"), 12345, (gid_t)-1), 0);
+        assert_int_equal(fo_trust_file(t_path(&open, "plugins/x.so"), NULL), FINOPS_E_DENIED);
+    }
+    assert_int_equal(unlink(t_path(&open, "plugins")), 0);
+    t_folder_done(&open);
+    t_folder_done(&installed);
 }
 
 static void
@@ -182,7 +232,7 @@ a_file_of_another_user_is_refused(void **state)
     t_folder_init(&f);
     t_install(&f, "good", "x.so");
     assert_int_equal(chown(t_path(&f, "x.so"), 12345, (gid_t)-1), 0);
-    assert_int_equal(fo_plugin_check_owner(t_path(&f, "x.so"), &err), FINOPS_E_DENIED);
+    assert_int_equal(fo_trust_file(t_path(&f, "x.so"), &err), FINOPS_E_DENIED);
     assert_non_null(strstr(finops_error_text(err), "belongs to another user (uid 12345)"));
     t_folder_done(&f);
 }
@@ -308,6 +358,8 @@ main(void)
         cmocka_unit_test(a_symbol_nobody_has_is_named),
         cmocka_unit_test(what_strangers_may_write_is_not_loaded),
         cmocka_unit_test(a_link_counts_as_what_it_leads_to_and_where_it_lies),
+        cmocka_unit_test(each_link_on_the_way_counts_where_it_lies),
+        cmocka_unit_test(a_link_to_the_folder_counts_where_it_lies),
         cmocka_unit_test(a_file_of_another_user_is_refused),
         cmocka_unit_test(a_plugin_calls_back_into_the_program),
         cmocka_unit_test(a_plugin_finds_the_libraries_that_lie_beside_it),
