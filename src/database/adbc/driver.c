@@ -290,13 +290,38 @@ adbc_rollback(void *conn, finops_error **err)
     return set_autocommit(c, true, err);
 }
 
+/* Only the server's own word is believed: the connection may have been lost on the way there or on the way
+ * back, and what a driver does behind a COMMIT that came through may fail, too. */
+static bool
+commit_refused(const struct AdbcError *e)
+{
+    char state[sizeof(e->sqlstate) + 1] = "";
+
+    memcpy(state, e->sqlstate, sizeof(e->sqlstate));
+    return state[0] && !fo_starts(state, "08") && !fo_starts(state, "57") && !fo_starts(state, "40003");
+}
+
+/* Two steps for ADBC: the commit, and no transaction after it. */
+static finops_code
+commit_server(adbc_conn *c, bool *ret_unknown_outcome, finops_error **err)
+{
+    struct AdbcError e = ADBC_ERROR_INIT;
+    AdbcStatusCode status = c->database->driver.ConnectionCommit(&c->connection, &e);
+    bool refused = status != ADBC_STATUS_OK && commit_refused(&e);
+    finops_code rc =
+        status == ADBC_STATUS_OK ? set_autocommit(c, true, err) : fo_adbc_fail(status, &e, "commit", err);
+
+    if (rc == FINOPS_OK || refused)
+        return rc;
+    if (ret_unknown_outcome)
+        *ret_unknown_outcome = true;
+    return fo_error_wrap(err, FINOPS_E_TRANSIENT, "the connection failed");
+}
+
 static finops_code
 adbc_commit(void *conn, bool *ret_unknown_outcome, finops_error **err)
 {
     adbc_conn *c = conn;
-    struct AdbcError e = ADBC_ERROR_INIT;
-    AdbcStatusCode status;
-    finops_code rc;
 
     if (!c->in_transaction)
         return fo_error_set(err, FINOPS_E_ARGUMENT, "no transaction is open");
@@ -307,13 +332,7 @@ adbc_commit(void *conn, bool *ret_unknown_outcome, finops_error **err)
     fo_adbc_call_begin(c, NULL);
     if (c->database->sqlite)
         return sqlite_run(c, "COMMIT", false, err);
-    status = c->database->driver.ConnectionCommit(&c->connection, &e);
-    if (status == ADBC_STATUS_OK)
-        return set_autocommit(c, true, err);
-    rc = fo_adbc_fail(status, &e, "commit", err);
-    if (ret_unknown_outcome)
-        *ret_unknown_outcome = rc == FINOPS_E_TRANSIENT;
-    return rc;
+    return commit_server(c, ret_unknown_outcome, err);
 }
 
 const finops_database_driver fo_adbc_driver = {

@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <string.h>
 
+#include "base/trust.h"
 #include "database/adbc/adbc_internal.h"
 
 typedef AdbcStatusCode (*init_function)(int version, void *driver, struct AdbcError *error);
@@ -134,6 +135,22 @@ entrypoint_of(const char *library)
     return fo_str_take(&name);
 }
 
+/* What is loaded runs as us. What the loader finds by its name is where the system has its own libraries; a file
+ * that is not there is the loader's to tell. */
+static finops_code
+check_library(const char *library, finops_error **err)
+{
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+    finops_code rc = strchr(library, '/') ? fo_trust_file(library, &why) : FINOPS_OK;
+
+    if (rc != FINOPS_E_DENIED && rc != FINOPS_E_MEMORY)
+        return FINOPS_OK;
+    (void)fo_error_set(err, rc, "load the adbc driver %s: %s", library, finops_error_text(why));
+    if (finops_error_hint(why))
+        fo_error_hint(err, "%s", finops_error_hint(why));
+    return rc;
+}
+
 /* A path, a file name the loader finds, or the short name of a driver: "postgresql". */
 static void *
 open_library(const char *library, finops_error **err)
@@ -156,8 +173,12 @@ static finops_code
 find_entry(const adbc_database *d, init_function *ret, finops_error **err)
 {
     FO_AUTO(fo_freep) char *own = entrypoint_of(d->library);
-    void *handle = open_library(d->library, err), *symbol;
+    finops_code rc = check_library(d->library, err);
+    void *handle, *symbol;
 
+    if (rc != FINOPS_OK)
+        return rc;
+    handle = open_library(d->library, err);
     if (!handle)
         return FINOPS_E_CONFIG;
     symbol = dlsym(handle, d->entrypoint ? d->entrypoint : "AdbcDriverInit");

@@ -8,10 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "config/settings.h"
 #include "database/adbc/adbc_internal.h"
@@ -325,6 +328,112 @@ what_is_no_driver_is_named(void **state)
     assert_null(conn);
 }
 
+/* Whoever may write into the folder may run code as us. */
+static void
+a_library_that_strangers_may_write_is_not_loaded(void **state)
+{
+    char folder[] = "/tmp/finops-adbc-XXXXXX", library[64];
+    fo_adbc_settings settings = { .driver = library };
+    FO_AUTO(finops_error_freep) finops_error *err = NULL, *again = NULL;
+    void *self = NULL, *conn = NULL;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(library, sizeof(library), "%s/libadbc_driver_x.so", folder);
+    assert_int_equal(fo_file_write_atomic(library, "x", 1, 0666, NULL), FINOPS_OK);
+    assert_int_equal(fo_adbc_driver.open(&settings, &self, NULL), FINOPS_OK);
+    assert_int_equal(chmod(library, 0666), 0);
+    assert_int_equal(fo_adbc_driver.connect(self, 0, NULL, &conn, &err), FINOPS_E_DENIED);
+    assert_non_null(strstr(finops_error_text(err), "can be written by others (mode 0666)"));
+    assert_non_null(finops_error_hint(err));
+    assert_int_equal(chmod(library, 0644), 0);
+    assert_int_equal(fo_adbc_driver.connect(self, 0, NULL, &conn, &again), FINOPS_E_CONFIG); /* no library */
+    fo_adbc_driver.close(self);
+    (void)unlink(library);
+    (void)rmdir(folder);
+}
+
+/* ---- a commit whose end is not seen ---- */
+
+static AdbcStatusCode commit_status, after_status;
+static const char *commit_state, *commit_message;
+
+static AdbcStatusCode
+fake_failure(AdbcStatusCode status, struct AdbcError *e)
+{
+    union {
+        const char *in;
+        char *out;
+    } message = { .in = commit_message };
+
+    e->message = message.out;
+    memcpy(e->sqlstate, commit_state, 5);
+    return status;
+}
+
+static AdbcStatusCode
+fake_commit(struct AdbcConnection *c, struct AdbcError *e)
+{
+    (void)c;
+    return commit_status == ADBC_STATUS_OK ? commit_status : fake_failure(commit_status, e);
+}
+
+static AdbcStatusCode
+fake_option(struct AdbcConnection *c, const char *key, const char *value, struct AdbcError *e)
+{
+    (void)c, (void)key, (void)value;
+    return after_status == ADBC_STATUS_OK ? after_status : fake_failure(after_status, e);
+}
+
+static finops_code
+try_commit(AdbcStatusCode commit, AdbcStatusCode after, const char *sqlstate, const char *message,
+           bool *ret_unknown)
+{
+    adbc_database d = { .driver = { .ConnectionCommit = fake_commit, .ConnectionSetOption = fake_option } };
+    adbc_conn c = { .database = &d, .in_transaction = true };
+
+    commit_status = commit;
+    after_status = after;
+    commit_state = sqlstate;
+    commit_message = message;
+    *ret_unknown = false;
+    return fo_adbc_driver.commit(&c, ret_unknown, NULL);
+}
+
+static void
+a_commit_is_refused_by_the_servers_word_only(void **state)
+{
+    static const char none[5] = "";
+    bool unknown;
+
+    (void)state;
+    assert_int_equal(try_commit(ADBC_STATUS_OK, ADBC_STATUS_OK, none, "", &unknown), FINOPS_OK);
+    assert_false(unknown);
+    assert_int_equal(try_commit(ADBC_STATUS_INTEGRITY, ADBC_STATUS_OK, "23505", "twice", &unknown),
+                     FINOPS_E_DATA);
+    assert_false(unknown);
+    assert_int_equal(try_commit(ADBC_STATUS_IO, ADBC_STATUS_OK, "40001", "serialize", &unknown),
+                     FINOPS_E_TRANSIENT);
+    assert_false(unknown); /* it may be done again */
+}
+
+static void
+a_commit_whose_connection_failed_has_an_unknown_outcome(void **state)
+{
+    static const char none[5] = "", words[] = "SSL SYSCALL error: EOF detected";
+    bool unknown;
+
+    (void)state;
+    assert_int_equal(try_commit(ADBC_STATUS_IO, ADBC_STATUS_OK, none, words, &unknown), FINOPS_E_TRANSIENT);
+    assert_true(unknown);
+    assert_int_equal(try_commit(ADBC_STATUS_IO, ADBC_STATUS_OK, "57P01", "shutdown", &unknown),
+                     FINOPS_E_TRANSIENT);
+    assert_true(unknown);
+    /* The rows are there: who takes this for a failure writes them twice. */
+    assert_int_equal(try_commit(ADBC_STATUS_OK, ADBC_STATUS_IO, none, words, &unknown), FINOPS_E_TRANSIENT);
+    assert_true(unknown);
+}
+
 /* Everything once, with the n-th allocation failing. */
 static finops_code
 whole_way(unsigned n, finops_error **err)
@@ -377,6 +486,9 @@ main(void)
         cmocka_unit_test(rows_are_written_and_rolled_back),
         cmocka_unit_test(a_cancelled_statement_ends),
         cmocka_unit_test(what_is_no_driver_is_named),
+        cmocka_unit_test(a_library_that_strangers_may_write_is_not_loaded),
+        cmocka_unit_test(a_commit_is_refused_by_the_servers_word_only),
+        cmocka_unit_test(a_commit_whose_connection_failed_has_an_unknown_outcome),
         cmocka_unit_test(every_failed_allocation_is_survived),
     };
 
