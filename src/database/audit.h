@@ -68,5 +68,7 @@ char *fo_audit_clean(const char *text);
  * that only reads or is about the connection. Literals of a statement are never told: they may be secrets.
  */
 bool fo_audit_statement(const char *sql, char operation[FO_AUDIT_NAME], char object[FO_AUDIT_NAME]);
+/* *io_open becomes true after a statement that begins a transaction, false after one that ends it. */
+void fo_statement_transaction(const char *sql, bool *io_open);
 
 #endif

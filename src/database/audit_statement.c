@@ -166,3 +166,23 @@ fo_audit_statement(const char *sql, char operation[FO_AUDIT_NAME], char object[F
         object_read(&t, object);
     return true;
 }
+
+/* "ROLLBACK TO a" and "COMMIT AND CHAIN" end nothing. */
+void
+fo_statement_transaction(const char *sql, bool *io_open)
+{
+    static const char *const begins[] = { "begin", "start", NULL };
+    static const char *const ends[] = { "commit", "end", "rollback", "abort", NULL };
+    static const char *const noise[] = { "work", "transaction", NULL };
+    token first = token_next(&sql), next;
+
+    if (token_in(&first, begins)) {
+        *io_open = true;
+    } else if (token_in(&first, ends)) {
+        next = token_next(&sql);
+        if (token_in(&next, noise))
+            next = token_next(&sql);
+        if (next.kind != 'w')
+            *io_open = false;
+    }
+}

@@ -89,19 +89,42 @@ fo_front_alive(finops_database *database, void *conn)
     return database->driver->execute(conn, &ask, NULL, NULL, NULL) == FINOPS_OK;
 }
 
-bool
-fo_front_reconnect(finops_session *session, const finops_call *call)
+/* In the room of the old one, which the pool counts already: it may have no other. */
+static finops_code
+conn_replace(finops_session *session, const finops_call *call, finops_error **err)
 {
     finops_database *database = session->database;
     void *conn, *old = session->conn;
-    bool bare = (session->flags & FINOPS_CONNECT_READ_ONLY) || !session->used;
+    finops_code rc = fo_front_connect(database, session->flags, call, 0, &conn, err);
 
-    if (!bare || session->in_transaction || session->locks || fo_front_alive(database, session->conn))
-        return false;
-    if (fo_front_connect(database, session->flags, call, 0, &conn, NULL) != FINOPS_OK)
-        return false;
+    if (rc != FINOPS_OK)
+        return rc;
     fo_call_move(session, conn);
     database->driver->disconnect(old);
     session->born_us = fo_clock_monotonic();
-    return true;
+    return FINOPS_OK;
+}
+
+bool
+fo_front_reconnect(finops_session *session, const finops_call *call)
+{
+    bool bare = (session->flags & FINOPS_CONNECT_READ_ONLY) || !session->used;
+
+    if (!bare || session->in_transaction || session->opened || session->locks ||
+        fo_front_alive(session->database, session->conn))
+        return false;
+    return conn_replace(session, call, NULL) == FINOPS_OK;
+}
+
+finops_code
+fo_session_reconnect(finops_session *session, finops_error **err)
+{
+    finops_code rc = conn_replace(session, fo_session_call(session), err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    session->in_transaction = session->opened = session->used = false;
+    session->suspect = session->spent = session->commit_unknown = false;
+    session->locks = 0;
+    return FINOPS_OK;
 }

@@ -20,7 +20,6 @@ struct fo_database {
     finops_database *door;
     finops_session *session;
     const fo_cancel *cancel; /* borrowed */
-    unsigned flags;          /* FINOPS_CONNECT_* */
 };
 
 static bool
@@ -97,7 +96,6 @@ database_open(const fo_settings *settings, unsigned flags, const fo_cancel *canc
     if (!db)
         return fo_error_oom(err);
     db->cancel = cancel;
-    db->flags = flags;
     const finops_call call = { .cancelled = cancel_asked, .arg = &db->cancel };
     finops_code rc = fo_database_door(settings, &db->registry, &db->door, err);
     if (rc == FINOPS_OK)
@@ -112,16 +110,7 @@ database_open(const fo_settings *settings, unsigned flags, const fo_cancel *canc
 finops_code
 fo_database_reconnect(fo_database *database, finops_error **err)
 {
-    const finops_call call = { .cancelled = cancel_asked, .arg = &database->cancel };
-    finops_session *session = NULL;
-    finops_code rc = finops_session_acquire(database->door, database->flags, &call, &session, err);
-
-    if (rc != FINOPS_OK)
-        return rc;
-    finops_session_release(database->session);
-    database->session = session;
-    fo_session_set_cancel(session, database->cancel);
-    return FINOPS_OK;
+    return fo_session_reconnect(database->session, err);
 }
 
 finops_code

@@ -45,12 +45,9 @@ fo_front_open(const finops_database_driver *driver, fo_driver_token *token, cons
 
     assert(driver && ret);
 
-    if (!database) {
-        fo_registry_release_driver(token);
+    if (!database)
         return fo_error_oom(err);
-    }
     database->driver = driver;
-    database->token = token;
     atomic_init(&database->refs, 1);
     fo_breaker_init(&database->breaker, &o.breaker);
     fo_retry_budget_init(&database->budget);
@@ -67,6 +64,7 @@ fo_front_open(const finops_database_driver *driver, fo_driver_token *token, cons
         return rc;
     }
     driver->capabilities(database->self, &database->capabilities);
+    database->token = token;
     *ret = database;
     return FINOPS_OK;
 }
@@ -106,11 +104,12 @@ finops_database_open(finops_registry *registry, const char *backend, const finop
     rc = config ? fo_option_fill(driver->options, driver->name, settings, n_settings, config, err)
                 : fo_error_oom(err);
     if (rc == FINOPS_OK)
-        rc = fo_front_open(driver, FO_TAKE(token), config, &options, ret, err);
+        rc = fo_front_open(driver, token, config, &options, ret, err);
     if (config && driver->options)
         fo_option_clear(driver->options, config);
     fo_free(config);
-    fo_registry_release_driver(token);
+    if (rc != FINOPS_OK)
+        fo_registry_release_driver(token); /* last: the option table may be a plugin's */
     return rc;
 }
 
@@ -156,12 +155,12 @@ fo_database_open_settings(finops_registry *registry, const fo_settings *settings
     if (rc != FINOPS_OK)
         return rc;
     rc = fo_config_backend(settings, backend, driver->options, driver->config_size, &config, err);
-    if (rc != FINOPS_OK) {
-        fo_registry_release_driver(token);
-        return rc;
+    if (rc == FINOPS_OK) {
+        rc = fo_front_open(driver, token, config, &options, ret, err);
+        fo_config_backend_free(driver->options, config);
     }
-    rc = fo_front_open(driver, token, config, &options, ret, err);
-    fo_config_backend_free(driver->options, config);
+    if (rc != FINOPS_OK)
+        fo_registry_release_driver(token);
     return rc;
 }
 

@@ -40,6 +40,7 @@ struct finops_session {
     void *conn;
     unsigned flags;              /* FINOPS_CONNECT_* */
     bool in_transaction;         /* begun by finops_session_begin() */
+    bool opened;                 /* a transaction was begun by a statement */
     bool used;                   /* something was done with it since it was acquired */
     bool suspect;                /* a call failed: look before it is used again */
     bool spent;                  /* not to be used again */
@@ -65,7 +66,8 @@ typedef struct fo_front_options {
     const char *audit_table; /* NULL: nothing is recorded in the database */
 } fo_front_options;
 
-/* Takes over the token (also on failure) and opens the driver with a filled config. options may be NULL. */
+/* Opens the driver with a filled config, and takes over the token on success: what was filled by the driver's
+ * option table is cleared by it, too. options may be NULL. */
 finops_code fo_front_open(const finops_database_driver *driver, fo_driver_token *token, const void *config,
                           const fo_front_options *options, finops_database **ret, finops_error **err);
 void fo_front_ref(finops_database *database);

@@ -428,7 +428,7 @@ fo_pool_release(fo_pool *pool, finops_session *session)
     bool kept;
 
     session->idle_us = fo_clock_monotonic();
-    session->suspect = session->commit_unknown = session->used = false;
+    session->suspect = session->commit_unknown = session->used = session->opened = false;
     (void)pthread_mutex_lock(&pool->lock);
     kept = session_keep(pool, session);
     (void)pthread_mutex_unlock(&pool->lock);

@@ -27,7 +27,7 @@ fo_record_flush(finops_session *session)
 {
     fo_audit_table *table = session->database->audit_table;
 
-    if (table && !session->recording && !session->in_transaction && !session->spent &&
+    if (table && !session->recording && !session->in_transaction && !session->opened && !session->spent &&
         !(session->flags & FINOPS_CONNECT_READ_ONLY) && fo_audit_table_waiting(table))
         (void)!fo_audit_table_flush(table, session, NULL);
 }

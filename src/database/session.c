@@ -40,6 +40,18 @@ finops_session_acquire(finops_database *database, unsigned flags, const finops_c
     return fo_pool_acquire(database->pool, flags, call, ret, err);
 }
 
+/* Also one that was begun by a statement: the next user would be in it. */
+static void
+release_transaction(finops_session *session)
+{
+    if (session->opened && !session->database->driver->rollback)
+        session->spent = true;
+    else if (session->opened)
+        session->in_transaction = true;
+    if (session->in_transaction && finops_session_rollback(session, NULL) != FINOPS_OK)
+        session->spent = true;
+}
+
 void
 finops_session_release(finops_session *session)
 {
@@ -49,8 +61,7 @@ finops_session_release(finops_session *session)
         return;
     database = session->database;
     fo_call_end(session);
-    if (session->in_transaction && finops_session_rollback(session, NULL) != FINOPS_OK)
-        session->spent = true;
+    release_transaction(session);
     fo_record_flush(session);
     if (session->locks || (session->suspect && !fo_front_alive(database, session->conn)))
         session->spent = true;
@@ -76,6 +87,8 @@ execute(finops_session *session, const finops_statement *statement, struct Arrow
         finops_error_free(FO_TAKE(why));
         rc = driver->execute(session->conn, &own, ret_stream, ret_changed, &why);
     }
+    if (rc == FINOPS_OK)
+        fo_statement_transaction(statement->sql, &session->opened);
     fo_call_leave(session, rc == FINOPS_OK && ret_stream);
     if (err)
         *err = why;

@@ -58,6 +58,10 @@ bool fo_session_in_transaction(const finops_session *session);
  * repeated. */
 bool fo_session_commit_unknown(const finops_session *session);
 
+/* Takes a new connection in the place of one that was lost: no transaction is open and no lock held any more.
+ * The old one stays when there is none to be had. */
+finops_code fo_session_reconnect(finops_session *session, finops_error **err);
+
 /* A lock of the database between processes, until `unlock` or the session is released; FINOPS_E_BUSY when
  * another holds it at the call's deadline. Backends without locks: FINOPS_E_UNSUPPORTED. */
 finops_code fo_session_lock(finops_session *session, const char *name, const finops_call *call,

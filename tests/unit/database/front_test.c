@@ -392,6 +392,101 @@ opening_survives_every_failed_allocation(void **state)
     finops_database_close(database);
 }
 
+/* Changed by a statement, which the session cannot know of: BEGIN in a library, a migration, by hand. */
+static void
+a_transaction_begun_by_a_statement_does_not_reach_the_next_user(void **state)
+{
+    static const char *const begins[] = { "BEGIN", " start transaction", "-- a\n/* b */ Begin;" };
+    fixture *f = *state;
+
+    fixture_open(f, &fake_driver, NULL);
+    for (unsigned i = 0; i < FO_COUNT(begins); i++) {
+        finops_session *s = take(f, 0);
+
+        assert_int_equal(fo_session_exec(s, begins[i], NULL, 0, NULL, NULL), FINOPS_OK);
+        finops_session_release(s);
+        assert_int_equal(atomic_load(&f->world.rollbacks), i + 1);
+    }
+    assert_int_equal(atomic_load(&f->world.connects), 1);
+}
+
+static void
+a_connection_whose_transaction_cannot_be_ended_is_closed(void **state)
+{
+    fixture *f = *state;
+    finops_session *s;
+
+    fixture_open(f, &fake_driver_bare, NULL);
+    s = take(f, 0);
+    assert_int_equal(fo_session_exec(s, "BEGIN", NULL, 0, NULL, NULL), FINOPS_OK);
+    finops_session_release(s);
+    assert_int_equal(atomic_load(&f->world.live), 0);
+}
+
+static void
+a_transaction_begun_and_ended_by_statements_is_over(void **state)
+{
+    static const char *const ends[] = { "COMMIT", "end", "ROLLBACK", "abort" };
+    fixture *f = *state;
+
+    fixture_open(f, &fake_driver, NULL);
+    for (unsigned i = 0; i < FO_COUNT(ends); i++) {
+        finops_session *s = take(f, 0);
+
+        assert_int_equal(fo_session_exec(s, "BEGIN", NULL, 0, NULL, NULL), FINOPS_OK);
+        assert_int_equal(fo_session_exec(s, ends[i], NULL, 0, NULL, NULL), FINOPS_OK);
+        finops_session_release(s);
+    }
+    assert_int_equal(atomic_load(&f->world.rollbacks), 0);
+}
+
+static void
+going_back_to_a_savepoint_ends_no_transaction(void **state)
+{
+    fixture *f = *state;
+    finops_session *s;
+
+    fixture_open(f, &fake_driver, NULL);
+    s = take(f, 0);
+    assert_int_equal(fo_session_exec(s, "BEGIN", NULL, 0, NULL, NULL), FINOPS_OK);
+    assert_int_equal(fo_session_exec(s, "ROLLBACK TO SAVEPOINT a", NULL, 0, NULL, NULL), FINOPS_OK);
+    finops_session_release(s);
+    assert_int_equal(atomic_load(&f->world.rollbacks), 1);
+}
+
+static finops_registry *drained_registry;
+
+static finops_code
+drain_and_fail(const void *config, void **ret_self, finops_error **err)
+{
+    (void)config, (void)ret_self;
+    assert_int_equal(finops_registry_remove(drained_registry, "fake", true, NULL), FINOPS_OK);
+    return fo_error_set(err, FINOPS_E_CONFIG, "not today");
+}
+
+/* Its options are the plugin's memory, or as here those of a driver of the past the registry's. */
+static void
+a_driver_that_drains_while_it_fails_to_open_goes_after_its_options_were_used(void **state)
+{
+    const finops_setting settings[] = { { "host", "a" }, { "mode", "fast" } };
+    FO_AUTO(finops_registry_freep) finops_registry *registry = NULL;
+    FO_AUTO(finops_error_freep) finops_error *err = NULL;
+    finops_database_driver past = fake_driver;
+    finops_database *database = NULL;
+
+    (void)state;
+    past.size = offsetof(finops_database_driver, lock);
+    past.open = drain_and_fail;
+    assert_int_equal(fo_registry_new_empty(&registry, NULL), FINOPS_OK);
+    assert_int_equal(finops_registry_add(registry, &past, NULL), FINOPS_OK);
+    drained_registry = registry;
+    assert_int_equal(finops_database_open(registry, "fake", settings, 2, NULL, &database, &err),
+                     FINOPS_E_CONFIG);
+    assert_string_equal(finops_error_text(err), "not today");
+    assert_null(database);
+    assert_int_equal(finops_registry_add(registry, &past, NULL), FINOPS_OK); /* its name is free */
+}
+
 int
 main(void)
 {
@@ -417,6 +512,11 @@ main(void)
         TEST(settings_are_checked_before_anything_is_opened),
         TEST(an_open_database_holds_its_driver),
         TEST(opening_survives_every_failed_allocation),
+        TEST(a_transaction_begun_by_a_statement_does_not_reach_the_next_user),
+        TEST(a_connection_whose_transaction_cannot_be_ended_is_closed),
+        TEST(a_transaction_begun_and_ended_by_statements_is_over),
+        TEST(going_back_to_a_savepoint_ends_no_transaction),
+        TEST(a_driver_that_drains_while_it_fails_to_open_goes_after_its_options_were_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "database/session.h"
 #include "database/state.h"
 #include "state_fixture.h"
 
@@ -129,6 +130,27 @@ a_table_of_the_earlier_tool_gains_the_later_columns(void **state)
     assert_int_equal(fo_rows_int(rows, 0, 4), 7);
 }
 
+/* As an import does whose server went away, with [database.connections] max = 1. */
+static void
+a_lost_connection_is_replaced_where_there_may_be_only_one(void **state)
+{
+    FO_AUTO(fo_database_closep) fo_database *only = NULL;
+    fixture *f = *state;
+    finops_pool_figures figures;
+
+    f->settings.connections.max = 1;
+    f->settings.connections.acquire_timeout = 1;
+    assert_int_equal(fo_database_open_writer(&f->settings, NULL, &only, NULL), FINOPS_OK);
+    assert_int_equal(fo_database_begin(only, NULL), FINOPS_OK);
+    load(only, &first);
+    assert_int_equal(fo_database_reconnect(only, NULL), FINOPS_OK);
+    assert_false(loaded(only, &first)); /* the transaction went with the connection */
+    load(only, &second);
+    assert_true(loaded(only, &second));
+    finops_database_pool(fo_session_database(fo_database_session(only)), &figures);
+    assert_int_equal(figures.open, 1);
+}
+
 int
 main(void)
 {
@@ -137,6 +159,8 @@ main(void)
         cmocka_unit_test_setup_teardown(a_failed_attempt_leaves_the_current_version, setup, teardown),
         cmocka_unit_test_setup_teardown(one_version_of_a_month_is_current, setup, teardown),
         cmocka_unit_test_setup_teardown(completing_what_was_not_started_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lost_connection_is_replaced_where_there_may_be_only_one, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_table_of_the_earlier_tool_gains_the_later_columns, setup, teardown),
     };
 
