@@ -211,8 +211,10 @@ reader_read(finops_reader *reader, void *buffer, size_t n, size_t *ret_n, finops
     if (r->bad && (int64_t)n > fault->after - r->done)
         n = (size_t)(fault->after - r->done);
     rc = r->below->read(r->below, buffer, n, ret_n, err);
-    if (rc == FINOPS_OK)
+    if (rc == FINOPS_OK) {
         r->done += (int64_t)*ret_n;
+        atomic_fetch_add(&r->layer->bytes_read, *ret_n);
+    }
     return rc;
 }
 

@@ -28,9 +28,10 @@ typedef struct faulty {
     faulty_fault body; /* of a reader that was opened */
     atomic_uint calls[FO_OP_COUNT_];
     atomic_int inside, inside_max;
-    int64_t hold_us;  /* how long a call takes, for real */
-    uint64_t more;    /* FINOPS_STORAGE_* it claims besides */
-    atomic_uint keys; /* that batches were asked to remove */
+    int64_t hold_us;         /* how long a call takes, for real */
+    uint64_t more;           /* FINOPS_STORAGE_* it claims besides */
+    atomic_uint keys;        /* that batches were asked to remove */
+    atomic_ulong bytes_read; /* by readers */
 } faulty;
 
 /* Takes over *below, and gives the stage that fails. */

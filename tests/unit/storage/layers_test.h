@@ -75,4 +75,47 @@ key_text_is(fo_stage s, const char *key, const char *want)
     text_is(s, &get, want);
 }
 
+/* n bytes that are the same each time; free() them. */
+static inline unsigned char *
+some_bytes(size_t n)
+{
+    unsigned char *bytes = malloc(n + 1);
+    unsigned random = 20260101;
+
+    assert_non_null(bytes);
+    for (size_t i = 0; i < n; i++) {
+        random = random * 1103515245u + 12345u;
+        bytes[i] = (unsigned char)(random >> 20);
+    }
+    return bytes;
+}
+
+static inline finops_code
+put_bytes(fo_stage s, const char *key, const void *bytes, size_t n, finops_error **err)
+{
+    const finops_put put = { .key = key, .size = (int64_t)n };
+
+    return s.driver->put(s.self, &put, bytes, n, NULL, err);
+}
+
+/* What a read gives, up to `max` bytes; its code. */
+static inline finops_code
+get_bytes(fo_stage s, const finops_get *get, void *ret, size_t max, size_t *ret_n, finops_error **err)
+{
+    finops_reader *reader = NULL;
+    size_t got = 1;
+    finops_code rc = s.driver->read(s.self, get, &reader, err);
+
+    for (*ret_n = 0; rc == FINOPS_OK && got > 0; *ret_n += got) {
+        char end;
+        bool full = *ret_n == max;
+        got = 0;
+        rc = reader->read(reader, full ? &end : (char *)ret + *ret_n, full ? 1 : max - *ret_n, &got, err);
+        assert_false(full && got > 0);
+    }
+    if (reader)
+        reader->close(reader);
+    return rc;
+}
+
 #endif
