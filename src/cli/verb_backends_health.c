@@ -33,9 +33,9 @@ static const char *const config_keys[] = { "database.backend", "database.plugin_
                                            "database.duckdb.database_path", NULL };
 
 static const fo_table_column columns[] = {
-    { "backend", NULL, false }, { "state", NULL, false },  { "latency_ms", NULL, true },
-    { "version", NULL, false }, { "open", NULL, true },    { "idle", NULL, true },
-    { "waiting", NULL, true },  { "detail", NULL, false },
+    { "backend", NULL, false }, { "state", NULL, false },   { "latency_ms", NULL, true },
+    { "version", NULL, false }, { "open", NULL, true },     { "idle", NULL, true },
+    { "waiting", NULL, true },  { "breaker", NULL, false }, { "detail", NULL, false },
 };
 
 /* One backend that is looked at, with its pool from check to check. */
@@ -184,6 +184,7 @@ row_add(const watched *item, fo_table *table)
                                   open,
                                   idle,
                                   waiting,
+                                  item->database ? fo_database_breaker(item->database) : NULL,
                                   item->health.detail[0] ? item->health.detail : NULL };
     return fo_table_add(table, cells);
 }
@@ -197,7 +198,10 @@ line_print(fo_cli *cli, const watched *item)
 
     (void)fo_time_format(fo_clock_now() / MICROS * MICROS, now);
     if (h->state == FINOPS_HEALTH_DOWN)
-        (void)fprintf(cli->out, "%s %s down: %s\n", now, item->name, h->detail);
+        (void)fprintf(cli->out, "%s %s down%s: %s\n", now, item->name,
+                      item->database && fo_streq(fo_database_breaker(item->database), "open") ? ", left alone"
+                                                                                              : "",
+                      h->detail);
     else
         (void)fprintf(cli->out, "%s %s %s, %.2f ms, %s%s%s\n", now, item->name, state_name(h->state),
                       h->latency_ms, h->version, h->detail[0] ? ": " : "", h->detail);

@@ -209,6 +209,12 @@ finops_database_pool(const finops_database *database, finops_pool_figures *ret)
         fo_pool_figures(database->pool, ret);
 }
 
+const char *
+fo_database_breaker(finops_database *database)
+{
+    return fo_breaker_state_name(fo_breaker_state_now(&database->breaker));
+}
+
 finops_code
 fo_front_unsupported(const finops_database *database, const char *what, finops_error **err)
 {

@@ -27,6 +27,8 @@ finops_code fo_database_open_settings(finops_registry *registry, const fo_settin
 /* How often the configuration wants its databases looked at: the two intervals; the rest stays. */
 void fo_monitor_settings(const fo_settings *settings, finops_monitor_options *ret);
 void finops_database_closep(finops_database **database);
+/* "closed", "half_open" or, while the backend is left alone, "open". */
+const char *fo_database_breaker(finops_database *database);
 void finops_session_releasep(finops_session **session);
 
 /* One statement; rows, if any, are discarded. Parameters are $1, $2 …; NULL is SQL NULL. *ret_changed (may be
