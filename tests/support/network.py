@@ -1,15 +1,20 @@
-"""Between the program and a server: a relay that can cut or count, and an HTTP proxy that counts. Loopback only.
+"""Between the program and a server: relays that can cut, count or stall, and an HTTP proxy that counts. Loopback only.
 
     with Relay(minio.host, after=100_000, cuts=1) as relay:   # relay.host is the address to use instead; the first
         ...                               # connection over which the server sends so many bytes is reset there
+    with Gate("127.0.0.1:5432") as gate:     # packets that are lost: nobody is told, what is sent piles up in the kernels
+        gate.at(b"COMMIT", lambda link: link.stall("down"))   # the next link that sends this never sees the answer
+        gate.stall(); gate.go()           # the whole network, new links as well
     with Proxy({"s3.test": minio.host}) as proxy:   # names only the proxy knows, as in a company
         proxy.requests                    # [("CONNECT", "s3.test:443"), ("GET", "http://s3.test/b/k")]
 """
 
+import select
 import socket
 import socketserver
 import struct
 import threading
+import time
 import urllib.parse
 
 BLOCK = 65536
@@ -99,6 +104,100 @@ class Relay(Server):
     def __init__(self, target, after=None, cuts=0):
         super().__init__(RelayHandler)
         self.target, self.after, self.cuts, self.connections, self.cut = target, after, cuts, 0, 0
+
+
+TICK = 0.01
+
+
+class Link:
+    """One connection through a Gate. Directions are "up", to the server, and "down"."""
+
+    def __init__(self, gate, client, server):
+        self.gate, self.sockets, self.closed, self.over = gate, {"up": (client, server), "down": (server, client)}, set(), False
+
+    def stall(self, *directions):
+        self.closed |= set(directions or ("up", "down"))
+
+    def reset(self):
+        """The client's end is reset; the server's stays open and hears nothing of it."""
+        client = self.sockets["up"][0]
+        self.stall()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.shutdown(socket.SHUT_RD)
+        client.close()
+
+    def is_open(self, direction):
+        return direction not in self.closed and direction not in self.gate.closed
+
+    def pump(self, direction):
+        source, target = self.sockets[direction]
+        try:
+            while not self.over:
+                if not self.is_open(direction) or not select.select([source], [], [], TICK * 5)[0]:
+                    time.sleep(TICK)
+                    continue
+                data = source.recv(BLOCK)
+                time.sleep(self.gate.delay)
+                self.gate.see(self, direction, data)
+                while not self.is_open(direction) and not self.over:
+                    time.sleep(TICK)
+                if not data:
+                    break
+                target.sendall(data)
+        except (OSError, ValueError):
+            pass
+        self.over = True
+
+
+class GateHandler(socketserver.BaseRequestHandler):
+    def handle(self):
+        gate = self.server
+        with connect(gate.target) as upstream:
+            link = Link(gate, self.request, upstream)
+            gate.links.append(link)
+            down = threading.Thread(target=link.pump, args=("down",), daemon=True)
+            down.start()
+            link.pump("up")
+            while self.request.fileno() < 0 and not gate.over:
+                time.sleep(TICK)  # after a reset the server hears nothing
+            close_quietly(self.request)
+            close_quietly(upstream)
+            down.join(10)
+
+
+class Gate(Server):
+    """A relay whose links stall: one of them, or all, in one direction or both."""
+
+    request_queue_size = 64
+
+    def __init__(self, target, delay=0):
+        super().__init__(GateHandler)
+        self.target, self.delay, self.closed, self.links, self.rule, self.seen, self.over = target, delay, set(), [], None, 0, False
+
+    def at(self, words, action, times=1):
+        """What happens to the links, the first `times` ones, that send these bytes to the server, before they arrive."""
+        self.rule, self.seen = (words, action, times), 0
+
+    def see(self, link, direction, data):
+        with self.lock:
+            if not self.rule or direction != "up" or self.rule[0] not in data or self.seen == self.rule[2]:
+                return
+            self.seen += 1
+        self.rule[1](link)
+
+    def stall(self, *directions):
+        self.closed |= set(directions or ("up", "down"))
+
+    def go(self):
+        self.closed = set()
+        for link in self.links:
+            link.closed = set()
+
+    def __exit__(self, *_):
+        self.over = True
+        for link in self.links:
+            link.over = True
+        super().__exit__()
 
 
 class ProxyHandler(socketserver.StreamRequestHandler):
