@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Rows into PostgreSQL: our COPY, DuckDB's postgres extension, and COPY of ready-made binary files, in turn.
 
-  python tests/bench/postgresql_bench.py [--rows 1000000] [--rounds 3] [--connects 200] [--without duckdb] [--build DIR]
+  python tests/bench/postgresql_bench.py [--rows 1000000] [--rounds 3] [--connections 1,2,4] [--connects 200]
+                                         [--without duckdb] [--build DIR]
 
-The same Parquet file (a bill of 100 columns) goes into the same table of the same server, which is started here. Ratios
-above 1 mean that finops is faster. Then the time to connect, over the socket and over TCP with TLS. Nothing is asserted.
+The same Parquet file (a bill of 100 columns) goes into the same table of the same server, which is started here: finops
+appends to it over one connection, and replaces it over one or more (copy_connections). Ratios are of each round and
+against the first; their median and range are printed, as the machine may be busy. Then the time to connect, over the
+socket and over TCP with TLS. Nothing is asserted.
 Needs tests/bench/requirements-postgresql.txt in the Python that runs it, `ninja tests/driver_tool`, and PostgreSQL.
 """
 import argparse
@@ -78,10 +81,14 @@ def run_tool(tool, db, commands, **options):
     return lines
 
 
-def ours(tool, db, parquet):
+def ours(tool, db, parquet, what="write\tappend\t-\tbill", **settings):
     start = time.monotonic()
-    run_tool(tool, db, ["connect", "write\tappend\t-\tbill\tSELECT * FROM read_parquet('%s')" % parquet], **db.settings())
+    run_tool(tool, db, ["connect", "%s\tSELECT * FROM read_parquet('%s')" % (what, parquet)], **db.settings(**settings))
     return time.monotonic() - start
+
+
+def replaced(tool, db, parquet, connections):
+    return ours(tool, db, parquet, "replace\t-\tbill\t-\t-", copy_connections=connections)
 
 
 def theirs(db, parquet):
@@ -107,13 +114,21 @@ def checksum(db):
     return db.sql("SELECT count(*), sum(cost_03), sum(count_01), count(sparse_05), max(time_01), sum(length(text_03)) FROM bill")
 
 
-def compare(server, work, tool, rows, rounds, without):
+def ratios(seconds, first, way):
+    each = sorted(a / b for a, b in zip(seconds[way], seconds[first]))
+    return "%.2f of its time (%.2f to %.2f)" % (statistics.median(each), each[0], each[-1])
+
+
+def compare(server, work, tool, rows, rounds, connections, without):
     db, parquet = server.new_database(), make_parquet(work, rows)
     fresh_table(db, "bill")
     ours(tool, db, parquet)
     want, binary = checksum(db), server.folder / "bill.bin"
     db.sql("COPY bill TO '%s' (FORMAT binary)" % binary)
-    ways = {"finops": lambda: ours(tool, db, parquet), "duckdb": lambda: theirs(db, parquet),
+    ways = {"finops": lambda: ours(tool, db, parquet)}
+    for n in connections:
+        ways["finops, replace over %d" % n] = lambda n=n: replaced(tool, db, parquet, n)
+    ways |= {"duckdb": lambda: theirs(db, parquet),
             "copy file": lambda: ready_made(db, binary), "copy file, by the server": lambda: ready_made_by_server(db, binary)}
     ways = {way: run for way, run in ways.items() if way not in without}
     seconds = {way: [] for way in ways}
@@ -123,10 +138,9 @@ def compare(server, work, tool, rows, rounds, without):
             seconds[way].append(run())
             assert checksum(db) == want, way
         print("  round %d: %s" % (n + 1, ", ".join("%s %.2f s" % (way, s[-1]) for way, s in seconds.items())), flush=True)
-    middle = {way: statistics.median(s) for way, s in seconds.items()}
     for way in ways:
-        print("%-26s %7.2f s  %9.0f rows/s  finops is %.2f times as fast"
-              % (way, middle[way], rows / middle[way], middle[way] / middle["finops"]))
+        middle = statistics.median(seconds[way])
+        print("%-26s %7.2f s  %9.0f rows/s  %s" % (way, middle, rows / middle, ratios(seconds, next(iter(ways)), way)))
 
 
 def connects(tool, name, db, times, **settings):
@@ -140,6 +154,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", default="1,2,4", help="of finops replacing the table, such as 1,2,4")
     parser.add_argument("--connects", type=int, default=200)
     parser.add_argument("--without", default="", help="ways to leave out, such as duckdb")
     parser.add_argument("--build", default=str(ROOT / "build"))
@@ -152,7 +167,7 @@ def main():
         sys.exit("ninja -C %s tests/driver_tool, and pip install -r tests/bench/requirements-postgresql.txt" % a.build)
     print("%d rows of %d columns, %d rounds, %d cores, %s" % (a.rows, len(COLUMNS), a.rounds, os.cpu_count(), platform.platform()))
     with postgresql.running_postgresql(options=["max_wal_size=8GB", "fsync=on"]) as server:
-        compare(server, work, tool, a.rows, a.rounds, a.without.split(","))
+        compare(server, work, tool, a.rows, a.rounds, [int(n) for n in a.connections.split(",") if n], a.without.split(","))
         connects(tool, "connect, socket", server.new_database(), a.connects, **server.new_database().settings())
     with postgresql.running_postgresql(tls=True) as server:
         db = server.new_database()
