@@ -88,6 +88,23 @@ const finops_option fo_postgresql_options[] = {
     { "application_name", FINOPS_OPT_STRING, offsetof(fo_postgresql_settings, application_name),
       .flags = FINOPS_OPT_NO_FLAG, .value = "finops",
       .help = "How the connections are called in pg_stat_activity." },
+    { "keepalives_idle", FINOPS_OPT_INT, offsetof(fo_postgresql_settings, keepalives_idle),
+      .flags = FINOPS_OPT_NO_FLAG, .value = "30", .min = 0, .max = 86400, .arg = "SECONDS",
+      .help = "Seconds of silence after which both ends see whether the other is there; 0 leaves it to the "
+              "systems." },
+    { "tcp_user_timeout", FINOPS_OPT_INT, offsetof(fo_postgresql_settings, tcp_user_timeout),
+      .flags = FINOPS_OPT_NO_FLAG, .value = "60", .min = 0, .max = 86400, .arg = "SECONDS",
+      .help =
+          "Seconds in which the network must take what is sent to the server; 0 leaves it to the system." },
+    { "stall_timeout", FINOPS_OPT_INT, offsetof(fo_postgresql_settings, stall_timeout),
+      .flags = FINOPS_OPT_NO_FLAG, .value = "30", .min = 0, .max = 86400, .arg = "SECONDS",
+      .help = "Seconds without a byte after which the server is asked over another connection whether it is "
+              "still at work; 0 waits without asking." },
+    { "copy_connections", FINOPS_OPT_INT, offsetof(fo_postgresql_settings, copy_connections),
+      .flags = FINOPS_OPT_NO_FLAG, .value = "2", .min = 1, .max = 16,
+      .help =
+          "Connections that write a long month, or a table that is made, together; each wants a core of the "
+          "server. 1 writes it over that of the transaction." },
     { "brin", FINOPS_OPT_BOOL, offsetof(fo_postgresql_settings, brin), .flags = FINOPS_OPT_NO_FLAG,
       .value = "false",
       .help = "Make a BRIN index on the time column of bill tables, for queries of a few days." },

@@ -42,7 +42,11 @@ typedef struct fo_postgresql_settings {
     int64_t connect_timeout;   /* seconds; 0: none */
     int64_t statement_timeout; /* seconds; 0: the server's own */
     char *application_name;
-    bool brin; /* an index on the time column of tables that are made */
+    int64_t keepalives_idle;  /* seconds; 0: the system's */
+    int64_t tcp_user_timeout; /* seconds; 0: the system's */
+    int64_t stall_timeout;    /* seconds; 0: a silent server is waited for without limit */
+    int64_t copy_connections; /* 1..16 that write one table together */
+    bool brin;                /* an index on the time column of tables that are made */
 } fo_postgresql_settings;
 
 /* Of [database.postgresql]; the driver shows them as its own. */

@@ -64,12 +64,17 @@ def driver_tool():
     return str(build / "tests" / "driver_tool")
 
 
+@pytest.fixture(params=[1, 4], ids=["one_connection", "four_connections"])
+def connections(request):
+    return request.param
+
+
 @pytest.fixture
-def open_tool(driver_tool):
+def open_tool(driver_tool, connections):
     tools = []
 
     def start(settings, env=None, connect=True):
-        tools.append(Tool(driver_tool, settings, env))
+        tools.append(Tool(driver_tool, {"copy_connections": connections, **settings}, env))
         if connect:
             tools[-1]("connect")
         return tools[-1]
@@ -408,8 +413,9 @@ def test_a_server_restarted_in_the_middle_of_a_copy_keeps_all_or_nothing(driver_
         tool.close()
 
 
-def test_the_conformance_suite_passes(finops, db):
-    done = finops.run("backends", "test", "postgresql", "--failed", env=db.env(), status=None, timeout=600)
+def test_the_conformance_suite_passes(finops, db, connections):
+    env = db.env(copy_connections=connections)
+    done = finops.run("backends", "test", "postgresql", "--failed", env=env, status=None, timeout=600)
     assert done.returncode == 0, done.stdout
 
 

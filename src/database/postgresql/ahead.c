@@ -1,5 +1,5 @@
 /*
- * Reading ahead: while a batch is encoded and sent, a thread gets the next one. Without it the server would
+ * Reading ahead: while batches are encoded and sent, a thread gets the next ones. Without it the server would
  * stand idle whenever its socket, which holds a hundred rows of a bill, ran dry.
  */
 #include <assert.h>
@@ -10,13 +10,14 @@
 #include "database/postgresql/table.h"
 #include "finops/sys/plugin.h"
 
-#define SMALL 2 /* batches that are read without a thread: most streams have no more */
+#define SMALL 2           /* batches that are read without a thread: most streams have no more */
+#define ROWS_A_TAKER 8192 /* that may be in hand and ready for each, however many batches that is */
 #define SLICE_NS 100000000L
 
 void
 fo_pg_ahead_init(fo_pg_ahead *a, struct ArrowArrayStream *stream)
 {
-    *a = (fo_pg_ahead){ .stream = stream };
+    *a = (fo_pg_ahead){ .stream = stream, .takers = 1 };
     (void)pthread_mutex_init(&a->mutex, NULL);
     (void)pthread_cond_init(&a->changed, NULL);
 }
@@ -36,6 +37,45 @@ read_one(fo_pg_ahead *a, struct ArrowArray *batch)
     a->end = batch->release == NULL;
 }
 
+/* Behind those that wait. With the mutex held, or without a thread. */
+static void
+queue_add(fo_pg_ahead *a, struct ArrowArray *array)
+{
+    fo_pg_batch *batch = &a->queue[(a->first + a->n) % FO_COUNT(a->queue)];
+
+    assert(a->n < FO_COUNT(a->queue));
+    *batch = (fo_pg_batch){ .rows = array->length, .before = a->rows };
+    ArrowArrayMove(array, &batch->array);
+    a->n++;
+    a->rows += batch->rows;
+    a->rows_held += batch->rows;
+}
+
+static void
+queue_take(fo_pg_ahead *a, fo_pg_batch *ret)
+{
+    fo_pg_batch *batch = &a->queue[a->first];
+
+    *ret = (fo_pg_batch){ .rows = batch->rows, .before = batch->before };
+    ArrowArrayMove(&batch->array, &ret->array);
+    a->first = (a->first + 1) % FO_COUNT(a->queue);
+    a->n--;
+    a->taken++;
+}
+
+/*
+ * One batch is ready while others are in hand, as with a single taker, whatever their size; more of them only
+ * when they are small, so that memory does not grow with the number of takers.
+ */
+static bool
+has_room(const fo_pg_ahead *a)
+{
+    if (a->n == 0 && a->taken <= 1)
+        return true;
+    return a->takers > 1 && a->n < a->takers && a->n < FO_COUNT(a->queue) &&
+           a->rows_held < (int64_t)a->takers * ROWS_A_TAKER;
+}
+
 static void *
 ahead_main(void *arg)
 {
@@ -45,7 +85,7 @@ ahead_main(void *arg)
     while (!a->stop && !a->end) {
         struct ArrowArray batch = { 0 };
 
-        if (a->slot.release) {
+        if (!has_room(a)) {
             (void)pthread_cond_wait(&a->changed, &a->mutex);
             continue;
         }
@@ -54,8 +94,8 @@ ahead_main(void *arg)
         (void)pthread_mutex_lock(&a->mutex);
         a->told = a->end;
         if (batch.release)
-            ArrowArrayMove(&batch, &a->slot);
-        (void)pthread_cond_signal(&a->changed);
+            queue_add(a, &batch);
+        (void)pthread_cond_broadcast(&a->changed);
     }
     (void)pthread_mutex_unlock(&a->mutex);
     return NULL;
@@ -63,12 +103,11 @@ ahead_main(void *arg)
 
 /* Waits for the thread, looking at the call each 100 ms. */
 static finops_code
-take_ahead(fo_pg_ahead *a, fo_pg_conn *c, struct ArrowArray *ret, finops_error **err)
+wait_for_one(fo_pg_ahead *a, fo_pg_conn *c, finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
-    (void)pthread_mutex_lock(&a->mutex);
-    while (rc == FINOPS_OK && !a->slot.release && !a->told) {
+    while (rc == FINOPS_OK && a->n == 0 && !a->told) {
         struct timespec until;
 
         (void)clock_gettime(CLOCK_REALTIME, &until);
@@ -78,31 +117,84 @@ take_ahead(fo_pg_ahead *a, fo_pg_conn *c, struct ArrowArray *ret, finops_error *
         if (pthread_cond_timedwait(&a->changed, &a->mutex, &until) == ETIMEDOUT)
             rc = fo_pg_call_check(c, err);
     }
-    if (rc == FINOPS_OK && a->slot.release) {
-        ArrowArrayMove(&a->slot, ret);
-        (void)pthread_cond_signal(&a->changed);
+    return rc;
+}
+
+static bool
+start(fo_pg_ahead *a)
+{
+    if (!a->running)
+        a->running = pthread_create(&a->thread, NULL, ahead_main, a) == 0;
+    return a->running;
+}
+
+/* With the mutex held. */
+static finops_code
+take(fo_pg_ahead *a, fo_pg_conn *c, fo_pg_batch *io, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+
+    if (io->rows >= 0) { /* the one before is done with */
+        a->rows_held -= io->rows;
+        a->taken--;
+        (void)pthread_cond_broadcast(&a->changed);
     }
-    (void)pthread_mutex_unlock(&a->mutex);
+    *io = FO_PG_BATCH_NONE;
+    if (a->running)
+        rc = wait_for_one(a, c, err);
+    else if (a->n == 0 && !a->end) {
+        struct ArrowArray batch = { 0 };
+
+        read_one(a, &batch);
+        if (batch.release)
+            queue_add(a, &batch);
+    }
+    if (rc == FINOPS_OK && a->n > 0)
+        queue_take(a, io);
+    else if (rc == FINOPS_OK && a->errnum)
+        rc = fo_error_set(err, finops_stream_code(a->errnum), "%s",
+                          a->why ? a->why : "the rows cannot be read");
+    (void)pthread_cond_broadcast(&a->changed);
     return rc;
 }
 
 finops_code
-fo_pg_ahead_next(fo_pg_ahead *a, fo_pg_conn *c, struct ArrowArray *ret, finops_error **err)
+fo_pg_ahead_next(fo_pg_ahead *a, fo_pg_conn *c, fo_pg_batch *io, finops_error **err)
 {
-    finops_code rc = FINOPS_OK;
+    finops_code rc;
 
-    assert(a && c && ret && !ret->release);
-    if (!a->running && a->batches >= SMALL)
-        a->running = pthread_create(&a->thread, NULL, ahead_main, a) == 0;
-    if (a->running)
-        rc = take_ahead(a, c, ret, err);
-    else
-        read_one(a, ret);
-    a->batches++;
-    if (rc == FINOPS_OK && !ret->release && a->errnum)
-        rc = fo_error_set(err, finops_stream_code(a->errnum), "%s",
-                          a->why ? a->why : "the rows cannot be read");
+    assert(a && c && io && !io->array.release);
+    if (!a->running && !a->end && a->batches++ >= SMALL)
+        (void)start(a);
+    (void)pthread_mutex_lock(&a->mutex);
+    rc = take(a, c, io, err);
+    (void)pthread_mutex_unlock(&a->mutex);
     return rc;
+}
+
+bool
+fo_pg_ahead_is_long(fo_pg_ahead *a, int64_t rows)
+{
+    assert(a && !a->running);
+    while (!a->end && a->rows < rows && a->n < FO_COUNT(a->queue)) {
+        struct ArrowArray batch = { 0 };
+
+        read_one(a, &batch);
+        if (batch.release)
+            queue_add(a, &batch);
+    }
+    return !a->end;
+}
+
+bool
+fo_pg_ahead_share(fo_pg_ahead *a, unsigned takers)
+{
+    assert(a && takers > 0);
+    (void)pthread_mutex_lock(&a->mutex);
+    a->takers = takers;
+    (void)pthread_cond_broadcast(&a->changed);
+    (void)pthread_mutex_unlock(&a->mutex);
+    return start(a);
 }
 
 void
@@ -113,12 +205,16 @@ fo_pg_ahead_done(fo_pg_ahead *a)
     if (a->running) {
         (void)pthread_mutex_lock(&a->mutex);
         a->stop = true;
-        (void)pthread_cond_signal(&a->changed);
+        (void)pthread_cond_broadcast(&a->changed);
         (void)pthread_mutex_unlock(&a->mutex);
         (void)pthread_join(a->thread, NULL);
     }
-    if (a->slot.release)
-        a->slot.release(&a->slot);
+    while (a->n > 0) {
+        fo_pg_batch batch;
+
+        queue_take(a, &batch);
+        batch.array.release(&batch.array);
+    }
     (void)pthread_cond_destroy(&a->changed);
     (void)pthread_mutex_destroy(&a->mutex);
     fo_free(a->why);

@@ -20,7 +20,7 @@
 #define TABLES_SQL                                                                                           \
     "SELECT n.nspname, c.relname, c.relkind IN ('v', 'm') "                                                  \
     "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "                                         \
-    "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition AND "                             \
+    "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition AND NOT " PG_IS_STAGE " AND "     \
     "CASE WHEN $1 IS NULL THEN n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' "           \
     "ELSE n.nspname = $1 END "                                                                               \
     "ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\""

@@ -39,6 +39,7 @@ fo_pg_close(void *self)
     for (size_t i = 0; i < db->n_keywords; i++)
         fo_free(db->values[i]);
     fo_free(db->schema);
+    (void)pthread_mutex_destroy(&db->mutex);
     fo_free(db);
 }
 
@@ -108,6 +109,27 @@ tls_keywords(fo_pg_database *db, const fo_postgresql_settings *s, const address 
     return keyword_add(db, "sslmode", "verify-full") && keyword_add(db, "sslrootcert", SYSTEM_CA);
 }
 
+/* 0 is what the system does. */
+static bool
+number_add(fo_pg_database *db, const char *keyword, int64_t value)
+{
+    char text[24];
+
+    if (value == 0)
+        return true;
+    (void)snprintf(text, sizeof(text), "%lld", (long long)value);
+    return keyword_add(db, keyword, text);
+}
+
+/* 30 s of silence and three questions of 10 s each; what is sent must be taken within tcp_user_timeout. */
+static bool
+tcp_keywords(fo_pg_database *db, const fo_postgresql_settings *s)
+{
+    return number_add(db, "keepalives_idle", s->keepalives_idle) &&
+           keyword_add(db, "keepalives_interval", "10") && keyword_add(db, "keepalives_count", "3") &&
+           number_add(db, "tcp_user_timeout", s->tcp_user_timeout * 1000);
+}
+
 /* Later keywords win, so what the URI says stands between our defaults and the single options. */
 static bool
 keywords(fo_pg_database *db, const fo_postgresql_settings *s, const address *where)
@@ -116,9 +138,7 @@ keywords(fo_pg_database *db, const fo_postgresql_settings *s, const address *whe
 
     if (s->port > 0)
         (void)snprintf(port, sizeof(port), "%lld", (long long)s->port);
-    return keyword_add(db, "fallback_application_name", "finops") &&
-           keyword_add(db, "keepalives_idle", "30") && keyword_add(db, "keepalives_interval", "10") &&
-           keyword_add(db, "keepalives_count", "3") && keyword_add(db, "tcp_user_timeout", "60000") &&
+    return keyword_add(db, "fallback_application_name", "finops") && tcp_keywords(db, s) &&
            keyword_add(db, "dbname", s->uri) && keyword_add(db, "service", s->service) &&
            keyword_add(db, "host", s->host) && keyword_add(db, "port", port) &&
            keyword_add(db, "dbname", s->database) && keyword_add(db, "user", s->user) &&
@@ -138,14 +158,18 @@ fo_pg_open(const void *config, void **ret_self, finops_error **err)
     assert(config && ret_self);
     if (!db)
         return fo_error_oom(err);
+    (void)pthread_mutex_init(&db->mutex, NULL);
     if (s->uri)
         rc = uri_read(s->uri, &where, err);
     if (rc != FINOPS_OK)
         return fo_error_wrap(err, rc, "postgresql");
     if (s->host)
         where.local = host_is_local(s->host);
+    db->stall_us = s->stall_timeout * 1000000;
+    db->keepalives_idle = s->keepalives_idle;
     db->connect_timeout_us = s->connect_timeout * 1000000;
     db->statement_timeout_ms = s->statement_timeout * 1000;
+    db->copy_connections = s->copy_connections > 1 ? (size_t)s->copy_connections : 1;
     db->brin = s->brin;
     if (s->schema)
         db->schema = fo_strdup(s->schema);
@@ -162,6 +186,8 @@ fo_pg_disconnect(void *conn)
 
     if (!c)
         return;
+    if (c->pg && (c->broken || PQstatus(c->pg) == CONNECTION_BAD))
+        fo_pg_backend_lost(c);
     PQfinish(c->pg);
     fo_fd_closep(&c->wake);
     fo_free(c);
@@ -193,6 +219,13 @@ session_sql(const fo_pg_conn *c, fo_str *sql, finops_error **err)
     }
     if (c->read_only)
         fo_str_add(sql, "; SET default_transaction_read_only TO on");
+    /* A server that lost us lets go of the locks. Not its tcp_user_timeout: who reads may take his time. */
+    if (c->database->keepalives_idle > 0)
+        fo_str_addf(sql,
+                    "; SET tcp_keepalives_idle TO %lld; SET tcp_keepalives_interval TO 10; "
+                    "SET tcp_keepalives_count TO 3",
+                    (long long)c->database->keepalives_idle);
+    fo_str_add(sql, "; SELECT pid, backend_start FROM pg_stat_get_activity(pg_backend_pid())");
     return rc == FINOPS_OK ? fo_str_check(sql, err) : rc;
 }
 
@@ -219,7 +252,10 @@ session_start(fo_pg_conn *c, finops_error **err)
     }
     if (rc != FINOPS_OK)
         return rc;
-    return PQresultStatus(result) == PGRES_COMMAND_OK ? FINOPS_OK : fo_pg_error(c, result, err);
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+        return fo_pg_error(c, result, err);
+    fo_pg_backend_know(c, result);
+    return FINOPS_OK;
 }
 
 /* Nothing has been asked of the server yet, so there is nothing to stop there. */
@@ -311,18 +347,19 @@ connect_any(fo_pg_conn *c, finops_error **err)
     return connect_once(c, true, err);
 }
 
-finops_code
-fo_pg_connect(void *self, unsigned flags, const finops_call *call, void **ret_conn, finops_error **err)
+static finops_code
+connect_as(fo_pg_database *db, bool looks, unsigned flags, const finops_call *call, void **ret_conn,
+           finops_error **err)
 {
     FO_AUTO(disconnectp) fo_pg_conn *c = fo_zalloc(sizeof(*c));
     finops_code rc;
 
-    assert(self && ret_conn);
     if (!c)
         return fo_error_oom(err);
-    c->database = self;
+    c->database = db;
+    c->looks = looks;
     c->read_only = (flags & FINOPS_CONNECT_READ_ONLY) != 0;
-    c->call = connect_call(self, call);
+    c->call = connect_call(db, call);
     c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (c->wake < 0)
         return fo_error_errno(err, errno, "postgresql: eventfd");
@@ -331,6 +368,21 @@ fo_pg_connect(void *self, unsigned flags, const finops_call *call, void **ret_co
         rc = session_start(c, err);
     if (rc != FINOPS_OK)
         return fo_error_wrap(err, rc, "postgresql connect");
+    if (!looks)
+        fo_pg_lost_end(c);
     *ret_conn = FO_TAKE(c);
     return FINOPS_OK;
+}
+
+finops_code
+fo_pg_connect(void *self, unsigned flags, const finops_call *call, void **ret_conn, finops_error **err)
+{
+    assert(self && ret_conn);
+    return connect_as(self, false, flags, call, ret_conn, err);
+}
+
+finops_code
+fo_pg_connect_looker(fo_pg_database *db, const finops_call *call, void **ret_conn, finops_error **err)
+{
+    return connect_as(db, true, 0, call, ret_conn, err);
 }

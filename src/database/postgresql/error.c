@@ -98,7 +98,7 @@ code_of_cancel(const fo_pg_conn *c, const char *message)
 }
 
 static finops_code
-connection_error(const fo_pg_conn *c, finops_error **err)
+connection_error(fo_pg_conn *c, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str say = FO_STR_INIT;
     finops_code code = c->stop != FINOPS_OK ? c->stop : FINOPS_E_TRANSIENT;
@@ -106,6 +106,8 @@ connection_error(const fo_pg_conn *c, finops_error **err)
     add_text(&say, c->pg ? PQerrorMessage(c->pg) : "no memory");
     if (PQstatus(c->pg) == CONNECTION_OK && c->stop == FINOPS_OK)
         code = FINOPS_E_DATABASE;
+    if (PQstatus(c->pg) != CONNECTION_OK)
+        fo_pg_backend_lost(c);
     return fo_error_set(err, code, "%s", say.len ? fo_str_z(&say) : "the connection is lost");
 }
 

@@ -6,10 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "database/postgresql/table.h"
 
 #define LOCK_WAIT_MS "1000"
@@ -23,32 +21,6 @@ typedef struct parent {
     char type[256]; /* of that column */
 } parent;
 
-/* A name that no other table and no other importer has: "finops_new_" and 16 digits. */
-static finops_code
-name_for(const char *prefix, const char *what, const char *more, char ret[PG_IDENT_MAX + 1],
-         finops_error **err)
-{
-    FO_AUTO(fo_freep) char *text = fo_format("%s\n%s", what, more);
-    char hex[FO_SHA256_HEX];
-    finops_code rc;
-
-    if (!text)
-        return fo_error_oom(err);
-    rc = fo_sha256_hex(text, strlen(text), hex, err);
-    if (rc == FINOPS_OK)
-        (void)snprintf(ret, PG_IDENT_MAX + 1, "%s_%.16s", prefix, hex);
-    return rc;
-}
-
-static finops_code
-temporary_name(const fo_pg_conn *c, const finops_partition *p, char ret[PG_IDENT_MAX + 1], finops_error **err)
-{
-    char more[64];
-
-    (void)snprintf(more, sizeof(more), "%d %lld", PQbackendPID(c->pg), (long long)fo_clock_now());
-    return name_for("finops_new", p->table, more, ret, err);
-}
-
 /* "<table>__<value>" where it is short and plain, so that people find their way. */
 static finops_code
 partition_name(const finops_partition *p, char ret[PG_IDENT_MAX + 1], finops_error **err)
@@ -59,7 +31,7 @@ partition_name(const finops_partition *p, char ret[PG_IDENT_MAX + 1], finops_err
     for (const char *v = p->value; *v && plain; v++)
         plain = fo_is_digit(*v) || fo_is_alpha(*v) || *v == '-' || *v == '_';
     if (!plain)
-        return name_for("finops_part", p->table, p->value, ret, err);
+        return fo_pg_name_for("finops_part", p->table, p->value, ret, err);
     n = snprintf(ret, PG_IDENT_MAX + 1, "%s__%s", p->table, p->value);
     for (int i = 0; i < n; i++)
         if (ret[i] == '-')
@@ -74,26 +46,32 @@ typedef struct part {
 } part;
 
 static finops_code
-statement(fo_pg_conn *c, const part *parts, size_t n, finops_error **err)
+statement_text(fo_str *sql, const part *parts, size_t n, finops_error **err)
 {
-    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     finops_code rc = FINOPS_OK;
 
     for (size_t i = 0; i < n && rc == FINOPS_OK; i++) {
         if (parts[i].kind == TEXT)
-            fo_str_add(&sql, parts[i].a);
+            fo_str_add(sql, parts[i].a);
         else if (parts[i].kind == LITERAL)
-            fo_pg_literal(&sql, parts[i].a);
+            fo_pg_literal(sql, parts[i].a);
         else
-            rc = parts[i].kind == TABLE ? fo_pg_table(&sql, parts[i].a, parts[i].b, err)
-                                        : fo_pg_ident(&sql, parts[i].a, err);
+            rc = parts[i].kind == TABLE ? fo_pg_table(sql, parts[i].a, parts[i].b, err)
+                                        : fo_pg_ident(sql, parts[i].a, err);
     }
-    if (rc == FINOPS_OK)
-        rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_str_check(sql, err) : rc;
+}
+
+static finops_code
+statement(fo_pg_conn *c, const part *parts, size_t n, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    finops_code rc = statement_text(&sql, parts, n, err);
+
     return rc == FINOPS_OK ? fo_pg_run(c, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
 }
-#define RUN(c, err, ...)                                                                                     \
-    statement(c, (const part[]){ __VA_ARGS__ }, FO_COUNT(((const part[]){ __VA_ARGS__ })), err)
+#define PARTS(...) (const part[]){ __VA_ARGS__ }, FO_COUNT(((const part[]){ __VA_ARGS__ }))
+#define RUN(c, err, ...) statement(c, PARTS(__VA_ARGS__), err)
 
 /* Who may read the old table may read the new one. */
 static finops_code
@@ -228,7 +206,7 @@ static finops_code
 swap_all(fo_pg_conn *c, const finops_partition *p, const char *name, finops_error **err)
 {
     char old[PG_IDENT_MAX + 1];
-    finops_code rc = name_for("finops_old", p->table, name, old, err);
+    finops_code rc = fo_pg_name_for("finops_old", p->table, name, old, err);
 
     if (rc == FINOPS_OK)
         rc = lock_for_swap(c, p, err);
@@ -248,13 +226,16 @@ swap_all(fo_pg_conn *c, const finops_partition *p, const char *name, finops_erro
 static finops_code
 replace_all(fo_pg_copy *copy, const finops_partition *p, finops_error **err)
 {
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     fo_pg_conn *c = copy->conn;
     char name[PG_IDENT_MAX + 1];
     const fo_pg_new_table table = { .schema = p->schema, .table = name };
-    finops_code rc = temporary_name(c, p, name, err);
+    finops_code rc = fo_pg_stage_name(c, p->table, name, err);
 
     if (rc == FINOPS_OK)
-        rc = fo_pg_table_create(c, &copy->encoder, &table, err);
+        rc = fo_pg_table_sql(&copy->encoder, &table, &sql, err);
+    if (rc == FINOPS_OK)
+        rc = fo_pg_stage_make(copy, name, fo_str_z(&sql), err);
     if (rc == FINOPS_OK)
         rc = fo_pg_copy_run(copy, p->schema, name, err);
     if (rc == FINOPS_OK)
@@ -417,17 +398,22 @@ static finops_code
 standalone(fo_pg_copy *copy, const finops_partition *p, const parent *table, const char *name,
            finops_error **err)
 {
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     FO_AUTO(fo_pg_clearp) PGresult *like = NULL;
-    fo_pg_conn *c = copy->conn;
-    finops_code rc = definition(c, p, &like, err);
+    finops_code rc = definition(copy->conn, p, &like, err);
 
     if (rc == FINOPS_OK)
-        rc = RUN(c, err, { TEXT, "CREATE TABLE ", NULL }, { TABLE, p->schema, name }, { TEXT, " (", NULL },
-                 { TEXT, PQgetvalue(like, 0, 0), NULL }, { TEXT, PQgetvalue(like, 0, 1), NULL },
-                 { TEXT, ", CONSTRAINT finops_partition CHECK (", NULL }, { NAME, p->column, NULL },
-                 { TEXT, " IS NOT NULL AND ", NULL }, { NAME, p->column, NULL }, { TEXT, " = ", NULL },
-                 { LITERAL, p->value, NULL }, { TEXT, "::", NULL }, { TEXT, table->type, NULL },
-                 { TEXT, "))", NULL });
+        rc = statement_text(
+            &sql,
+            PARTS({ TEXT, "CREATE TABLE ", NULL }, { TABLE, p->schema, name }, { TEXT, " (", NULL },
+                  { TEXT, PQgetvalue(like, 0, 0), NULL }, { TEXT, PQgetvalue(like, 0, 1), NULL },
+                  { TEXT, ", CONSTRAINT finops_partition CHECK (", NULL }, { NAME, p->column, NULL },
+                  { TEXT, " IS NOT NULL AND ", NULL }, { NAME, p->column, NULL }, { TEXT, " = ", NULL },
+                  { LITERAL, p->value, NULL }, { TEXT, "::", NULL }, { TEXT, table->type, NULL },
+                  { TEXT, "))", NULL }),
+            err);
+    if (rc == FINOPS_OK)
+        rc = fo_pg_stage_make(copy, name, fo_str_z(&sql), err);
     if (rc == FINOPS_OK)
         rc = fo_pg_copy_run(copy, p->schema, name, err);
     return rc == FINOPS_OK ? add_index(copy, p->schema, name, err) : rc;
@@ -443,7 +429,7 @@ replace_native(fo_pg_copy *copy, const finops_partition *p, const parent *table,
     FO_AUTO(fo_pg_clearp) PGresult *old = NULL;
     fo_pg_conn *c = copy->conn;
     char name[PG_IDENT_MAX + 1];
-    finops_code rc = temporary_name(c, p, name, err);
+    finops_code rc = fo_pg_stage_name(c, p->table, name, err);
 
     if (rc == FINOPS_OK)
         rc = standalone(copy, p, table, name, err);
@@ -466,7 +452,7 @@ create_partitioned(fo_pg_copy *copy, const finops_partition *p, finops_error **e
 {
     const fo_pg_new_table table = { .schema = p->schema, .table = p->table, .partition_column = p->column };
     char name[PG_IDENT_MAX + 1];
-    finops_code rc = name_for("finops_rest", p->table, "", name, err);
+    finops_code rc = fo_pg_name_for("finops_rest", p->table, "", name, err);
 
     if (rc == FINOPS_OK)
         rc = fo_pg_table_create(copy->conn, &copy->encoder, &table, err);
@@ -516,7 +502,9 @@ fo_pg_replace_partition(void *conn, const finops_partition *partition, const fin
     if (rc == FINOPS_OK)
         rc = fo_pg_own_begin(conn, &own, err);
     if (rc == FINOPS_OK) {
-        rc = partition->column ? replace_part(&copy, partition, err) : replace_all(&copy, partition, err);
+        rc = fo_pg_stage_sweep_beside(conn, err);
+        if (rc == FINOPS_OK)
+            rc = partition->column ? replace_part(&copy, partition, err) : replace_all(&copy, partition, err);
         rc = fo_pg_own_end(conn, own, rc, err);
     }
     if (rc != FINOPS_OK)

@@ -1,14 +1,17 @@
 /*
  * What the files of the PostgreSQL driver share.
  *
- * connect.c opens sessions, wait.c waits for the server within a call's deadline, error.c tells what it said,
- * rows.c makes Arrow of results, catalog.c reads what tables there are, encode*.c makes COPY's binary rows of
- * Arrow, table.c makes and changes tables, write.c copies, partition.c swaps, session.c is the rest.
+ * connect.c opens sessions, wait.c waits for the server within a call's deadline, stall.c notices that it
+ * waits for nothing, error.c tells what the server said, rows.c makes Arrow of results, catalog.c reads what
+ * tables there are, encode*.c makes COPY's binary rows of Arrow, table.c makes and changes tables, write.c
+ * copies, parallel.c does it over several connections into what stage.c made, partition.c swaps, session.c is
+ * the rest.
  */
 #ifndef FO_DATABASE_POSTGRESQL_INTERNAL_H
 #define FO_DATABASE_POSTGRESQL_INTERNAL_H
 
 #include <libpq-fe.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/error.h"
@@ -18,6 +21,12 @@
 
 #define PG_IDENT_MAX 63 /* bytes of a name: NAMEDATALEN - 1 of every server that is not built otherwise */
 #define PG_KEYWORDS 24
+
+/* Tables on their way: "finops_new_" and 16 digits. */
+#define PG_STAGE_PREFIX "finops_new"
+#define PG_IS_STAGE                                                                                          \
+    "(c.relname LIKE 'finops\\_new\\_%' AND c.relname ~ '^" PG_STAGE_PREFIX "_[0-9a-f]{16}$' "               \
+    "AND c.relkind = 'r' AND NOT c.relispartition)"
 
 /* Types of the catalog that this driver knows; the numbers are fixed (pg_type.dat). */
 enum {
@@ -42,7 +51,14 @@ enum {
     PG_JSONB = 3802
 };
 
-/* A configuration. Read only once it is open. */
+/* A backend of the server whose connection is lost; it may not know. */
+#define PG_LOST_MAX 16
+typedef struct fo_pg_lost {
+    char pid[12];
+    char since[40];
+} fo_pg_lost;
+
+/* A configuration. Read only once it is open, but for what the mutex is over. */
 typedef struct fo_pg_database {
     const char *keywords[PG_KEYWORDS + 1]; /* of PQconnectStartParams, the last NULL */
     char *values[PG_KEYWORDS + 1];
@@ -52,16 +68,29 @@ typedef struct fo_pg_database {
     int64_t connect_timeout_us;
     int64_t statement_timeout_ms; /* 0: the server's own */
     char *schema;                 /* searched first; NULL: the server's own path */
+    int64_t stall_us;             /* of silence before the server is asked about it; 0: never */
+    int64_t keepalives_idle;
+    pthread_mutex_t mutex;
+    fo_pg_lost lost[PG_LOST_MAX]; /* to be ended by who connects next */
+    size_t n_lost;
+    size_t copy_connections; /* that write a table which is made anew */
     bool brin;
 } fo_pg_database;
 
 /* A connection. `stop_asked` and `wake` are all that another thread touches. */
 typedef struct fo_pg_conn {
     PGconn *pg;
-    const fo_pg_database *database;
+    fo_pg_database *database;
     bool read_only;
     bool streaming; /* a stream of rows is out */
     bool broken;    /* gave no answer: not to be used again */
+    bool staged;    /* its transaction has a table that others made, see stage.c */
+    bool looks;     /* asks what became of another one: is not watched itself */
+    char pid[12];   /* of its backend, "" when it cannot be asked for */
+    char since[40];
+    int64_t heard_us; /* when the server last said something */
+    int64_t look_us;  /* when it is asked about, if nothing comes */
+    unsigned strange; /* looks in a row that found something wrong */
     /* The call that runs. */
     finops_call call;
     finops_code stop;   /* why the server was asked to stop; FINOPS_OK: it was not */
@@ -76,6 +105,20 @@ void fo_pg_close(void *self);
 finops_code fo_pg_connect(void *self, unsigned flags, const finops_call *call, void **ret_conn,
                           finops_error **err);
 void fo_pg_disconnect(void *conn);
+/* To look after another connection: ends nothing and is not watched. */
+finops_code fo_pg_connect_looker(fo_pg_database *db, const finops_call *call, void **ret_conn,
+                                 finops_error **err);
+
+/* stall.c: connections that are dead without knowing it */
+
+/* From the row (pg_backend_pid, backend_start) of a new session. */
+void fo_pg_backend_know(fo_pg_conn *c, const PGresult *row);
+/* Keeps in mind that its backend may still be there. */
+void fo_pg_backend_lost(fo_pg_conn *c);
+/* Ends those that are kept in mind. */
+void fo_pg_lost_end(fo_pg_conn *c);
+/* Nothing came for long. FINOPS_OK: go on waiting; FINOPS_E_TRANSIENT: the connection is dead. */
+finops_code fo_pg_stall_check(fo_pg_conn *c, finops_error **err);
 
 /* wait.c: one call on a connection */
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "database/postgresql/postgresql_internal.h"
+#include "database/postgresql/table.h"
 
 #define LOCK_PREFIX "finops:" /* the server's locks are one space for all programs */
 
@@ -21,6 +21,17 @@ fo_pg_begin(void *conn, finops_error **err)
     return rc == FINOPS_OK ? FINOPS_OK : fo_error_wrap(err, rc, "postgresql begin");
 }
 
+/* What it had others fill and has not taken in is nobody's now. */
+static void
+transaction_over(fo_pg_conn *c, bool committed)
+{
+    const bool left = c->staged && !committed;
+
+    c->staged = false;
+    if (left && !c->broken && PQstatus(c->pg) == CONNECTION_OK && !fo_pg_in_transaction(c))
+        fo_pg_stage_sweep(c);
+}
+
 /* COMMIT of a transaction in which a statement failed succeeds, as ROLLBACK. */
 static finops_code
 commit(fo_pg_conn *c, bool *ret_unknown_outcome, finops_error **err)
@@ -29,8 +40,9 @@ commit(fo_pg_conn *c, bool *ret_unknown_outcome, finops_error **err)
     finops_code rc = fo_pg_run(c, "COMMIT", NULL, 0, &result, err);
 
     if (rc == FINOPS_OK && !fo_streq(PQcmdStatus(result), "COMMIT"))
-        return fo_error_set(err, FINOPS_E_DATABASE,
-                            "a statement of the transaction had failed: all of it was rolled back");
+        rc = fo_error_set(err, FINOPS_E_DATABASE,
+                          "a statement of the transaction had failed: all of it was rolled back");
+    transaction_over(c, rc == FINOPS_OK);
     if (rc != FINOPS_OK && (c->broken || PQstatus(c->pg) != CONNECTION_OK)) {
         if (ret_unknown_outcome)
             *ret_unknown_outcome = true;
@@ -62,6 +74,8 @@ fo_pg_rollback(void *conn, finops_error **err)
         rc = fo_error_set(err, FINOPS_E_ARGUMENT, "no transaction is open");
     if (rc == FINOPS_OK)
         rc = fo_pg_run(c, "ROLLBACK", NULL, 0, NULL, err);
+    if (rc == FINOPS_OK)
+        transaction_over(c, false);
     return rc == FINOPS_OK ? FINOPS_OK : fo_error_wrap(err, rc, "postgresql rollback");
 }
 
@@ -90,6 +104,7 @@ fo_pg_own_end(fo_pg_conn *c, bool own, finops_code rc, finops_error **err)
     if (!c->broken && PQstatus(c->pg) == CONNECTION_OK &&
         fo_pg_run(c, "ROLLBACK", NULL, 0, NULL, NULL) != FINOPS_OK)
         c->broken = true;
+    transaction_over(c, false);
     return rc;
 }
 

@@ -2,7 +2,11 @@
 #include "database/postgresql/table.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
 
 static finops_code
 add_columns(const fo_pg_encoder *e, fo_str *sql, finops_error **err)
@@ -24,25 +28,56 @@ add_columns(const fo_pg_encoder *e, fo_str *sql, finops_error **err)
 }
 
 finops_code
+fo_pg_table_sql(const fo_pg_encoder *e, const fo_pg_new_table *what, fo_str *sql, finops_error **err)
+{
+    finops_code rc;
+
+    fo_str_addf(sql, "CREATE %sTABLE ", what->unlogged ? "UNLOGGED " : "");
+    rc = fo_pg_table(sql, what->schema, what->table, err);
+    fo_str_add(sql, " (");
+    if (rc == FINOPS_OK)
+        rc = add_columns(e, sql, err);
+    fo_str_addc(sql, ')');
+    if (rc == FINOPS_OK && what->partition_column) {
+        fo_str_add(sql, " PARTITION BY LIST (");
+        rc = fo_pg_ident(sql, what->partition_column, err);
+        fo_str_addc(sql, ')');
+    }
+    return rc == FINOPS_OK ? fo_str_check(sql, err) : rc;
+}
+
+finops_code
 fo_pg_table_create(fo_pg_conn *c, const fo_pg_encoder *e, const fo_pg_new_table *what, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    finops_code rc = fo_pg_table_sql(e, what, &sql, err);
+
+    return rc == FINOPS_OK ? fo_pg_run(c, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
+}
+
+finops_code
+fo_pg_name_for(const char *prefix, const char *what, const char *more, char ret[PG_IDENT_MAX + 1],
+               finops_error **err)
+{
+    FO_AUTO(fo_freep) char *text = fo_format("%s\n%s", what, more);
+    char hex[FO_SHA256_HEX];
     finops_code rc;
 
-    fo_str_addf(&sql, "CREATE %sTABLE ", what->unlogged ? "UNLOGGED " : "");
-    rc = fo_pg_table(&sql, what->schema, what->table, err);
-    fo_str_add(&sql, " (");
+    if (!text)
+        return fo_error_oom(err);
+    rc = fo_sha256_hex(text, strlen(text), hex, err);
     if (rc == FINOPS_OK)
-        rc = add_columns(e, &sql, err);
-    fo_str_addc(&sql, ')');
-    if (rc == FINOPS_OK && what->partition_column) {
-        fo_str_add(&sql, " PARTITION BY LIST (");
-        rc = fo_pg_ident(&sql, what->partition_column, err);
-        fo_str_addc(&sql, ')');
-    }
-    if (rc == FINOPS_OK)
-        rc = fo_str_check(&sql, err);
-    return rc == FINOPS_OK ? fo_pg_run(c, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
+        (void)snprintf(ret, PG_IDENT_MAX + 1, "%s_%.16s", prefix, hex);
+    return rc;
+}
+
+finops_code
+fo_pg_stage_name(const fo_pg_conn *c, const char *table, char ret[PG_IDENT_MAX + 1], finops_error **err)
+{
+    char more[64];
+
+    (void)snprintf(more, sizeof(more), "%d %lld", PQbackendPID(c->pg), (long long)fo_clock_now());
+    return fo_pg_name_for(PG_STAGE_PREFIX, table, more, ret, err);
 }
 
 /* The lock ends with the transaction. Two that make the same table at once would both fail otherwise. */

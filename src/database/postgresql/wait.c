@@ -13,9 +13,10 @@
 #include "base/clock.h"
 #include "database/postgresql/postgresql_internal.h"
 
-#define SLICE_MS 50      /* between two looks at `cancelled` */
-#define GRACE_US 5000000 /* for the server to answer a request to stop */
-#define CANCEL_SECONDS 2 /* for that request to reach it */
+#define SLICE_MS 50       /* between two looks at `cancelled` */
+#define GRACE_US 5000000  /* for the server to answer a request to stop */
+#define CANCEL_SECONDS 2  /* for that request to reach it */
+#define ANSWER_US 3000000 /* for a connection from the pool to show that it is one */
 
 void
 fo_pg_clearp(PGresult **result)
@@ -32,6 +33,35 @@ fo_pg_in_transaction(const fo_pg_conn *c)
     return status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
 }
 
+static void
+give_up(fo_pg_conn *c)
+{
+    c->broken = true;
+    fo_pg_backend_lost(c);
+}
+
+/* Whether it does anything at all: of a connection that was silent for long nobody else knows. */
+static bool
+answers(fo_pg_conn *c)
+{
+    const finops_call call = { .deadline_us = fo_clock_monotonic() + ANSWER_US };
+    finops_code rc = fo_pg_call_begin(c, &call, NULL);
+    bool ready = false;
+
+    if (rc == FINOPS_OK)
+        rc = fo_pg_send(c, "", NULL, 0, NULL);
+    while (rc == FINOPS_OK && (PQflush(c->pg) > 0 || PQisBusy(c->pg))) {
+        rc = fo_pg_wait_once(c, POLLIN, &ready, NULL);
+        if (ready && !PQconsumeInput(c->pg))
+            rc = FINOPS_E_TRANSIENT;
+    }
+    if (rc == FINOPS_OK)
+        fo_pg_drain(c);
+    else
+        give_up(c);
+    return rc == FINOPS_OK && !c->broken;
+}
+
 bool
 fo_pg_is_alive(void *conn)
 {
@@ -44,7 +74,10 @@ fo_pg_is_alive(void *conn)
     while (poll(&fd, 1, 0) > 0)
         if (!PQconsumeInput(c->pg))
             return false;
-    return PQstatus(c->pg) == CONNECTION_OK;
+    if (PQstatus(c->pg) != CONNECTION_OK)
+        return false;
+    return c->database->stall_us == 0 || fo_clock_monotonic() - c->heard_us < c->database->stall_us ||
+           answers(c);
 }
 
 void
@@ -166,6 +199,8 @@ poll_once(fo_pg_conn *c, short events, bool *ret_ready, finops_error **err)
     if (n < 0 && errno != EINTR)
         return fo_error_errno(err, errno, "wait for the server");
     *ret_ready = n > 0 && fds[0].revents != 0;
+    if (*ret_ready)
+        c->heard_us = fo_clock_monotonic();
     return FINOPS_OK;
 }
 
@@ -177,31 +212,42 @@ fo_pg_wait_once(fo_pg_conn *c, short events, bool *ret_ready, finops_error **err
     return code == FINOPS_OK ? poll_once(c, events, ret_ready, err) : stopped(code, err);
 }
 
+/* Whether the wait goes on, before each slice of it. */
+static finops_code
+wait_check(fo_pg_conn *c, finops_error **err)
+{
+    const int64_t now = fo_clock_monotonic();
+
+    if (c->stop == FINOPS_OK) {
+        c->stop = why_stop(c);
+        if (c->stop != FINOPS_OK) {
+            ask_server_to_stop(c);
+            c->give_up_us = fo_clock_monotonic() + GRACE_US;
+        }
+    }
+    if (c->broken || (c->stop != FINOPS_OK && fo_clock_monotonic() >= c->give_up_us))
+        return stopped(c->stop, err);
+    if (c->stop == FINOPS_OK && c->pid[0] && c->database->stall_us > 0 && !c->looks && now >= c->look_us)
+        return fo_pg_stall_check(c, err);
+    return FINOPS_OK;
+}
+
 finops_code
 fo_pg_wait(fo_pg_conn *c, short events, finops_error **err)
 {
     bool ready = false;
-    finops_code rc;
+    finops_code rc = FINOPS_OK;
 
-    while (!ready) {
-        if (c->stop == FINOPS_OK) {
-            c->stop = why_stop(c);
-            if (c->stop != FINOPS_OK) {
-                ask_server_to_stop(c);
-                c->give_up_us = fo_clock_monotonic() + GRACE_US;
-            }
-        }
-        if (c->broken || (c->stop != FINOPS_OK && fo_clock_monotonic() >= c->give_up_us)) {
-            c->broken = true;
-            return stopped(c->stop, err);
-        }
-        rc = poll_once(c, events, &ready, err);
-        if (rc != FINOPS_OK) {
-            c->broken = true;
-            return rc;
-        }
+    c->look_us = fo_clock_monotonic() + c->database->stall_us;
+    c->strange = 0;
+    while (rc == FINOPS_OK && !ready) {
+        rc = wait_check(c, err);
+        if (rc == FINOPS_OK)
+            rc = poll_once(c, events, &ready, err);
     }
-    return FINOPS_OK;
+    if (rc != FINOPS_OK)
+        give_up(c);
+    return rc;
 }
 
 finops_code
