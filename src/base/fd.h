@@ -17,4 +17,14 @@ fo_fd_closep(int *fd)
     errno = saved;
 }
 
+/* Hands a descriptor over: its value is returned and the variable becomes -1. Keeps errno. */
+static inline int
+fo_fd_take(int *fd)
+{
+    int taken = *fd;
+
+    *fd = -1;
+    return taken;
+}
+
 #endif

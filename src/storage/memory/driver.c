@@ -12,8 +12,8 @@
 #define FEATURES                                                                                             \
     (FINOPS_STORAGE_FLAT_KEYS | FINOPS_STORAGE_CREATE_ONLY | FINOPS_STORAGE_IF_VERSION |                     \
      FINOPS_STORAGE_REMOVE_IF | FINOPS_STORAGE_UNLESS_VERSION | FINOPS_STORAGE_METADATA |                    \
-     FINOPS_STORAGE_PARTS | FINOPS_STORAGE_COPY | FINOPS_STORAGE_MOVE | FINOPS_STORAGE_SWEEP |               \
-     FINOPS_STORAGE_SUFFIX)
+     FINOPS_STORAGE_CHECKSUM | FINOPS_STORAGE_PARTS | FINOPS_STORAGE_COPY | FINOPS_STORAGE_MOVE |            \
+     FINOPS_STORAGE_SWEEP | FINOPS_STORAGE_SUFFIX)
 
 static void
 memory_close(void *self)
@@ -135,7 +135,7 @@ memory_read(void *self, const finops_get *get, finops_reader **ret, finops_error
     if (rc == FINOPS_OK)
         rc = fo_get_resolve(get, item->object.size, &offset, &length, err);
     if (rc != FINOPS_OK)
-        return fo_error_wrap(err, rc, "read %s", get->key);
+        return rc;
     r = fo_alloc(sizeof(*r));
     if (!r)
         return fo_error_oom(err);
@@ -290,7 +290,7 @@ memory_store(memory_storage *m, const finops_put *put, memory_bytes *bytes, fino
     if (rc != FINOPS_OK) {
         memory_item_release(item);
         finops_object_done(&told);
-        return fo_error_wrap(err, rc, "write %s", put->key);
+        return rc;
     }
     if (ret)
         *ret = told;

@@ -1,9 +1,10 @@
 /* The objects of a storage in memory, and the sorted list they are in. */
-#include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crc.h"
 #include "base/mem.h"
 #include "storage/memory/driver_internal.h"
 
@@ -28,15 +29,26 @@ memory_bytes_release(memory_bytes *bytes)
         fo_free(bytes);
 }
 
+#define CHECKSUM_TEXT 32
+
+static const char *
+checksum_text(const memory_bytes *bytes, char buf[CHECKSUM_TEXT])
+{
+    (void)snprintf(buf, CHECKSUM_TEXT, "crc64nvme:%016" PRIx64, fo_crc64nvme(0, bytes->data, bytes->n));
+    return buf;
+}
+
 finops_code
 memory_item_new(memory_storage *m, const finops_object *object, memory_bytes *bytes, memory_item **ret,
                 finops_error **err)
 {
     memory_item *item = fo_zalloc(sizeof(*item));
     finops_object whole = *object;
-    char version[32];
+    char version[32], checksum[CHECKSUM_TEXT];
     finops_code rc;
 
+    if (!whole.checksum)
+        whole.checksum = checksum_text(bytes, checksum);
     (void)snprintf(version, sizeof(version), "v%llu", atomic_fetch_add(&m->serial, 1) + 1);
     whole.version = whole.etag = version;
     whole.size = (int64_t)bytes->n;

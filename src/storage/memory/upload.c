@@ -192,7 +192,7 @@ upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_
         rc = upload_store_once(u, parts, size, err);
     if (rc == FINOPS_OK && ret)
         rc = finops_object_copy(&u->stored, ret, err);
-    return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "finish the upload of %s", u->put.put.key);
+    return rc;
 }
 
 finops_code
