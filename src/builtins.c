@@ -6,6 +6,7 @@
 #include "database/adbc/driver.h"
 #include "database/duckdb/driver.h"
 #include "database/postgresql/driver.h"
+#include "storage/local/driver.h"
 
 const finops_database_driver *const fo_database_builtin[] = {
     &fo_adbc_driver,
@@ -15,5 +16,6 @@ const finops_database_driver *const fo_database_builtin[] = {
 };
 
 const finops_storage_driver *const fo_storage_builtin[] = {
+    &fo_local_driver,
     NULL,
 };

@@ -97,6 +97,7 @@ const finops_storage_driver fo_local_driver = {
     .options = local_options,
     .config_size = sizeof(fo_local_settings),
     .schemes = "file",
+    .prefix_option = "path",
     .open = local_open,
     .close = local_close,
     .features = local_features,
