@@ -2,7 +2,6 @@
 #include "conformance/conformance.h"
 
 #include <assert.h>
-#include <fnmatch.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -42,14 +41,7 @@ fo_case_next(fo_case_cursor *at, const char **ret_area, fo_case *ret)
 bool
 fo_case_chosen(const fo_suite *s, const char *area, const char *name)
 {
-    FO_AUTO(fo_freep) char *both = NULL;
-    const char *filter = s->options.filter;
-
-    if (!filter)
-        return true;
-    both = fo_format("%s: %s", area, name);
-    return fnmatch(filter, area, 0) == 0 || fnmatch(filter, name, 0) == 0 ||
-           (both && fnmatch(filter, both, 0) == 0);
+    return fo_case_matches(s->options.filter, area, name);
 }
 
 void
@@ -80,7 +72,7 @@ fo_trial_start(fo_suite *s, const fo_case *c, fo_trial *ret)
                        .caps = s->caps,
                        .schema = s->schema,
                        .serial = s->serial++,
-                       .why = FO_STR_INIT };
+                       .verdict = FO_VERDICT_INIT };
 }
 
 void
@@ -88,7 +80,7 @@ fo_trial_done(fo_trial *t)
 {
     finops_session_release(t->session);
     fo_strv_done(&t->texts);
-    fo_str_done(&t->why);
+    fo_verdict_done(&t->verdict);
 }
 
 static const char *
@@ -114,7 +106,8 @@ trial_run(fo_trial *t)
     if (!fo_trial_ok(t, rc, &err, "acquire a session"))
         return false;
     t->driver = fo_session_driver(t->session);
-    return t->c->run(t) && fo_trial_true(t, t->why.len == 0, "a helper noted a failure the case did not see");
+    return t->c->run(t) &&
+           fo_trial_true(t, t->verdict.why.len == 0, "a helper noted a failure the case did not see");
 }
 
 /* Why it is not even tried. */
@@ -143,15 +136,15 @@ judge(fo_suite *s, const char *area, fo_trial *t)
     bool ok;
 
     fo_watchdog_begin(s, area, t);
-    ok = trial_run(t) && !t->why.len;
+    ok = trial_run(t) && !t->verdict.why.len;
     ok = fo_fault_end(t) && ok;
     finops_session_release(fo_watchdog_session(s, t));
     fo_watchdog_end(s);
     if (ok)
         return FO_CASE_OK;
-    if (!t->why.len)
+    if (!t->verdict.why.len)
         fo_trial_fail(t, "failed without a reason");
-    return t->not_claimed ? FO_CASE_NOT_CLAIMED : FO_CASE_FAILED;
+    return t->verdict.not_claimed ? FO_CASE_NOT_CLAIMED : FO_CASE_FAILED;
 }
 
 static void
@@ -164,7 +157,7 @@ case_run(fo_suite *s, const char *area, const fo_case *c)
     fo_trial_start(s, c, &t);
     if (is_claimed(s, &t))
         outcome = judge(s, area, &t);
-    fo_case_tell(s, area, c->name, outcome, fo_str_z(&t.why), fo_clock_monotonic() - started);
+    fo_case_tell(s, area, c->name, outcome, fo_str_z(&t.verdict.why), fo_clock_monotonic() - started);
     fo_trial_done(&t);
 }
 

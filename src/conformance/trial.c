@@ -9,25 +9,9 @@
 
 #include "base/mem.h"
 
-#define WHY_MAX 2000
 #define SHOWN_MAX 300 /* of a statement or result in a reason */
 
 /* ---- judgement ---- */
-
-static void
-write_down(fo_trial *t, const char *fmt, va_list ap)
-{
-    FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
-    size_t n;
-
-    if (t->why.len)
-        return;
-    fo_str_addv(&text, fmt, ap);
-    n = strnlen(fo_str_z(&text), WHY_MAX);
-    for (size_t i = 0; i < n; i++) /* a line a case */
-        text.data[i] = (unsigned char)text.data[i] < ' ' ? ' ' : text.data[i];
-    fo_str_addn(&t->why, n ? fo_str_z(&text) : "failed", n ? n : 6);
-}
 
 bool
 fo_trial_fail(fo_trial *t, const char *fmt, ...)
@@ -35,7 +19,7 @@ fo_trial_fail(fo_trial *t, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    write_down(t, fmt, ap);
+    (void)fo_verdict_failv(&t->verdict, fmt, ap);
     va_end(ap);
     return false;
 }
@@ -46,8 +30,7 @@ fo_trial_skip(fo_trial *t, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    t->not_claimed = t->not_claimed || !t->why.len;
-    write_down(t, fmt, ap);
+    (void)fo_verdict_skipv(&t->verdict, fmt, ap);
     va_end(ap);
     return false;
 }
@@ -60,7 +43,7 @@ fo_trial_true(fo_trial *t, bool is, const char *fmt, ...)
     if (is)
         return true;
     va_start(ap, fmt);
-    write_down(t, fmt, ap);
+    (void)fo_verdict_failv(&t->verdict, fmt, ap);
     va_end(ap);
     return false;
 }
@@ -68,38 +51,20 @@ fo_trial_true(fo_trial *t, bool is, const char *fmt, ...)
 bool
 fo_trial_ok(fo_trial *t, finops_code rc, finops_error **err, const char *what)
 {
-    if (rc != FINOPS_OK)
-        fo_trial_fail(t, "%.*s: %s: %s", SHOWN_MAX, what, finops_code_name(rc), finops_error_text(*err));
-    else if (*err)
-        fo_trial_fail(t, "%.*s: succeeded with an error set: %s", SHOWN_MAX, what, finops_error_text(*err));
-    else
-        return true;
-    finops_error_freep(err);
-    return false;
+    return fo_verdict_ok(&t->verdict, rc, err, what);
 }
 
 bool
 fo_trial_fails(fo_trial *t, finops_code rc, finops_code want, finops_error **err, const char *what)
 {
-    return fo_trial_fails_either(t, rc, want, want, err, what);
+    return fo_verdict_fails(&t->verdict, rc, want, want, err, what);
 }
 
 bool
 fo_trial_fails_either(fo_trial *t, finops_code rc, finops_code want, finops_code other, finops_error **err,
                       const char *what)
 {
-    bool said = *err && finops_error_text(*err)[0] && finops_error_code(*err) == rc;
-    bool ok = (rc == want || rc == other) && said;
-
-    if (rc == FINOPS_OK)
-        fo_trial_fail(t, "%.*s: succeeded, where %s was due", SHOWN_MAX, what, finops_code_name(want));
-    else if (!said)
-        fo_trial_fail(t, "%.*s: failed without an error that says why", SHOWN_MAX, what);
-    else if (!ok)
-        fo_trial_fail(t, "%.*s: %s, where %s was due: %s", SHOWN_MAX, what, finops_code_name(rc),
-                      finops_code_name(want), finops_error_text(*err));
-    finops_error_freep(err);
-    return ok;
+    return fo_verdict_fails(&t->verdict, rc, want, other, err, what);
 }
 
 bool
@@ -405,7 +370,7 @@ fo_trial_replace(fo_trial *t, finops_session *s, const finops_partition *partiti
     finops_write_result result = { .rows = -1 };
     finops_code rc = fo_trial_replace_at(t, s, partition, spec, &result, &err);
 
-    return fo_trial_ok(t, rc, &err, "replace_partition") && t->why.len == 0 &&
+    return fo_trial_ok(t, rc, &err, "replace_partition") && t->verdict.why.len == 0 &&
            fo_trial_true(t, result.rows == spec->rows, "replacing with %" PRId64 " rows says %" PRId64,
                          spec->rows, result.rows);
 }
@@ -418,7 +383,7 @@ fo_trial_write(fo_trial *t, finops_session *s, const char *table, finops_write_m
     finops_write_result result = { .rows = -1 };
     finops_code rc = fo_trial_write_raw(t, s, table, mode, spec, &result, &err);
 
-    return fo_trial_ok(t, rc, &err, "write") && t->why.len == 0 &&
+    return fo_trial_ok(t, rc, &err, "write") && t->verdict.why.len == 0 &&
            fo_trial_true(t, result.rows == spec->rows, "write of %" PRId64 " rows says it wrote %" PRId64,
                          spec->rows, result.rows) &&
            fo_trial_true(t, result.bytes >= 0 && result.seconds >= 0, "write reports negative figures");
@@ -432,7 +397,7 @@ fo_trial_write_fails(fo_trial *t, const char *table, finops_write_mode mode, con
     finops_write_result result = { .rows = -7 };
     finops_code rc = fo_trial_write_raw(t, NULL, table, mode, spec, &result, &err);
 
-    return fo_trial_fails(t, rc, want, &err, "write") && t->why.len == 0 &&
+    return fo_trial_fails(t, rc, want, &err, "write") && t->verdict.why.len == 0 &&
            fo_trial_true(t, result.rows == -7, "a failed write touched its result");
 }
 

@@ -61,7 +61,8 @@ typedef struct local_meta {
 finops_code local_meta_read(const local_storage *l, int fd, const struct stat *st, const char *key,
                             local_meta *ret, finops_error **err);
 void local_meta_done(local_meta *m);
-/* FINOPS_E_UNSUPPORTED when there is something to keep and no way to. */
+/* FINOPS_E_UNSUPPORTED when there is metadata to keep and no way to. (A content type goes with a file as far as
+ * it can: copies from an object store have one.) */
 finops_code local_meta_check(local_storage *l, const finops_put *put, finops_error **err);
 finops_code local_meta_write(const local_storage *l, int fd, const finops_object *object, finops_error **err);
 

@@ -185,9 +185,7 @@ local_meta_read(const local_storage *l, int fd, const struct stat *st, const cha
 finops_code
 local_meta_check(local_storage *l, const finops_put *put, finops_error **err)
 {
-    bool any = put->content_type || put->content_encoding || put->cache_control || put->n_metadata > 0;
-
-    if (!any || local_keeps_attributes(l))
+    if (put->n_metadata == 0 || local_keeps_attributes(l))
         return FINOPS_OK;
     return fo_error_set(err, FINOPS_E_UNSUPPORTED,
                         "the file system of %s keeps no metadata (extended attributes)", l->root);
@@ -196,7 +194,7 @@ local_meta_check(local_storage *l, const finops_put *put, finops_error **err)
 static finops_code
 attribute_write(const local_storage *l, int fd, const char *name, const char *value, finops_error **err)
 {
-    if (!value || fsetxattr(fd, name, value, strlen(value), 0) == 0)
+    if (!value || fsetxattr(fd, name, value, strlen(value), 0) == 0 || errno == ENOTSUP)
         return FINOPS_OK;
     if (errno == E2BIG || errno == ERANGE || errno == ENAMETOOLONG)
         return fo_error_set(err, FINOPS_E_ARGUMENT, "the file system of %s cannot keep so much metadata",

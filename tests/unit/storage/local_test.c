@@ -375,7 +375,8 @@ static void
 a_file_system_without_attributes_refuses_metadata(void **state)
 {
     const place *p = *state;
-    const finops_put put = { .key = "a", .content_type = "text/plain" };
+    const finops_metadata owner = { "owner", "me" };
+    const finops_put put = { .key = "a", .metadata = &owner, .n_metadata = 1 };
     finops_error *err = NULL;
 
     assert_true((d->features(p->l) & FINOPS_STORAGE_METADATA) != 0);
