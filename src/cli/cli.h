@@ -105,11 +105,11 @@ finops_code fo_cli_confirm(fo_cli *cli, const char *question, bool *ret_yes, fin
 /*
  * One turn for each database that a dataset goes to, with settings that name it alone (ours for the call). Of
  * several each failure is told here, the others go on, and FINOPS_E_PARTIAL is what is less than all and more
- * than nothing; a turn says FINOPS_E_CANCELLED to end them all. Of one its own error is returned.
+ * than nothing; a request to stop ends them all. Of one its own error is returned.
  */
 typedef finops_code fo_backend_turn(fo_settings *settings, bool several, void *arg, finops_error **err);
-finops_code fo_cli_each_backend(const fo_settings *settings, fo_dataset dataset, fo_backend_turn *turn,
-                                void *arg, finops_error **err);
+finops_code fo_cli_each_backend(const fo_cli *cli, fo_dataset dataset, fo_backend_turn *turn, void *arg,
+                                finops_error **err);
 
 /* A progress line on stderr, redrawn at most ten times a second; nothing when cli->progress is false. */
 void fo_progress_show(fo_cli *cli, double fraction, const char *fmt, ...) FO_PRINTF(3, 4);

@@ -188,6 +188,6 @@ fo_doctor_database(fo_doctor *d)
 {
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
 
-    if (fo_cli_each_backend(d->cli->settings, FO_DATASET_BILLS, check_backend, d, &err) != FINOPS_OK)
+    if (fo_cli_each_backend(d->cli, FO_DATASET_BILLS, check_backend, d, &err) != FINOPS_OK)
         fo_doctor_say_error(d, "database", FO_HEALTH_FAILED, err, "name databases, separated by commas");
 }

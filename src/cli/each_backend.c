@@ -29,12 +29,12 @@ turns_verdict(const turns *t, bool stopped, finops_error **err)
 }
 
 static finops_code
-take_turns(const fo_settings *settings, const fo_strv *names, fo_backend_turn *turn, void *arg, turns *t,
+take_turns(const fo_cli *cli, const fo_strv *names, fo_backend_turn *turn, void *arg, turns *t,
            finops_error **err)
 {
     for (size_t i = 0; i < names->n; i++) {
         FO_AUTO(finops_error_freep) finops_error *why = NULL;
-        fo_settings own = *settings;
+        fo_settings own = *cli->settings;
 
         own.database.backend = names->items[i];
         own.routing.bills = NULL;
@@ -44,31 +44,33 @@ take_turns(const fo_settings *settings, const fo_strv *names, fo_backend_turn *t
                 *err = FO_TAKE(why);
             return rc;
         }
-        if (rc == FINOPS_E_CANCELLED)
-            return turns_verdict(t, true, err);
         t->fine += rc == FINOPS_OK;
         t->some |= rc == FINOPS_E_PARTIAL;
         t->first = t->first == FINOPS_OK ? rc : t->first;
-        if (rc == FINOPS_OK)
-            continue;
-        fo_log_error(why);
-        fo_str_addf(&t->failed, "%s%s", t->failed.len ? ", " : "", names->items[i]);
+        if (rc != FINOPS_OK && rc != FINOPS_E_CANCELLED) {
+            fo_log_error(why);
+            fo_str_addf(&t->failed, "%s%s", t->failed.len ? ", " : "", names->items[i]);
+        }
+        /* A turn that was stopped may call itself done in part, or failed: the others have none all the same.
+         */
+        if (rc == FINOPS_E_CANCELLED || (fo_cancelled(cli->cancel) && t->fine < names->n))
+            return turns_verdict(t, true, err);
     }
     return turns_verdict(t, false, err);
 }
 
 finops_code
-fo_cli_each_backend(const fo_settings *settings, fo_dataset dataset, fo_backend_turn *turn, void *arg,
+fo_cli_each_backend(const fo_cli *cli, fo_dataset dataset, fo_backend_turn *turn, void *arg,
                     finops_error **err)
 {
     FO_AUTO(fo_strv_done) fo_strv names = FO_STRV_INIT;
     turns t = { .failed = FO_STR_INIT };
-    finops_code rc = fo_settings_backends(settings, dataset, &names, err);
+    finops_code rc = fo_settings_backends(cli->settings, dataset, &names, err);
 
     if (rc != FINOPS_OK)
         return rc;
     t.n = names.n;
-    rc = take_turns(settings, &names, turn, arg, &t, err);
+    rc = take_turns(cli, &names, turn, arg, &t, err);
     fo_str_done(&t.failed);
     return rc;
 }

@@ -177,7 +177,10 @@ import_into(fo_settings *settings, bool several, void *arg, finops_error **err)
     import_view *view = arg;
     fo_import_options import = *view->import;
     fo_import_summary summary = { 0 };
+    const import_options *o = view->cli->options;
 
+    if (o->jobs > 0)
+        settings->duckdb.threads = o->jobs;
     import.settings = settings;
     view->backend = settings->database.backend;
     finops_code rc = fo_import_run(&import, &summary, err);
@@ -211,10 +214,9 @@ run(fo_cli *cli, finops_error **err)
     FO_AUTO(fo_strv_done) fo_strv backends = FO_STRV_INIT;
     FO_AUTO(fo_table_freep) fo_table *table = NULL;
     FO_AUTO(fo_strv_done) fo_strv paths = FO_STRV_INIT;
-    fo_settings settings = *cli->settings;
     bool go = true;
 
-    finops_code rc = fo_settings_backends(&settings, FO_DATASET_BILLS, &backends, err);
+    finops_code rc = fo_settings_backends(cli->settings, FO_DATASET_BILLS, &backends, err);
     if (rc != FINOPS_OK)
         return rc;
     size_t skip = backends.n > 1 ? 0 : 1;
@@ -224,8 +226,6 @@ run(fo_cli *cli, finops_error **err)
         rc = import_confirm_reset(cli, &go, err);
     if (rc != FINOPS_OK || !go)
         return rc;
-    if (o->jobs > 0)
-        settings.duckdb.threads = o->jobs;
     import_view view = { .cli = cli, .table = table, .several = backends.n > 1 };
     fo_import_options import = { .force = o->force,
                                  .dry_run = o->dry_run,
@@ -238,7 +238,7 @@ run(fo_cli *cli, finops_error **err)
                                  .progress = cli->progress ? import_progress : NULL,
                                  .arg = &view };
     view.import = &import;
-    rc = fo_cli_each_backend(&settings, FO_DATASET_BILLS, import_into, &view, err);
+    rc = fo_cli_each_backend(cli, FO_DATASET_BILLS, import_into, &view, err);
     if (view.failed_memory && rc == FINOPS_OK)
         rc = fo_error_oom(err);
     if (rc == FINOPS_OK || view.exports > 0) {

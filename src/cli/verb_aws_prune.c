@@ -94,7 +94,7 @@ run(fo_cli *cli, finops_error **err)
     if (rc != FINOPS_OK || !yes)
         return rc;
     prune_view view = { .cli = cli, .before = before, .table = table };
-    rc = fo_cli_each_backend(cli->settings, FO_DATASET_BILLS, prune_one, &view, err);
+    rc = fo_cli_each_backend(cli, FO_DATASET_BILLS, prune_one, &view, err);
     if (rc != FINOPS_OK && rc != FINOPS_E_PARTIAL)
         return rc;
     finops_code printed = fo_table_print(cli, table, rc == FINOPS_OK ? err : NULL);

@@ -437,7 +437,7 @@ run(fo_cli *cli, finops_error **err)
         return fo_error_oom(err);
     if (strcmp(o->print, "table") != 0)
         cli->format = strcmp(o->print, "json") == 0 ? FO_FORMAT_JSON : FO_FORMAT_CSV;
-    rc = fo_cli_each_backend(cli->settings, FO_DATASET_RECORDS, load_turn, &view, &why);
+    rc = fo_cli_each_backend(cli, FO_DATASET_RECORDS, load_turn, &view, &why);
     if (view.shown)
         printed = fo_table_print(cli, table, err);
     if (printed != FINOPS_OK || rc == FINOPS_OK)

@@ -359,18 +359,31 @@ def test_health_and_doctor_look_at_every_database_that_has_bills(routed):
     assert [r["status"] for r in rows] == ["ok", "failed"] and "nowhere" in rows[1]["detail"]
 
 
-def test_an_import_stopped_in_its_second_database_is_partly_done(both, bucket):
-    other = Holder(both.server, "sample-cur 2026-05")
-    finops = both.post
-    importer = finops.start(*IMPORT, bucket, "--backend", "duckdb,postgresql", stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True)
+def stopped_at(both, bucket, month, backends):
+    """What an import into several says that is stopped while another importer has a month of PostgreSQL in hand."""
+    other = Holder(both.server, "sample-cur " + month)
+    importer = both.post.start(*IMPORT, bucket, "--backend", backends, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
     while "another importer" not in (line := importer.stderr.readline()):
         assert line, "it ended without waiting"
     importer.send_signal(signal.SIGINT)
     _, errors = importer.communicate(timeout=20)
     other.let_go()
-    assert importer.returncode == 3 and "1 of 2 backends are complete" in errors, errors
-    assert len(loaded_months(finops, "duckdb")) == 3
+    return importer.returncode, errors
+
+
+def test_an_import_stopped_in_its_second_database_is_partly_done(both, bucket):
+    status, errors = stopped_at(both, bucket, "2026-05", "duckdb,postgresql")
+    assert status == 3 and "1 of 2 backends are complete" in errors, errors
+    assert len(loaded_months(both.post, "duckdb")) == 3
+
+
+@pytest.mark.parametrize("month,loaded,status", [("2026-05", 0, 1), ("2026-06", 1, 3)])
+def test_an_import_stopped_in_its_first_database_does_not_begin_the_second(both, bucket, month, loaded, status):
+    both.post.env["OPEN_FINOPS_DATABASE_DUCKDB_DATABASE_PATH"] = "/nowhere/to/be/found.duckdb"
+    ended, errors = stopped_at(both, bucket, month, "postgresql,duckdb")
+    assert ended == status and "stopped" in errors and "duckdb" not in errors, errors
+    assert both.server.value("SELECT count(*) FROM billing_state.load_state WHERE current_version") == str(loaded)
 
 
 @pytest.fixture
