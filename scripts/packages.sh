@@ -54,7 +54,7 @@ check_others() {
     local what=()
     command -v meson >/dev/null && command -v ninja >/dev/null && command -v cc >/dev/null &&
         command -v pkg-config >/dev/null && python3 -m pip --version >/dev/null 2>&1 || what+=(tools)
-    pkg-config --exists libcrypto jansson yaml-0.1 libisal libpq cmocka 2>/dev/null || what+=(libraries)
+    pkg-config --exists libcrypto jansson yaml-0.1 libisal libzstd libpq cmocka 2>/dev/null || what+=(libraries)
     [ ${#what[@]} -gt 0 ] || return 0
     say "${0##*/}: ${what[*]} are missing; install them with the line of your distribution and run this again:"
     say "  Fedora:    dnf install $(package_names 3 "$@" | tr '\n' ' ')"

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "base/mem.h"
+
 finops_code
 fo_stage_unsupported(const fo_stage *s, const char *what, finops_error **err)
 {
@@ -21,6 +23,32 @@ static bool
 has(const fo_stage *s, uint64_t feature)
 {
     return (fo_stage_features(s) & feature) != 0;
+}
+
+/* Where the service has no suffix: its size is asked, and what is read is that version. */
+static finops_code
+read_suffix(const fo_stage *s, const finops_get *get, finops_reader **ret, finops_error **err)
+{
+    FO_AUTO(finops_object_done) finops_object object = { 0 };
+    finops_get range = *get;
+    finops_code rc = s->driver->stat(s->self, get->key, get->call, &object, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    range.suffix = 0;
+    range.offset = object.size > get->suffix ? object.size - get->suffix : 0;
+    range.length = -1;
+    if (!range.if_version)
+        range.if_version = object.version;
+    return s->driver->read(s->self, &range, ret, err);
+}
+
+finops_code
+fo_stage_read(const fo_stage *s, const finops_get *get, finops_reader **ret, finops_error **err)
+{
+    bool general = get->suffix > 0 && !has(s, FINOPS_STORAGE_SUFFIX);
+
+    return general ? read_suffix(s, get, ret, err) : s->driver->read(s->self, get, ret, err);
 }
 
 finops_code

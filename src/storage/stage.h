@@ -23,6 +23,9 @@ fo_stage_features(const fo_stage *s)
 /* "presign is not supported by local" */
 finops_code fo_stage_unsupported(const fo_stage *s, const char *what, finops_error **err);
 
+/* As the slot; a suffix that the service does not have is the size, and then a range of that version. */
+finops_code fo_stage_read(const fo_stage *s, const finops_get *get, finops_reader **ret, finops_error **err);
+
 /* As the slots of the same name; what a stage has no slot for is FINOPS_E_UNSUPPORTED, ... */
 finops_code fo_stage_upload(const fo_stage *s, const finops_put *put, finops_upload **ret,
                             finops_error **err);

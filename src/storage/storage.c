@@ -139,24 +139,6 @@ finops_storage_list_files(finops_storage *storage, const finops_list *list, fino
 
 /* ---- reading ---- */
 
-/* Where the service has no suffix: its size is asked, and what is read is that version. */
-static finops_code
-read_suffix(const fo_stage *s, const finops_get *get, finops_reader **ret, finops_error **err)
-{
-    FO_AUTO(finops_object_done) finops_object object = { 0 };
-    finops_get range = *get;
-    finops_code rc = s->driver->stat(s->self, get->key, get->call, &object, err);
-
-    if (rc != FINOPS_OK)
-        return rc;
-    range.suffix = 0;
-    range.offset = object.size > get->suffix ? object.size - get->suffix : 0;
-    range.length = -1;
-    if (!range.if_version)
-        range.if_version = object.version;
-    return s->driver->read(s->self, &range, ret, err);
-}
-
 finops_code
 finops_storage_read(finops_storage *storage, const finops_get *get, finops_reader **ret, finops_error **err)
 {
@@ -168,10 +150,8 @@ finops_storage_read(finops_storage *storage, const finops_get *get, finops_reade
         rc = fo_error_set(err, FINOPS_E_ARGUMENT, "an offset or suffix is not negative");
     if (rc == FINOPS_OK && get->unless_version)
         rc = lacks(storage, FINOPS_STORAGE_UNLESS_VERSION, "a conditional read", err);
-    if (rc == FINOPS_OK) {
-        bool general = get->suffix > 0 && !(fo_stage_features(s) & FINOPS_STORAGE_SUFFIX);
-        rc = general ? read_suffix(s, get, ret, err) : s->driver->read(s->self, get, ret, err);
-    }
+    if (rc == FINOPS_OK)
+        rc = fo_stage_read(s, get, ret, err);
     return fo_storage_wrap(storage, rc, "read", get->key, err);
 }
 
