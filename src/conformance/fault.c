@@ -152,12 +152,12 @@ strike_in_the_middle(int64_t row, void *arg)
 }
 
 static finops_code
-work_run(fo_trial *t, fo_fault_work work, blow *b, finops_error **err)
+work_run(fo_trial *t, fo_fault_work work, int64_t rows, blow *b, finops_error **err)
 {
     static const finops_partition of_a = { .column = "m", .value = "2026-02" };
     const fo_batch_spec spec = { .columns = new_rows,
                                  .n_columns = FO_COUNT(new_rows),
-                                 .rows = FO_FAULT_ROWS,
+                                 .rows = rows,
                                  .batch = 1000,
                                  .on_batch = strike_in_the_middle,
                                  .arg = b };
@@ -175,7 +175,7 @@ fo_fault_work_fails(fo_trial *t, fo_fault_work work, const char *hook, const cha
 {
     blow b = { .t = t, .hook = hook, .mend = mend };
     finops_error *err = NULL;
-    finops_code rc = work_run(t, work, &b, &err);
+    finops_code rc = work_run(t, work, FO_FAULT_DOOMED_ROWS, &b, &err);
     bool struck = atomic_load(&b.struck);
 
     if (hook && struck && !fo_trial_ok(t, b.rc, &b.err, "break it")) {
@@ -191,15 +191,16 @@ fo_fault_work_try(fo_trial *t, fo_fault_work work, finops_error **err)
 {
     blow b = { .t = t };
 
-    return work_run(t, work, &b, err);
+    return work_run(t, work, FO_FAULT_DOOMED_ROWS, &b, err);
 }
 
 bool
 fo_fault_work_done(fo_trial *t, fo_fault_work work)
 {
+    blow b = { .t = t };
     finops_error *err = NULL;
 
-    return fo_trial_ok(t, fo_fault_work_try(t, work, &err), &err, "a big write");
+    return fo_trial_ok(t, work_run(t, work, FO_FAULT_ROWS, &b, &err), &err, "a big write");
 }
 
 /* ---- what is there ---- */

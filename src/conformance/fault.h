@@ -6,6 +6,8 @@
 
 #define FO_FAULT_PATIENCE_US INT64_C(30000000) /* until a server that is back must be in use again */
 #define FO_FAULT_ROWS 100000                   /* of a big write: some 20 MB */
+/* Of one that is to fail: more than finds room inside a database's files, where big writes were before. */
+#define FO_FAULT_DOOMED_ROWS (3 * FO_FAULT_ROWS)
 
 /* A session of the pool may have been cut by the case before: one that answers takes its place, and makes
  * table "a" of three months with ten old rows each. */
@@ -34,13 +36,13 @@ typedef enum fo_fault_work {
     FO_FAULT_PARTITION /* February of "a" */
 } fo_fault_work;
 
-/* A big write of new rows; hook NULL: none, else it strikes in its middle. It must fail with this code, and
- * without a word of success. */
+/* A big write of new rows; hook NULL: none, else it strikes when half of FO_FAULT_ROWS went. It must fail
+ * with this code, and without a word of success. */
 bool fo_fault_work_fails(fo_trial *t, fo_fault_work work, const char *hook, const char *mend,
                          finops_code want);
-bool fo_fault_work_done(fo_trial *t, fo_fault_work work);
-/* What comes of it. */
+/* What comes of one that is to fail, now or at the commit. */
 finops_code fo_fault_work_try(fo_trial *t, fo_fault_work work, finops_error **err);
+bool fo_fault_work_done(fo_trial *t, fo_fault_work work);
 /* That "a" has its old rows and no others, and that there is no "b". */
 bool fo_fault_as_before(fo_trial *t);
 /* That the old rows and, once, those of the work are there. */

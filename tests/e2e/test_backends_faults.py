@@ -131,11 +131,13 @@ def small_folder(tmp_path):
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def test_duckdb_bears_a_full_disk(finops, small_folder, tmp_path):
-    env = {"OPEN_FINOPS_DATABASE_DUCKDB_DATABASE_PATH": str(small_folder / "bills.duckdb")}
+@pytest.mark.parametrize("name", ["duckdb", "sqlite"])
+def test_a_database_in_a_file_bears_a_full_disk(finops, sqlite_plugins, small_folder, tmp_path, name):
+    env = {"OPEN_FINOPS_PLUGIN_PATH": str(sqlite_plugins), "OPEN_FINOPS_DATABASE_%s_DATABASE_PATH" % name.upper(): str(small_folder / "bills")}
     with hooks.folder(tmp_path, {"fill-disk": lambda *_: fill(small_folder), "free-disk": lambda *_: empty(small_folder)}) as folder:
-        rows = suite(finops, "duckdb", "disk", folder, env)
+        rows = suite(finops, name, "disk", folder, env)
     assert [(r["name"], r["why"]) for r in rows if r["outcome"] != "ok"] == []
+    assert len(rows) >= 6
 
 
 def nothing(*_):
