@@ -74,6 +74,20 @@ digits_add(const char *x, fo_str *sql)
     fo_str_addf(sql, "trim(replace(replace(split_part(lower(%s), 'e', 1), '.', ''), '-', ''), '0')", x);
 }
 
+void
+fo_data_all_doubles(const char *x, fo_str *sql)
+{
+    FO_AUTO(fo_str_done) fo_str kept = FO_STR_INIT;
+    FO_AUTO(fo_freep) char *as_double = fo_format("TRY_CAST(%s AS DOUBLE)::VARCHAR", x);
+
+    fo_str_addf(&kept, "regexp_full_match(%s, '" NUMBER "') AND isfinite(TRY_CAST(%s AS DOUBLE)) AND ", x, x);
+    digits_add(x, &kept);
+    fo_str_add(&kept, " = ");
+    digits_add(as_double ? as_double : "", &kept);
+    all_add(x, fo_str_z(&kept), sql);
+    sql->failed |= kept.failed || !as_double;
+}
+
 /*
  * "WHEN … THEN '<type>'" for the narrowest type of numbers that gives back every digit: BIGINT, else whole
  * numbers of up to 38 digits, else DOUBLE when its shortest spelling has the same digits, else decimals of up
@@ -82,8 +96,7 @@ digits_add(const char *x, fo_str *sql)
 static void
 number_type(const char *x, fo_str *sql)
 {
-    FO_AUTO(fo_str_done) fo_str kept = FO_STR_INIT, condition = FO_STR_INIT;
-    FO_AUTO(fo_freep) char *as_double = fo_format("TRY_CAST(%s AS DOUBLE)::VARCHAR", x);
+    FO_AUTO(fo_str_done) fo_str condition = FO_STR_INIT;
 
     fo_str_add(sql, " WHEN ");
     fo_str_addf(&condition, "regexp_full_match(%s, '" WHOLE "') AND TRY_CAST(%s AS BIGINT) IS NOT NULL", x,
@@ -94,11 +107,7 @@ number_type(const char *x, fo_str *sql)
     fo_str_addf(&condition, "regexp_full_match(%s, '-?(0|[1-9][0-9]{0,37})')", x);
     all_add(x, fo_str_z(&condition), sql);
     fo_str_add(sql, " THEN 'DECIMAL(38,0)' WHEN ");
-    fo_str_addf(&kept, "regexp_full_match(%s, '" NUMBER "') AND isfinite(TRY_CAST(%s AS DOUBLE)) AND ", x, x);
-    digits_add(x, &kept);
-    fo_str_add(&kept, " = ");
-    digits_add(as_double ? as_double : "", &kept);
-    all_add(x, fo_str_z(&kept), sql);
+    fo_data_all_doubles(x, sql);
     fo_str_add(sql, " THEN 'DOUBLE' WHEN ");
     fo_str_clear(&condition);
     fo_str_addf(&condition, "regexp_full_match(%s, '" PLAIN "')", x);
@@ -108,7 +117,7 @@ number_type(const char *x, fo_str *sql)
         " AND max(length(ltrim(split_part(%s, '.', 1), '-'))) + max(length(split_part(%s, '.', 2))) <= 38 "
         "THEN 'DECIMAL(38,' || max(length(split_part(%s, '.', 2))) || ')'",
         x, x, x);
-    sql->failed |= kept.failed || condition.failed || !as_double;
+    sql->failed |= condition.failed;
 }
 
 /* What all objects together look like: {"a":"BIGINT","b":{"c":"DOUBLE"}}; NULL: there are none. */
@@ -128,7 +137,8 @@ ndjson_structure(fo_data_reader *r, char **ret, bool *ret_long, finops_error **e
         "SELECT regexp_replace(regexp_replace((json_structure(('[' || string_agg(one, ',' ORDER BY file, "
         "line) || ']')::JSON)->0)::VARCHAR, '([:\\[])\"(UBIGINT|HUGEINT)\"', '\\1\"BIGINT\"', 'g'), "
         "'([:\\[])\"NULL\"', '\\1\"VARCHAR\"', 'g'), bool_or(long) FROM (SELECT any_value(record) AS one, "
-        "min(file) AS file, min(line) AS line, bool_or(regexp_matches(record, '[0-9][0-9.]{15}')) AS long");
+        "min(file) AS file, min(line) AS line, bool_or(regexp_matches(record, "
+        "'[0-9][0-9.]{15}|[0-9][eE][+]?[0-9]{3}')) AS long");
     fo_data_objects(&sql);
     fo_str_add(&sql, "WHERE ok GROUP BY json_structure(record::JSON))");
     rc = ask(r, &sql, &rows, err);
@@ -207,6 +217,8 @@ fo_data_infer_ndjson(fo_data_reader *r, const fo_data_files *files, finops_error
     }
     if (rc == FINOPS_OK && has_long)
         rc = ndjson_numbers(r, err);
+    if (rc == FINOPS_OK && has_long)
+        rc = fo_data_nested_numbers(r, err);
     /* A key may be absent of all records of a day and the column is there nevertheless. */
     for (size_t i = 0; rc == FINOPS_OK && i < files->n_types; i++)
         if (fo_data_find(r, files->types[i].column) < 0) {

@@ -13,6 +13,7 @@ typedef struct fo_data_column_info {
     bool given;  /* is to be converted to the type, and refused where it cannot be */
     bool absent; /* NDJSON: no record has it */
     bool nested; /* Parquet: the file has no scalar there */
+    bool exact;  /* NDJSON, nested: its numbers are read digit by digit */
     char *only;  /* the one value it may have; NULL: any */
 } fo_data_column_info;
 
@@ -46,6 +47,12 @@ bool fo_data_is_nested(const char *type);
 void fo_data_objects(fo_str *sql);
 /* The records of NDJSON: file, line, record, problem, and x0, x1 … a column, its text as it is written. */
 void fo_data_ndjson_values(const fo_data_reader *reader, fo_str *sql);
+/* A condition: `cast`, which is x cast to the nested type, has lost no member. */
+void fo_data_nested_kept(const char *type, const char *cast, const char *x, fo_str *sql);
+/* A condition: every value of `x` over all rows, where there is one, is a number that DOUBLE gives back. */
+void fo_data_all_doubles(const char *x, fo_str *sql);
+/* Guessed nested columns get types that hold all digits of all their numbers. */
+finops_code fo_data_nested_numbers(fo_data_reader *reader, finops_error **err);
 /*
  * The statement that yields file, line, record, reason (why it is refused, or NULL) and every column's value
  * as v0, v1 …

@@ -97,7 +97,7 @@ fo_data_ndjson_values(const fo_data_reader *r, fo_str *sql)
 
         if (fo_data_is_nested(c->type)) {
             fo_str_add(sql, ", ");
-            add_member(nested_scale(c->type) >= 0 ? "q" : "o", c->name, sql);
+            add_member(c->exact || nested_scale(c->type) >= 0 ? "q" : "o", c->name, sql);
             fo_str_addf(sql, " AS x%zu", i);
             continue;
         }
@@ -177,7 +177,12 @@ add_fits(const fo_data_column_info *c, const char *x, const char *cast, fo_str *
         fits_decimal(x, scale_of(c->type), sql);
     } else if (strcmp(c->type, "DATE") == 0) {
         fo_str_addf(sql, " AND regexp_full_match(%s, '[0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}')", x);
-    } else if (nested >= 0 && !c->nested) {
+    }
+    if (fo_data_is_nested(c->type) && !c->nested && (c->given || c->exact)) {
+        fo_str_add(sql, " AND ");
+        fo_data_nested_kept(c->type, cast, x, sql);
+    }
+    if (nested >= 0 && c->given && !c->nested) {
         fo_str_addf(sql, " AND NOT regexp_matches(%s::VARCHAR, '\"-?[0-9]*\\.[0-9]{%d}[0-9]*[1-9]')", x,
                     nested);
     }

@@ -165,6 +165,26 @@ def test_decimals_inside_nested_values_are_exact(db, load, tmp_path):
     assert "b.ndjson line 1: m " in err and "does not fit MAP(VARCHAR, DECIMAL(38,18))" in err
 
 
+def test_guessed_numbers_inside_nested_values_are_exact(db, load, tmp_path):
+    path = ndjson(tmp_path, "a.ndjson", '{"o": {"id": 12345678901234567890, "n": 1, "l": [{"x": 0.12345678901234567890}]}}',
+                  '{"o": {"n": -2}}', '{"o": {"id": -99999999999999999999999999999999999999}}', '{"o": null}')
+    load("--table", "t", "--mode", "create", path)
+    parts = "o.id, o.n, o.l[1].x" if db.name == "duckdb" else "o->>'id', o->>'n', o->'l'->0->>'x'"
+    rows = db.sql("SELECT %s FROM t ORDER BY 1" % parts)
+    assert sorted((tuple(None if v is None else Decimal(v) for v in row) for row in rows), key=str) == sorted([
+        (Decimal("12345678901234567890"), 1, Decimal("0.12345678901234567890")), (None, -2, None),
+        (Decimal("-99999999999999999999999999999999999999"), None, None), (None, None, None)], key=str)
+
+
+@pytest.mark.parametrize("record,kind", [
+    ('{"o": {"a": 12345678901234567890}}', "STRUCT(a BIGINT)"), ('{"o": {"a": "abc", "b": 1}}', "STRUCT(a BIGINT, b BIGINT)"),
+    ('{"o": {"x": 1234567890123456789012.5}}', "MAP(VARCHAR,DECIMAL(38,18))"), ('{"o": [[1], ["null"]]}', "BIGINT[][]")])
+def test_a_member_that_does_not_fit_its_type_is_refused(db, load, tmp_path, record, kind):
+    path = ndjson(tmp_path, "a.ndjson", '{"o": null}', record)
+    _, err = load("--table", "t", "--mode", "create", "--types", "o=" + kind, path, status=1)
+    assert "a.ndjson line 2: o " in err and "does not fit" in err
+
+
 def test_hostile_names(db, load, tmp_path):
     path = ndjson(tmp_path, "a.ndjson", {"a'b\"c": 1, "x); DROP TABLE t; --": "v", "ünï": None, "file": "f", "line": "l"})
     row, _ = load("--table", HOSTILE, "--schema", 's"; --', "--mode", "create", path)

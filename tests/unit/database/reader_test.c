@@ -114,6 +114,18 @@ numbers_of_ndjson_keep_every_digit(void **state)
     expect_types(*state, false, "a=BIGINT b=DECIMAL(38,0) c=DOUBLE d=DECIMAL(38,2) e=VARCHAR");
 }
 
+static void
+numbers_inside_objects_keep_every_digit(void **state)
+{
+    put(*state,
+        "{\"o\":{\"a\":1,\"long\":12345678901234567890,\"l\":[0.5,{\"x\":\"y\"}]},\"p\":{\"c\":1,\"d\":0.5}}"
+        "\n"
+        "{\"o\":{\"b)\\\", \":[{\"c d\":12345678901234567890.25}]},\"q\":[1e3,0.12345678901234567890]}\n");
+    expect_types(*state, false,
+                 "o=STRUCT(a DECIMAL(38,0), long DECIMAL(38,0), l VARCHAR[], \"b)\"\", \" STRUCT(\"c d\" "
+                 "DECIMAL(38,2))[]) p=STRUCT(c BIGINT, d DOUBLE) q=VARCHAR[]");
+}
+
 /* Opens, settles the columns and makes the rows; every n-th allocation fails once. */
 static void
 survive(file *f, bool csv)
@@ -150,7 +162,7 @@ reading_csv_survives_every_failed_allocation(void **state)
 static void
 reading_ndjson_survives_every_failed_allocation(void **state)
 {
-    put(*state, "{\"a\":12345678901234567890,\"b\":{\"c\":1}}\n");
+    put(*state, "{\"a\":12345678901234567890,\"b\":{\"c\":12345678901234567890}}\n");
     survive(*state, false);
 }
 
@@ -164,6 +176,7 @@ main(void)
         FILES(numbers_with_decimals_of_csv_keep_every_digit),
         FILES(what_is_no_number_of_csv_is_what_it_looks_like),
         FILES(numbers_of_ndjson_keep_every_digit),
+        FILES(numbers_inside_objects_keep_every_digit),
         FILES(reading_csv_survives_every_failed_allocation),
         FILES(reading_ndjson_survives_every_failed_allocation),
     };
