@@ -62,8 +62,7 @@ machine_role(const fo_aws_context *context, const char *base, const char *token,
              finops_error **err)
 {
     FO_AUTO(fo_str_done)
-    fo_str url = FO_STR_MAX(TOKEN_MAX),
-           role = FO_STR_MAX(TOKEN_MAX), answer = FO_STR_MAX(FO_AWS_FILE_MAX);
+    fo_str url = FO_STR_MAX(TOKEN_MAX), role = FO_STR_MAX(TOKEN_MAX), answer = FO_STR_MAX(FO_AWS_FILE_MAX);
     const fo_http_header header = { "x-aws-ec2-metadata-token", token };
     int status = 0;
     finops_code rc;
@@ -185,8 +184,7 @@ finops_code
 fo_aws_keys_container(const fo_aws_context *context, fo_aws_keys **ret, finops_error **err)
 {
     FO_AUTO(fo_str_done)
-    fo_str url = FO_STR_MAX(TOKEN_MAX),
-           token = FO_STR_MAX(TOKEN_MAX), answer = FO_STR_MAX(FO_AWS_FILE_MAX);
+    fo_str url = FO_STR_MAX(TOKEN_MAX), token = FO_STR_MAX(TOKEN_MAX), answer = FO_STR_MAX(FO_AWS_FILE_MAX);
     fo_http_header header = { "authorization", NULL };
     int status = 0;
     finops_code rc = container_url(context->options, &url, err);

@@ -66,6 +66,8 @@ const char *fo_http_header_value(const fo_http_exchange *exchange, const char *n
 /* All headers that begin so ("x-amz-meta-"), in order; names in lower case. */
 void fo_http_each_header(const fo_http_exchange *exchange, const char *prefix,
                          void (*each)(const char *name, const char *value, void *arg), void *arg);
+/* The request went out twice, because a kept connection broke off under it: the first may have been done. */
+bool fo_http_resent(const fo_http_exchange *exchange);
 /* Content-Length; -1 when it is not told. */
 int64_t fo_http_length(const fo_http_exchange *exchange);
 /* The next bytes of the body; *ret_n is 0 at its end only. A body shorter than promised is
@@ -80,6 +82,11 @@ void fo_http_endp(fo_http_exchange **exchange);
 
 /* Connections that were opened since the client was made. Any thread. */
 uint64_t fo_http_connections(const fo_http_client *client);
+
+/* "Fri, 24 May 2013 00:00:00 GMT"; false: it is not. */
+bool fo_http_date_parse(const char *text, int64_t *ret_micros);
+/* What Retry-After asks for, in seconds or as a time, from now on; -1: nothing. */
+int64_t fo_http_retry_after(const fo_http_exchange *exchange);
 
 /* ---- the parts of an address ---- */
 

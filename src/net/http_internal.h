@@ -45,6 +45,7 @@ struct fo_http_exchange {
     /* Where it is. */
     bool added;     /* to the multi */
     bool connected; /* the request is on its way */
+    unsigned sends; /* how often it was */
     bool done;
     bool failed; /* said why; the connection is of no use */
     CURLcode result;

@@ -243,6 +243,7 @@ exchange_forget(fo_http_exchange *e)
     e->connected = e->done = e->head_done = e->head_too_long = e->paused = false;
     e->result = CURLE_OK;
     e->sent = 0;
+    e->sends = 0;
     e->status = 0;
     e->length = -1;
     e->received = 0;

@@ -118,6 +118,7 @@ fo_http_on_connected(void *arg, char *ip, char *local_ip, int port, int local_po
     (void)port;
     (void)local_port;
     e->connected = true;
+    e->sends++;
     e->moved_us = fo_clock_monotonic();
     return CURL_PREREQFUNC_OK;
 }
@@ -127,6 +128,13 @@ fo_http_status(const fo_http_exchange *e)
 {
     assert(e);
     return e->status;
+}
+
+bool
+fo_http_resent(const fo_http_exchange *e)
+{
+    assert(e);
+    return e->sends > 1;
 }
 
 int64_t
