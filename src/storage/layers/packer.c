@@ -8,8 +8,9 @@
 #include "storage/layers/frames.h"
 
 #define INPUT 65536
-#define WINDOW_LOG_MAX 21 /* of a frame of ours; a larger one would be memory that somebody else decides on  \
-                           */
+#define WINDOW_LOG_MAX                                                                                       \
+    21 /* of a frame of ours; a larger one would be memory that somebody else decides on                     \
+        */
 #define GZIP_ROOM (FO_FRAME + FO_FRAME / 8 + 1024)
 
 struct fo_packer {
