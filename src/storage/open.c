@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "config/config.h"
 #include "storage/front.h"
+#include "storage/layers/replicate.h"
 
 /* Settings of one owner: the driver's have no point in their name, a layer's begin with "<layer>.". */
 typedef struct own_settings {
@@ -97,17 +98,45 @@ config_free(const finops_option *table, void *config)
     fo_free(config);
 }
 
+/* What replicas are opened with. */
+typedef struct opening {
+    finops_registry *registry;
+    const finops_setting *all;
+    size_t n;
+} opening;
+
+/* The layers between a replica and the one that replicates are set for all of them alike. */
+static finops_code
+open_replica(void *arg, const char *address, finops_storage **ret, finops_error **err)
+{
+    static const fo_layer *const below[] = { &fo_deadline_layer, &fo_limits_layer, &fo_retry_layer,
+                                             &fo_breaker_layer };
+    const opening *o = arg;
+    FO_AUTO(own_settings_done) own_settings own = { .items = fo_array(o->n + 1, sizeof(*own.items)) };
+
+    if (!own.items)
+        return fo_error_oom(err);
+    for (size_t i = 0; i < o->n; i++)
+        for (size_t j = 0; j < FO_COUNT(below); j++)
+            if (name_for(o->all[i].name, below[j]->name))
+                own.items[own.n++] = o->all[i];
+    return finops_storage_open(o->registry, address, own.items, own.n, ret, err);
+}
+
 /* Wraps the stage in the layer, if the settings ask for it. */
 static finops_code
-wrap(const fo_layer *layer, const char *address, const finops_setting *all, size_t n, fo_stage *stage,
-     finops_error **err)
+wrap(const fo_layer *layer, const char *address, opening *o, fo_stage *stage, finops_error **err)
 {
     FO_AUTO(own_settings_done) own_settings own = { 0 };
     void *config = NULL;
-    finops_code rc = pick(all, n, layer->name, 0, &own, err);
+    finops_code rc = pick(o->all, o->n, layer->name, 0, &own, err);
 
     if (rc == FINOPS_OK)
         rc = config_new(layer->options, layer->config_size, layer->name, &own, &config, err);
+    if (rc == FINOPS_OK && layer == &fo_replicate_layer) {
+        ((fo_replicate_config *)config)->open = open_replica;
+        ((fo_replicate_config *)config)->open_arg = o;
+    }
     if (rc == FINOPS_OK)
         rc = layer->wrap(config, address, *stage, stage, err);
     config_free(layer->options, config);
@@ -151,13 +180,13 @@ open_driver(const finops_storage_driver *driver, const fo_storage_address *addre
 
 static finops_code
 open_stack(const finops_storage_driver *driver, const fo_storage_address *parts, const char *address,
-           const finops_setting *all, size_t n, finops_storage **ret, finops_error **err)
+           opening *o, finops_storage **ret, finops_error **err)
 {
     fo_stage stage = { 0 };
-    finops_code rc = open_driver(driver, parts, all, n, &stage, err);
+    finops_code rc = open_driver(driver, parts, o->all, o->n, &stage, err);
 
     for (size_t i = 0; rc == FINOPS_OK && fo_layers[i]; i++)
-        rc = wrap(fo_layers[i], address, all, n, &stage, err);
+        rc = wrap(fo_layers[i], address, o, &stage, err);
     if (rc == FINOPS_OK)
         return fo_storage_over(&stage, address, ret, err);
     fo_stage_close(&stage);
@@ -192,7 +221,8 @@ finops_storage_open(finops_registry *registry, const char *address, const finops
         rc = acquire(registry, parts.scheme, &driver, &token, err);
     if (rc != FINOPS_OK)
         return rc;
-    rc = open_stack(driver, &parts, address, settings, n_settings, ret, err);
+    rc = open_stack(driver, &parts, address,
+                    &(opening){ .registry = registry, .all = settings, .n = n_settings }, ret, err);
     if (rc == FINOPS_OK)
         (*ret)->token = token;
     else

@@ -10,9 +10,8 @@
  * inside of the breaker, so that it counts calls that failed for good. What changes the bytes is outside of
  * all that speaks to the service; what is kept on disk is what the caller reads. */
 const fo_layer *const fo_layers[] = {
-    &fo_deadline_layer, &fo_limits_layer,  &fo_retry_layer,
-    &fo_breaker_layer,  &fo_encrypt_layer, &fo_compress_layer,
-    &fo_cache_layer,    &fo_metrics_layer, NULL,
+    &fo_deadline_layer, &fo_limits_layer,   &fo_retry_layer, &fo_breaker_layer, &fo_replicate_layer,
+    &fo_encrypt_layer,  &fo_compress_layer, &fo_cache_layer, &fo_metrics_layer, NULL,
 };
 
 /* ---- handing on ---- */
