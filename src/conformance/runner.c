@@ -72,7 +72,7 @@ fo_trial_start(fo_suite *s, const fo_case *c, fo_trial *ret)
                        .caps = s->caps,
                        .schema = s->schema,
                        .serial = s->serial++,
-                       .verdict = FO_VERDICT_INIT };
+                       .ruling = FO_RULING_INIT };
 }
 
 void
@@ -80,7 +80,7 @@ fo_trial_done(fo_trial *t)
 {
     finops_session_release(t->session);
     fo_strv_done(&t->texts);
-    fo_verdict_done(&t->verdict);
+    fo_ruling_done(&t->ruling);
 }
 
 static const char *
@@ -107,7 +107,7 @@ trial_run(fo_trial *t)
         return false;
     t->driver = fo_session_driver(t->session);
     return t->c->run(t) &&
-           fo_trial_true(t, t->verdict.why.len == 0, "a helper noted a failure the case did not see");
+           fo_trial_true(t, t->ruling.why.len == 0, "a helper noted a failure the case did not see");
 }
 
 /* Why it is not even tried. */
@@ -136,15 +136,15 @@ judge(fo_suite *s, const char *area, fo_trial *t)
     bool ok;
 
     fo_watchdog_begin(s, area, t);
-    ok = trial_run(t) && !t->verdict.why.len;
+    ok = trial_run(t) && !t->ruling.why.len;
     ok = fo_fault_end(t) && ok;
     finops_session_release(fo_watchdog_session(s, t));
     fo_watchdog_end(s);
     if (ok)
         return FO_CASE_OK;
-    if (!t->verdict.why.len)
+    if (!t->ruling.why.len)
         fo_trial_fail(t, "failed without a reason");
-    return t->verdict.not_claimed ? FO_CASE_NOT_CLAIMED : FO_CASE_FAILED;
+    return t->ruling.not_claimed ? FO_CASE_NOT_CLAIMED : FO_CASE_FAILED;
 }
 
 static void
@@ -157,7 +157,7 @@ case_run(fo_suite *s, const char *area, const fo_case *c)
     fo_trial_start(s, c, &t);
     if (is_claimed(s, &t))
         outcome = judge(s, area, &t);
-    fo_case_tell(s, area, c->name, outcome, fo_str_z(&t.verdict.why), fo_clock_monotonic() - started);
+    fo_case_tell(s, area, c->name, outcome, fo_str_z(&t.ruling.why), fo_clock_monotonic() - started);
     fo_trial_done(&t);
 }
 

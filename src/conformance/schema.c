@@ -84,7 +84,7 @@ fo_schema_drop(fo_suite *s, int64_t deadline_us)
         tables_drop(&t, &call);
         if (s->has_schema)
             (void)drop(&t, &call, "SCHEMA", fo_trial_quote(&t, s->schema));
-        dropped = t.verdict.why.len == 0;
+        dropped = t.ruling.why.len == 0;
     }
     if (!dropped)
         memcpy(s->summary.left, s->schema, sizeof(s->summary.left));

@@ -19,7 +19,7 @@ fo_trial_fail(fo_trial *t, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    (void)fo_verdict_failv(&t->verdict, fmt, ap);
+    (void)fo_ruling_failv(&t->ruling, fmt, ap);
     va_end(ap);
     return false;
 }
@@ -30,7 +30,7 @@ fo_trial_skip(fo_trial *t, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    (void)fo_verdict_skipv(&t->verdict, fmt, ap);
+    (void)fo_ruling_skipv(&t->ruling, fmt, ap);
     va_end(ap);
     return false;
 }
@@ -43,7 +43,7 @@ fo_trial_true(fo_trial *t, bool is, const char *fmt, ...)
     if (is)
         return true;
     va_start(ap, fmt);
-    (void)fo_verdict_failv(&t->verdict, fmt, ap);
+    (void)fo_ruling_failv(&t->ruling, fmt, ap);
     va_end(ap);
     return false;
 }
@@ -51,20 +51,20 @@ fo_trial_true(fo_trial *t, bool is, const char *fmt, ...)
 bool
 fo_trial_ok(fo_trial *t, finops_code rc, finops_error **err, const char *what)
 {
-    return fo_verdict_ok(&t->verdict, rc, err, what);
+    return fo_ruling_ok(&t->ruling, rc, err, what);
 }
 
 bool
 fo_trial_fails(fo_trial *t, finops_code rc, finops_code want, finops_error **err, const char *what)
 {
-    return fo_verdict_fails(&t->verdict, rc, want, want, err, what);
+    return fo_ruling_fails(&t->ruling, rc, want, want, err, what);
 }
 
 bool
 fo_trial_fails_either(fo_trial *t, finops_code rc, finops_code want, finops_code other, finops_error **err,
                       const char *what)
 {
-    return fo_verdict_fails(&t->verdict, rc, want, other, err, what);
+    return fo_ruling_fails(&t->ruling, rc, want, other, err, what);
 }
 
 bool
@@ -370,7 +370,7 @@ fo_trial_replace(fo_trial *t, finops_session *s, const finops_partition *partiti
     finops_write_result result = { .rows = -1 };
     finops_code rc = fo_trial_replace_at(t, s, partition, spec, &result, &err);
 
-    return fo_trial_ok(t, rc, &err, "replace_partition") && t->verdict.why.len == 0 &&
+    return fo_trial_ok(t, rc, &err, "replace_partition") && t->ruling.why.len == 0 &&
            fo_trial_true(t, result.rows == spec->rows, "replacing with %" PRId64 " rows says %" PRId64,
                          spec->rows, result.rows);
 }
@@ -383,7 +383,7 @@ fo_trial_write(fo_trial *t, finops_session *s, const char *table, finops_write_m
     finops_write_result result = { .rows = -1 };
     finops_code rc = fo_trial_write_raw(t, s, table, mode, spec, &result, &err);
 
-    return fo_trial_ok(t, rc, &err, "write") && t->verdict.why.len == 0 &&
+    return fo_trial_ok(t, rc, &err, "write") && t->ruling.why.len == 0 &&
            fo_trial_true(t, result.rows == spec->rows, "write of %" PRId64 " rows says it wrote %" PRId64,
                          spec->rows, result.rows) &&
            fo_trial_true(t, result.bytes >= 0 && result.seconds >= 0, "write reports negative figures");
@@ -397,7 +397,7 @@ fo_trial_write_fails(fo_trial *t, const char *table, finops_write_mode mode, con
     finops_write_result result = { .rows = -7 };
     finops_code rc = fo_trial_write_raw(t, NULL, table, mode, spec, &result, &err);
 
-    return fo_trial_fails(t, rc, want, &err, "write") && t->verdict.why.len == 0 &&
+    return fo_trial_fails(t, rc, want, &err, "write") && t->ruling.why.len == 0 &&
            fo_trial_true(t, result.rows == -7, "a failed write touched its result");
 }
 

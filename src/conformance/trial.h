@@ -9,7 +9,7 @@
 #include "conformance/batch.h"
 #include "conformance/conformance.h"
 #include "conformance/result.h"
-#include "conformance/verdict.h"
+#include "conformance/ruling.h"
 #include "database/session.h"
 
 typedef struct fo_trial fo_trial;
@@ -46,7 +46,7 @@ struct fo_trial {
     const char *schema; /* of this run, raw */
     unsigned serial;    /* of the case: part of its tables' names */
     fo_strv texts;      /* what fo_trial_table and fo_trial_sql handed out */
-    fo_verdict verdict;
+    fo_ruling ruling;
     const char *broken; /* the table that hooks are told, raw */
     const char *mend;   /* the hook that undoes one that was run; see fault.h */
 };

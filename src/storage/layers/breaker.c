@@ -6,6 +6,8 @@
 
 #include <inttypes.h>
 
+#include "storage/object.h"
+
 #define MILLIS ((int64_t)1000)
 #define MICROS ((int64_t)1000000)
 
@@ -23,12 +25,15 @@ static const finops_option breaker_options[] = {
     { 0 },
 };
 
+/* What the caller has given up already says nothing of the service. */
 static finops_code
-enter(breaker_layer *b, uint64_t *ret_ticket, finops_error **err)
+enter(breaker_layer *b, const finops_call *call, uint64_t *ret_ticket, finops_error **err)
 {
     int64_t wait_us = 0;
-    finops_code rc;
+    finops_code rc = fo_call_check(call, err);
 
+    if (rc != FINOPS_OK)
+        return rc;
     if (fo_breaker_allow(&b->breaker, ret_ticket, &wait_us))
         return FINOPS_OK;
     rc = fo_error_set(err, FINOPS_E_BREAKER_OPEN, "%s failed too often and is left alone for %" PRId64 " ms",
@@ -44,34 +49,37 @@ leave(breaker_layer *b, uint64_t ticket, finops_code rc)
     return rc;
 }
 
-/* A slot that asks, hands on and tells: its parameters, and the arguments for below. */
-#define GUARDED(slot, parameters, arguments)                                                                 \
+/* A slot that asks, hands on and tells: its call, its parameters, and the arguments for below. */
+#define GUARDED(slot, call, parameters, arguments)                                                           \
     static finops_code breaker_##slot parameters                                                             \
     {                                                                                                        \
         breaker_layer *b = self;                                                                             \
         uint64_t ticket = 0;                                                                                 \
-        finops_code rc = enter(b, &ticket, err);                                                             \
+        finops_code rc = enter(b, call, &ticket, err);                                                       \
                                                                                                              \
         return rc == FINOPS_OK ? leave(b, ticket, FO_BELOW(b, slot) arguments) : rc;                         \
     }
 
-GUARDED(stat, (void *self, const char *key, const finops_call *call, finops_object *ret, finops_error **err),
+GUARDED(stat, call,
+        (void *self, const char *key, const finops_call *call, finops_object *ret, finops_error **err),
         (FO_SELF(b), key, call, ret, err))
-GUARDED(list, (void *self, const finops_list *list, finops_each_object each, void *arg, finops_error **err),
+GUARDED(list, list->call,
+        (void *self, const finops_list *list, finops_each_object each, void *arg, finops_error **err),
         (FO_SELF(b), list, each, arg, err))
-GUARDED(put,
+GUARDED(put, put->call,
         (void *self, const finops_put *put, const void *data, size_t n, finops_object *ret,
          finops_error **err),
         (FO_SELF(b), put, data, n, ret, err))
-GUARDED(remove, (void *self, const finops_remove *remove, finops_error **err), (FO_SELF(b), remove, err))
-GUARDED(remove_many,
+GUARDED(remove, remove->call, (void *self, const finops_remove *remove, finops_error **err),
+        (FO_SELF(b), remove, err))
+GUARDED(remove_many, call,
         (void *self, const char *const *keys, size_t n, const finops_call *call, finops_each_removed each,
          void *arg, finops_error **err),
         (FO_SELF(b), keys, n, call, each, arg, err))
-GUARDED(copy, (void *self, const finops_copy *copy, finops_object *ret, finops_error **err),
+GUARDED(copy, copy->call, (void *self, const finops_copy *copy, finops_object *ret, finops_error **err),
         (FO_SELF(b), copy, ret, err))
-GUARDED(move, (void *self, const finops_copy *move, finops_error **err), (FO_SELF(b), move, err))
-GUARDED(sweep,
+GUARDED(move, move->call, (void *self, const finops_copy *move, finops_error **err), (FO_SELF(b), move, err))
+GUARDED(sweep, call,
         (void *self, const char *prefix, int64_t before_us, const finops_call *call, finops_each_object each,
          void *arg, finops_error **err),
         (FO_SELF(b), prefix, before_us, call, each, arg, err))
@@ -111,7 +119,7 @@ breaker_read(void *self, const finops_get *get, finops_reader **ret, finops_erro
 {
     breaker_layer *b = self;
     uint64_t ticket = 0;
-    finops_code rc = enter(b, &ticket, err);
+    finops_code rc = enter(b, get->call, &ticket, err);
     breaker_reader *r;
 
     if (rc != FINOPS_OK)
@@ -144,7 +152,7 @@ upload_part(finops_upload *upload, unsigned number, int64_t offset, const void *
 {
     breaker_upload *u = (breaker_upload *)upload;
     uint64_t ticket = 0;
-    finops_code rc = enter(u->layer, &ticket, err);
+    finops_code rc = enter(u->layer, call, &ticket, err);
 
     if (rc != FINOPS_OK)
         return rc;
@@ -157,7 +165,7 @@ upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_
 {
     breaker_upload *u = (breaker_upload *)upload;
     uint64_t ticket = 0;
-    finops_code rc = enter(u->layer, &ticket, err);
+    finops_code rc = enter(u->layer, call, &ticket, err);
 
     if (rc != FINOPS_OK)
         return rc;
@@ -180,7 +188,7 @@ breaker_upload_begin(void *self, const finops_put *put, finops_upload **ret, fin
 {
     breaker_layer *b = self;
     uint64_t ticket = 0;
-    finops_code rc = enter(b, &ticket, err);
+    finops_code rc = enter(b, put->call, &ticket, err);
     breaker_upload *u;
 
     if (rc != FINOPS_OK)

@@ -1,5 +1,5 @@
 /* The reasons cases give. */
-#include "conformance/verdict.h"
+#include "conformance/ruling.h"
 
 #include <fnmatch.h>
 #include <stdarg.h>
@@ -11,13 +11,13 @@
 #define SHOWN_MAX 300 /* of a statement or result in a reason */
 
 void
-fo_verdict_done(fo_verdict *v)
+fo_ruling_done(fo_ruling *v)
 {
     fo_str_done(&v->why);
 }
 
 bool
-fo_verdict_failv(fo_verdict *v, const char *fmt, va_list ap)
+fo_ruling_failv(fo_ruling *v, const char *fmt, va_list ap)
 {
     FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
     size_t n;
@@ -33,41 +33,41 @@ fo_verdict_failv(fo_verdict *v, const char *fmt, va_list ap)
 }
 
 bool
-fo_verdict_skipv(fo_verdict *v, const char *fmt, va_list ap)
+fo_ruling_skipv(fo_ruling *v, const char *fmt, va_list ap)
 {
     v->not_claimed = v->not_claimed || !v->why.len;
-    return fo_verdict_failv(v, fmt, ap);
+    return fo_ruling_failv(v, fmt, ap);
 }
 
 bool
-fo_verdict_fail(fo_verdict *v, const char *fmt, ...)
+fo_ruling_fail(fo_ruling *v, const char *fmt, ...)
 {
     va_list ap;
 
     va_start(ap, fmt);
-    (void)fo_verdict_failv(v, fmt, ap);
+    (void)fo_ruling_failv(v, fmt, ap);
     va_end(ap);
     return false;
 }
 
 bool
-fo_verdict_skip(fo_verdict *v, const char *fmt, ...)
+fo_ruling_skip(fo_ruling *v, const char *fmt, ...)
 {
     va_list ap;
 
     va_start(ap, fmt);
-    (void)fo_verdict_skipv(v, fmt, ap);
+    (void)fo_ruling_skipv(v, fmt, ap);
     va_end(ap);
     return false;
 }
 
 bool
-fo_verdict_ok(fo_verdict *v, finops_code rc, finops_error **err, const char *what)
+fo_ruling_ok(fo_ruling *v, finops_code rc, finops_error **err, const char *what)
 {
     if (rc != FINOPS_OK)
-        fo_verdict_fail(v, "%.*s: %s: %s", SHOWN_MAX, what, finops_code_name(rc), finops_error_text(*err));
+        fo_ruling_fail(v, "%.*s: %s: %s", SHOWN_MAX, what, finops_code_name(rc), finops_error_text(*err));
     else if (*err)
-        fo_verdict_fail(v, "%.*s: succeeded with an error set: %s", SHOWN_MAX, what, finops_error_text(*err));
+        fo_ruling_fail(v, "%.*s: succeeded with an error set: %s", SHOWN_MAX, what, finops_error_text(*err));
     else
         return true;
     finops_error_freep(err);
@@ -75,19 +75,19 @@ fo_verdict_ok(fo_verdict *v, finops_code rc, finops_error **err, const char *wha
 }
 
 bool
-fo_verdict_fails(fo_verdict *v, finops_code rc, finops_code want, finops_code other, finops_error **err,
-                 const char *what)
+fo_ruling_fails(fo_ruling *v, finops_code rc, finops_code want, finops_code other, finops_error **err,
+                const char *what)
 {
     bool said = *err && finops_error_text(*err)[0] && finops_error_code(*err) == rc;
     bool ok = (rc == want || rc == other) && said;
 
     if (rc == FINOPS_OK)
-        fo_verdict_fail(v, "%.*s: succeeded, where %s was due", SHOWN_MAX, what, finops_code_name(want));
+        fo_ruling_fail(v, "%.*s: succeeded, where %s was due", SHOWN_MAX, what, finops_code_name(want));
     else if (!said)
-        fo_verdict_fail(v, "%.*s: failed without an error that says why", SHOWN_MAX, what);
+        fo_ruling_fail(v, "%.*s: failed without an error that says why", SHOWN_MAX, what);
     else if (!ok)
-        fo_verdict_fail(v, "%.*s: %s, where %s was due: %s", SHOWN_MAX, what, finops_code_name(rc),
-                        finops_code_name(want), finops_error_text(*err));
+        fo_ruling_fail(v, "%.*s: %s, where %s was due: %s", SHOWN_MAX, what, finops_code_name(rc),
+                       finops_code_name(want), finops_error_text(*err));
     finops_error_freep(err);
     return ok;
 }
