@@ -135,6 +135,8 @@ entry_add(const finops_driver_info *info, void *arg)
     fo_backends_list *list = arg;
     fo_backends_entry *e;
 
+    if (info->kind != FINOPS_KIND_DATABASE)
+        return;
     if (list->failed || !fo_grow((void **)&list->items, &list->cap, list->n + 1, sizeof(*list->items))) {
         list->failed = true;
         return;

@@ -23,6 +23,18 @@
     row(backends_test) \
     row(backends_check) \
     row(backends_watch) \
+    row(storage_backends) \
+    row(storage_ls) \
+    row(storage_stat) \
+    row(storage_cat) \
+    row(storage_get) \
+    row(storage_put) \
+    row(storage_cp) \
+    row(storage_mv) \
+    row(storage_rm) \
+    row(storage_sync) \
+    row(storage_du) \
+    row(storage_presign) \
     row(audit_verify) \
     row(doctor) \
     row(config_show) \

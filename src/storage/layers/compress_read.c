@@ -242,7 +242,7 @@ static finops_code
 table_of_tail(const uint8_t *tail, size_t n, const finops_object *object, fo_kept_table *t, size_t *ret_need,
               finops_error **err)
 {
-    finops_code rc = fo_table_read(tail, n, object->size, &t->codec, ret_need, &t->frames, err);
+    finops_code rc = fo_frames_read_table(tail, n, object->size, &t->codec, ret_need, &t->frames, err);
 
     t->stored = object->size;
     t->plain = t->codec == FO_CODEC_NONE ? object->size : (int64_t)fo_frames_plain(&t->frames);

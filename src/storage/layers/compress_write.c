@@ -127,7 +127,7 @@ pack(const fo_compress_self *self, const uint8_t *data, size_t n, fo_str *to, fi
         if (rc == FINOPS_OK)
             rc = fo_frames_add(&frames, (fo_frame){ (uint32_t)(to->len - before), (uint32_t)part }, err);
     }
-    fo_table_add(self->codec, &frames, to);
+    fo_frames_add_table(self->codec, &frames, to);
     fo_packer_free(packer);
     fo_frames_done(&frames);
     return rc == FINOPS_OK && !fo_str_ok(to) ? fo_error_oom(err) : rc;
@@ -302,7 +302,7 @@ writer_commit(finops_writer *writer, finops_object *ret, finops_error **err)
     if (w->n > 0)
         rc = full(w, err);
     if (rc == FINOPS_OK && w->packer) {
-        fo_table_add(w->layer->codec, &w->frames, &w->packed);
+        fo_frames_add_table(w->layer->codec, &w->frames, &w->packed);
         rc = send_packed(w, err);
     }
     if (rc == FINOPS_OK)

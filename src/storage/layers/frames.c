@@ -196,7 +196,7 @@ zstd_table(const fo_frames *frames, fo_str *to)
 }
 
 void
-fo_table_add(fo_codec codec, const fo_frames *frames, fo_str *to)
+fo_frames_add_table(fo_codec codec, const fo_frames *frames, fo_str *to)
 {
     assert(codec != FO_CODEC_NONE);
     if (codec == FO_CODEC_GZIP)
@@ -270,8 +270,8 @@ gzip_frames(const uint8_t *table, size_t n, fo_frames *ret, finops_error **err)
 }
 
 finops_code
-fo_table_read(const uint8_t *tail, size_t n, int64_t stored, fo_codec *ret, size_t *ret_need,
-              fo_frames *ret_frames, finops_error **err)
+fo_frames_read_table(const uint8_t *tail, size_t n, int64_t stored, fo_codec *ret, size_t *ret_need,
+                     fo_frames *ret_frames, finops_error **err)
 {
     size_t frames = 0, size = gzip_tail(tail, n, &frames);
     fo_codec codec = size ? FO_CODEC_GZIP : FO_CODEC_ZSTD;

@@ -41,13 +41,13 @@ void fo_head_add(fo_codec codec, int64_t size, fo_str *to);
 /* What begins so; *ret_size is -1 when the head does not say. n may be any. */
 fo_codec fo_head_read(const void *bytes, size_t n, int64_t *ret_size);
 
-void fo_table_add(fo_codec codec, const fo_frames *frames, fo_str *to);
+void fo_frames_add_table(fo_codec codec, const fo_frames *frames, fo_str *to);
 /*
  * From the last n bytes of an object of `stored` bytes. FINOPS_OK with FO_CODEC_NONE: it is not compressed;
  * with *ret_need more than n: so many bytes are needed.
  */
-finops_code fo_table_read(const uint8_t *tail, size_t n, int64_t stored, fo_codec *ret, size_t *ret_need,
-                          fo_frames *ret_frames, finops_error **err);
+finops_code fo_frames_read_table(const uint8_t *tail, size_t n, int64_t stored, fo_codec *ret,
+                                 size_t *ret_need, fo_frames *ret_frames, finops_error **err);
 
 /* ---- frames, one after the other; one thread ---- */
 
