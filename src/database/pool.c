@@ -370,6 +370,21 @@ refused(const fo_pool *pool, finops_code rc, finops_error **err)
     }
 }
 
+/* A session that was there is counted as it is taken; in the end what counts is whether there was one to use.
+ */
+static void
+acquired_settle(fo_pool *pool, bool counted, bool got)
+{
+    if (counted == got)
+        return;
+    (void)pthread_mutex_lock(&pool->lock);
+    if (got)
+        pool->figures.acquired++;
+    else
+        pool->figures.acquired--;
+    (void)pthread_mutex_unlock(&pool->lock);
+}
+
 finops_code
 fo_pool_acquire(fo_pool *pool, unsigned flags, const finops_call *call, finops_session **ret,
                 finops_error **err)
@@ -377,12 +392,14 @@ fo_pool_acquire(fo_pool *pool, unsigned flags, const finops_call *call, finops_s
     finops_call own = call ? *call : (finops_call){ 0 };
     finops_session *session = NULL, *evicted = NULL;
     finops_code rc;
+    bool found;
 
     own.deadline_us = fo_deadline_first(own.deadline_us, fo_deadline_in(pool->options.acquire_us));
     fo_front_ref(pool->database); /* also while it waits: the database may be closed meanwhile */
     (void)pthread_mutex_lock(&pool->lock);
     rc = place_take(pool, flags, &own, &session, &evicted);
-    pool->figures.acquired += rc == FINOPS_OK;
+    found = rc == FINOPS_OK && session;
+    pool->figures.acquired += found;
     (void)pthread_mutex_unlock(&pool->lock);
     if (evicted)
         session_discard(evicted);
@@ -390,6 +407,7 @@ fo_pool_acquire(fo_pool *pool, unsigned flags, const finops_call *call, finops_s
         rc = refused(pool, rc, err);
     else if (!session || !session_good(pool, session))
         rc = session_new(pool, flags, call, own.deadline_us, &session, err);
+    acquired_settle(pool, found, rc == FINOPS_OK);
     if (rc != FINOPS_OK) {
         fo_front_unref(pool->database);
         return rc;

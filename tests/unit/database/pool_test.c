@@ -268,6 +268,20 @@ a_wrong_password_is_not_tried_again(void **state)
 }
 
 static void
+a_session_that_could_not_be_had_is_not_counted(void **state)
+{
+    fixture *f = *state;
+    finops_session *s = NULL;
+
+    fixture_open(f, &fake_driver, NULL);
+    fake_fail(&f->world.connect, 1, FINOPS_E_AUTH);
+    assert_int_equal(finops_session_acquire(f->database, 0, NULL, &s, NULL), FINOPS_E_AUTH);
+    assert_int_equal(figures(f).acquired, 0);
+    finops_session_release(take(f, 0));
+    assert_int_equal(figures(f).acquired, 1);
+}
+
+static void
 a_server_that_is_down_is_left_alone_after_a_while(void **state)
 {
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
@@ -495,6 +509,7 @@ main(void)
         TEST(a_connection_past_its_lifetime_is_closed),
         TEST(connecting_is_tried_again_while_that_helps),
         TEST(a_wrong_password_is_not_tried_again),
+        TEST(a_session_that_could_not_be_had_is_not_counted),
         TEST(a_server_that_is_down_is_left_alone_after_a_while),
         TEST(a_health_check_that_is_fine_lets_callers_in_again),
         TEST(who_came_first_is_served_first),
