@@ -21,6 +21,8 @@ extern "C" {
 typedef struct finops_database finops_database;
 typedef struct finops_session finops_session;
 
+/* Connections to a database without FINOPS_DATABASE_CONCURRENT_WRITERS are closed when they are given back,
+ * beyond `min`: other processes may want to write. */
 typedef struct finops_pool_options {
     unsigned max;             /* connections at most; default 8 */
     unsigned max_idle;        /* default: max */

@@ -416,6 +416,15 @@ fo_pool_acquire(fo_pool *pool, unsigned flags, const finops_call *call, finops_s
     return FINOPS_OK;
 }
 
+/* Where one process writes at a time, connections that nobody uses, also those that read, would keep the
+ * others from it. */
+static bool
+keeps_others_out(const fo_pool *pool)
+{
+    return pool->figures.open > pool->options.min &&
+           !(pool->database->capabilities.features & FINOPS_DATABASE_CONCURRENT_WRITERS);
+}
+
 /* Whether the connection stays, handed on or idle. With the lock held. */
 static bool
 session_keep(fo_pool *pool, finops_session *session)
@@ -432,7 +441,7 @@ session_keep(fo_pool *pool, finops_session *session)
         (void)pthread_cond_signal(&w->cond);
         return true;
     }
-    if (pool->figures.idle >= pool->options.max_idle)
+    if (pool->figures.idle >= pool->options.max_idle || keeps_others_out(pool))
         return false;
     session->next = pool->idle;
     pool->idle = session;

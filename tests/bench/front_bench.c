@@ -43,7 +43,9 @@ static void
 null_capabilities(void *self, finops_capabilities *ret)
 {
     (void)self;
-    *ret = (finops_capabilities){ .features = FINOPS_DATABASE_TRANSACTIONS, .quote = '"' };
+    *ret =
+        (finops_capabilities){ .features = FINOPS_DATABASE_TRANSACTIONS | FINOPS_DATABASE_CONCURRENT_WRITERS,
+                               .quote = '"' };
 }
 
 static finops_code

@@ -16,8 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 class Front:
     """tests/support/front_tool.c, told what to do a line at a time."""
 
-    def __init__(self, program, settings):
-        self.process = subprocess.Popen([program, "postgresql", *("%s=%s" % pair for pair in settings.items())],
+    def __init__(self, program, settings, backend="postgresql"):
+        self.process = subprocess.Popen([program, backend, *("%s=%s" % pair for pair in settings.items())],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env={**os.environ, "HOME": "/nonexistent"})
 

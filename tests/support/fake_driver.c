@@ -33,7 +33,8 @@ fake_world_init(fake_world *w)
     memset(w, 0, sizeof(*w));
     w->capabilities = (finops_capabilities){
         .features = FINOPS_DATABASE_TRANSACTIONS | FINOPS_DATABASE_DDL_IN_TRANSACTION |
-                    FINOPS_DATABASE_SCHEMAS | FINOPS_DATABASE_EXACT_DECIMALS | FINOPS_DATABASE_SERVER,
+                    FINOPS_DATABASE_SCHEMAS | FINOPS_DATABASE_EXACT_DECIMALS | FINOPS_DATABASE_SERVER |
+                    FINOPS_DATABASE_CONCURRENT_WRITERS,
         .max_identifier = 63,
         .max_precision = 38,
         .max_parameters = 100,

@@ -228,6 +228,37 @@ no_more_than_max_idle_are_kept(void **state)
     assert_int_equal(atomic_load(&f->world.live), 1);
 }
 
+static finops_pool_figures
+after_both_kinds_are_given_back(fixture *f, unsigned min)
+{
+    finops_session *writer, *reader;
+
+    f->world.capabilities.features &= ~(uint64_t)FINOPS_DATABASE_CONCURRENT_WRITERS;
+    fixture_open(f, &fake_driver, &(finops_pool_options){ .min = min });
+    reader = take(f, FINOPS_CONNECT_READ_ONLY);
+    writer = take(f, 0);
+    finops_session_release(reader);
+    finops_session_release(writer);
+    return figures(f);
+}
+
+static void
+who_could_keep_other_writers_out_is_closed(void **state)
+{
+    fixture *f = *state;
+    const finops_pool_figures got = after_both_kinds_are_given_back(f, 0);
+
+    assert_int_equal(got.open, 0);
+    assert_int_equal(got.idle, 0);
+    assert_int_equal(got.discarded, 2);
+}
+
+static void
+who_could_keep_other_writers_out_stays_where_that_is_asked_for(void **state)
+{
+    assert_int_equal(after_both_kinds_are_given_back(*state, 2).idle, 2);
+}
+
 static void
 a_connection_past_its_lifetime_is_closed(void **state)
 {
@@ -506,6 +537,8 @@ main(void)
         TEST(a_connection_lost_while_used_does_not_come_back),
         TEST(a_statement_that_was_refused_leaves_the_connection_good),
         TEST(no_more_than_max_idle_are_kept),
+        TEST(who_could_keep_other_writers_out_is_closed),
+        TEST(who_could_keep_other_writers_out_stays_where_that_is_asked_for),
         TEST(a_connection_past_its_lifetime_is_closed),
         TEST(connecting_is_tried_again_while_that_helps),
         TEST(a_wrong_password_is_not_tried_again),
