@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,8 +24,9 @@ typedef struct sqlite_config {
 
 /* One configuration, used from many threads: nothing in it changes. */
 typedef struct sqlite_database {
-    char *path, *journal;
     int64_t busy_ms;
+    char journal[16];
+    char path[];
 } sqlite_database;
 
 static const finops_option sqlite_options[] = {
@@ -44,38 +44,23 @@ static const finops_option sqlite_options[] = {
 
 /* ---- the database: a configuration, nothing is opened yet ---- */
 
-static void
-sqlite_close(void *self)
-{
-    sqlite_database *d = self;
-
-    if (!d)
-        return;
-    free(d->path);
-    free(d->journal);
-    free(d);
-}
-
 static finops_code
 sqlite_open(const void *config, void **ret_self, finops_error **err)
 {
     const sqlite_config *o = config;
+    size_t size = strlen(o->database_path) + 1;
     sqlite_database *d;
 
     if (o->database_path[0] == '\0' || o->database_path[0] == ':')
         return finops_error_new(err, FINOPS_E_CONFIG,
                                 "database_path '%s' is not a file, which connections can share",
                                 o->database_path);
-    d = calloc(1, sizeof(*d));
-    if (d) {
-        d->path = strdup(o->database_path);
-        d->journal = strdup(o->journal_mode);
-        d->busy_ms = o->busy_timeout * 1000;
-    }
-    if (!d || !d->path || !d->journal) {
-        sqlite_close(d);
-        return finops_error_new(err, FINOPS_E_MEMORY, "out of memory");
-    }
+    d = malloc(sizeof(*d) + size);
+    if (!d)
+        return sqlite_no_memory(err);
+    d->busy_ms = o->busy_timeout * 1000;
+    sqlite3_snprintf(sizeof(d->journal), d->journal, "%s", o->journal_mode);
+    memcpy(d->path, o->database_path, size);
     *ret_self = d;
     return FINOPS_OK;
 }
@@ -94,8 +79,8 @@ sqlite_capabilities(void *self, finops_capabilities *ret)
 
 /* ---- calls: how they end before they are done, and what SQLite's codes mean ---- */
 
-static int64_t
-now_us(void)
+int64_t
+sqlite_now_us(void)
 {
     struct timespec t;
 
@@ -111,32 +96,30 @@ sqlite_call_begin(sqlite_conn *c, const finops_call *call)
     atomic_store(&c->stop, false);
 }
 
-finops_code
-sqlite_check(const sqlite_conn *c)
+bool
+sqlite_goes_on(sqlite_conn *c)
 {
     if (atomic_load(&c->stop) || (c->call.cancelled && c->call.cancelled(c->call.arg)))
-        return FINOPS_E_CANCELLED;
-    return c->call.deadline_us && now_us() > c->call.deadline_us ? FINOPS_E_TIMEOUT : FINOPS_OK;
+        c->ended = FINOPS_E_CANCELLED;
+    else if (c->call.deadline_us && sqlite_now_us() > c->call.deadline_us)
+        c->ended = FINOPS_E_TIMEOUT;
+    return c->ended == FINOPS_OK;
 }
 
 /* SQLite calls this while a statement runs; not 0 ends it. */
 static int
-on_progress(void *arg)
+on_progress(void *conn)
 {
-    sqlite_conn *c = arg;
-
-    c->ended = sqlite_check(c);
-    return c->ended != FINOPS_OK;
+    return !sqlite_goes_on(conn);
 }
 
 /* And this when another connection writes; 0 gives up. */
 static int
-on_busy(void *arg, int times)
+on_busy(void *conn, int times)
 {
-    sqlite_conn *c = arg;
+    sqlite_conn *c = conn;
 
-    c->ended = sqlite_check(c);
-    if (c->ended != FINOPS_OK || (int64_t)times * BUSY_SLEEP_MS >= c->busy_ms)
+    if ((int64_t)times * BUSY_SLEEP_MS >= c->busy_ms || !sqlite_goes_on(c))
         return 0;
     usleep(BUSY_SLEEP_MS * 1000);
     return 1;
@@ -155,35 +138,30 @@ sqlite_cancel(void *conn)
 static finops_code
 code_of(int native, const char *text)
 {
-    switch (native & 0xff) {
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return FINOPS_E_BUSY;
-    case SQLITE_INTERRUPT:
-        return FINOPS_E_CANCELLED;
-    case SQLITE_NOMEM:
-        return FINOPS_E_MEMORY;
-    case SQLITE_FULL:
-    case SQLITE_IOERR:
-        return FINOPS_E_IO;
-    case SQLITE_CANTOPEN:
+    static const unsigned char codes[] = {
+        [SQLITE_BUSY] = FINOPS_E_BUSY,
+        [SQLITE_LOCKED] = FINOPS_E_BUSY,
+        [SQLITE_INTERRUPT] = FINOPS_E_CANCELLED,
+        [SQLITE_NOMEM] = FINOPS_E_MEMORY,
+        [SQLITE_FULL] = FINOPS_E_IO,
+        [SQLITE_IOERR] = FINOPS_E_IO,
+        [SQLITE_CANTOPEN] = FINOPS_E_NOT_FOUND,
+        [SQLITE_READONLY] = FINOPS_E_DENIED,
+        [SQLITE_PERM] = FINOPS_E_DENIED,
+        [SQLITE_AUTH] = FINOPS_E_DENIED,
+        [SQLITE_CORRUPT] = FINOPS_E_CORRUPT,
+        [SQLITE_NOTADB] = FINOPS_E_CORRUPT,
+        [SQLITE_CONSTRAINT] = FINOPS_E_DATA,
+        [SQLITE_MISMATCH] = FINOPS_E_DATA,
+        [SQLITE_TOOBIG] = FINOPS_E_DATA,
+    };
+    size_t primary = native & 0xff;
+
+    if (primary < sizeof(codes) && codes[primary])
+        return codes[primary];
+    if (strncmp(text, "no such table", 13) == 0)
         return FINOPS_E_NOT_FOUND;
-    case SQLITE_READONLY:
-    case SQLITE_PERM:
-    case SQLITE_AUTH:
-        return FINOPS_E_DENIED;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return FINOPS_E_CORRUPT;
-    case SQLITE_CONSTRAINT:
-    case SQLITE_MISMATCH:
-    case SQLITE_TOOBIG:
-        return FINOPS_E_DATA;
-    default:
-        if (strncmp(text, "no such table", 13) == 0)
-            return FINOPS_E_NOT_FOUND;
-        return strstr(text, " already exists") ? FINOPS_E_EXISTS : FINOPS_E_DATABASE;
-    }
+    return strstr(text, " already exists") ? FINOPS_E_EXISTS : FINOPS_E_DATABASE;
 }
 
 finops_code
@@ -191,11 +169,16 @@ sqlite_fail(sqlite_conn *c, const char *what, finops_error **err)
 {
     const char *text = sqlite3_errmsg(c->db);
 
-    if (c->ended == FINOPS_E_TIMEOUT)
-        return finops_error_new(err, c->ended, "%s: the deadline passed", what);
-    if (c->ended == FINOPS_E_CANCELLED)
-        return finops_error_new(err, c->ended, "%s: cancelled", what);
+    if (c->ended != FINOPS_OK)
+        return finops_error_new(err, c->ended, "%s: %s", what,
+                                c->ended == FINOPS_E_TIMEOUT ? "the deadline passed" : "cancelled");
     return finops_error_new(err, code_of(sqlite3_extended_errcode(c->db), text), "%s: %s", what, text);
+}
+
+finops_code
+sqlite_no_memory(finops_error **err)
+{
+    return finops_error_new(err, FINOPS_E_MEMORY, "out of memory");
 }
 
 finops_code
@@ -209,7 +192,7 @@ sqlite_run(sqlite_conn *c, finops_error **err, const char *format, ...)
     sql = sqlite3_vmprintf(format, args);
     va_end(args);
     if (!sql)
-        return finops_error_new(err, FINOPS_E_MEMORY, "out of memory");
+        return sqlite_no_memory(err);
     rc = sqlite3_exec(c->db, sql, NULL, NULL, NULL);
     sqlite3_free(sql);
     return rc == SQLITE_OK ? FINOPS_OK : sqlite_fail(c, "sqlite", err);
@@ -222,15 +205,15 @@ sqlite_disconnect(void *conn)
 {
     sqlite_conn *c = conn;
 
-    if (!c)
-        return;
-    sqlite3_close_v2(c->db);
+    if (c)
+        sqlite3_close_v2(c->db);
     free(c);
 }
 
 static finops_code
 conn_setup(sqlite_conn *c, const sqlite_database *d, const finops_call *call, finops_error **err)
 {
+    c->busy_ms = d->busy_ms;
     sqlite3_busy_handler(c->db, on_busy, c);
     sqlite3_progress_handler(c->db, PROGRESS_STEPS, on_progress, c);
     sqlite3_limit(c->db, SQLITE_LIMIT_ATTACHED, 0); /* a statement reaches this file and no other */
@@ -245,65 +228,40 @@ sqlite_connect(void *self, unsigned flags, const finops_call *call, void **ret_c
 {
     const sqlite_database *d = self;
     sqlite_conn *c = calloc(1, sizeof(*c));
-    bool read_only = flags & FINOPS_CONNECT_READ_ONLY;
-    int how = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    int how;
     finops_code rc;
 
     if (!c)
-        return finops_error_new(err, FINOPS_E_MEMORY, "out of memory");
-    c->read_only = read_only;
-    c->busy_ms = d->busy_ms;
+        return sqlite_no_memory(err);
+    c->read_only = flags & FINOPS_CONNECT_READ_ONLY;
+    how = c->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     /* One thread at a time: no mutex, so that values of a row may be used in place. */
     if (sqlite3_open_v2(d->path, &c->db, how | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         rc = sqlite_fail(c, d->path, err);
     else
         rc = conn_setup(c, d, call, err);
-    if (rc != FINOPS_OK) {
+    if (rc == FINOPS_OK)
+        *ret_conn = c;
+    else
         sqlite_disconnect(c);
-        return rc;
-    }
-    *ret_conn = c;
-    return FINOPS_OK;
-}
-
-/* A file that was opened stays usable. */
-static bool
-sqlite_is_alive(void *conn)
-{
-    (void)conn;
-    return true;
+    return rc;
 }
 
 /* ---- statements ---- */
 
-/* Exactly one statement: text behind it is somebody's mistake, or attack. */
+/* Exactly one statement: text behind it is somebody's mistake, or attack. $1 is a name for SQLite, and its
+ * number the order of appearance. */
 static finops_code
-prepare(sqlite_conn *c, const char *sql, sqlite3_stmt **ret, finops_error **err)
+prepare(sqlite_conn *c, const finops_statement *s, sqlite3_stmt *q, const char *tail, finops_error **err)
 {
-    sqlite3_stmt *q = NULL, *more = NULL;
-    const char *tail = "";
+    sqlite3_stmt *more = NULL;
+    bool alone = sqlite3_prepare_v2(c->db, tail, -1, &more, NULL) == SQLITE_OK && !more;
 
-    if (sqlite3_prepare_v2(c->db, sql, -1, &q, &tail) != SQLITE_OK)
-        return sqlite_fail(c, "sqlite", err);
-    if (!q)
-        return finops_error_new(err, FINOPS_E_USAGE, "the statement is empty");
-    if (sqlite3_prepare_v2(c->db, tail, -1, &more, NULL) != SQLITE_OK || more) {
-        sqlite3_finalize(more);
-        sqlite3_finalize(q);
+    sqlite3_finalize(more);
+    if (!alone)
         return finops_error_new(err, FINOPS_E_USAGE, "more than one statement at once");
-    }
-    if (c->read_only && !sqlite3_stmt_readonly(q)) {
-        sqlite3_finalize(q);
+    if (c->read_only && !sqlite3_stmt_readonly(q))
         return finops_error_new(err, FINOPS_E_USAGE, "the statement writes, and the connection only reads");
-    }
-    *ret = q;
-    return FINOPS_OK;
-}
-
-/* $1 is a name for SQLite, and its number the order of appearance. */
-static finops_code
-bind_params(sqlite_conn *c, sqlite3_stmt *q, const finops_statement *s, finops_error **err)
-{
     for (int i = 1; i <= sqlite3_bind_parameter_count(q); i++) {
         const char *name = sqlite3_bind_parameter_name(q, i);
         size_t k = 0;
@@ -316,22 +274,13 @@ bind_params(sqlite_conn *c, sqlite3_stmt *q, const finops_statement *s, finops_e
     return FINOPS_OK;
 }
 
-/* Runs to the end; rows are not wanted. */
+/* Runs to the end; finalising tells how it ended. */
 static finops_code
 run_to_end(sqlite_conn *c, sqlite3_stmt *q, finops_error **err)
 {
-    int rc;
-
-    do
-        rc = sqlite3_step(q);
-    while (rc == SQLITE_ROW);
-    if (rc != SQLITE_DONE) {
-        finops_code code = sqlite_fail(c, "sqlite", err);
-        sqlite3_finalize(q);
-        return code;
-    }
-    sqlite3_finalize(q);
-    return FINOPS_OK;
+    while (sqlite3_step(q) == SQLITE_ROW)
+        continue; /* rows are not wanted */
+    return sqlite3_finalize(q) == SQLITE_OK ? FINOPS_OK : sqlite_fail(c, "sqlite", err);
 }
 
 static finops_code
@@ -341,14 +290,16 @@ sqlite_execute(void *conn, const finops_statement *statement, struct ArrowArrayS
     sqlite_conn *c = conn;
     sqlite3_stmt *q = NULL;
     int64_t before = sqlite3_total_changes64(c->db);
+    const char *tail = "";
     finops_code rc;
     bool reads;
 
     sqlite_call_begin(c, statement->call);
-    rc = prepare(c, statement->sql, &q, err);
-    if (rc != FINOPS_OK)
-        return rc;
-    rc = bind_params(c, q, statement, err);
+    if (sqlite3_prepare_v2(c->db, statement->sql, -1, &q, &tail) != SQLITE_OK)
+        return sqlite_fail(c, "sqlite", err);
+    if (!q)
+        return finops_error_new(err, FINOPS_E_USAGE, "the statement is empty");
+    rc = prepare(c, statement, q, tail, err);
     if (rc != FINOPS_OK) {
         sqlite3_finalize(q);
         return rc;
@@ -372,16 +323,13 @@ sqlite_begin(void *conn, finops_error **err)
     return sqlite_run(c, err, c->read_only ? "BEGIN" : "BEGIN IMMEDIATE");
 }
 
+/* The file is here: what failed did not happen, and no outcome is unknown. */
 static finops_code
 sqlite_commit(void *conn, bool *ret_unknown_outcome, finops_error **err)
 {
-    finops_code rc;
-
+    (void)ret_unknown_outcome;
     sqlite_call_begin(conn, NULL);
-    rc = sqlite_run(conn, err, "COMMIT");
-    if (rc != FINOPS_OK && ret_unknown_outcome)
-        *ret_unknown_outcome = false; /* the file is here: what failed did not happen */
-    return rc;
+    return sqlite_run(conn, err, "COMMIT");
 }
 
 static finops_code
@@ -390,8 +338,9 @@ sqlite_rollback(void *conn, finops_error **err)
     sqlite_conn *c = conn;
 
     sqlite_call_begin(c, NULL);
-    return sqlite3_get_autocommit(c->db) ? FINOPS_OK
-                                         : sqlite_run(c, err, "ROLLBACK"); /* a full disk did it */
+    if (sqlite3_get_autocommit(c->db)) /* a full disk did it */
+        return FINOPS_OK;
+    return sqlite_run(c, err, "ROLLBACK");
 }
 
 /* ---- what is there ---- */
@@ -399,37 +348,39 @@ sqlite_rollback(void *conn, finops_error **err)
 char *
 sqlite_table_name(const char *schema, const char *table)
 {
-    return schema && schema[0] ? sqlite3_mprintf("%s__%s", schema, table) : sqlite3_mprintf("%s", table);
+    return sqlite3_mprintf("%s%s%s", schema ? schema : "", schema && schema[0] ? "__" : "", table);
 }
 
 finops_code
-sqlite_columns(void *conn, const char *schema, const char *table, finops_each_column each, void *arg,
+sqlite_columns(sqlite_conn *c, const char *schema, const char *table, finops_each_column each, void *arg,
                finops_error **err)
 {
     static const char sql[] = "SELECT name, type, \"notnull\" FROM pragma_table_info($1)";
-    sqlite_conn *c = conn;
     char *name = sqlite_table_name(schema, table);
     sqlite3_stmt *q = NULL;
-    finops_code rc = FINOPS_OK;
-    bool more = true;
-    int step = SQLITE_ROW;
+    bool more = name != NULL, ok = sqlite3_prepare_v2(c->db, sql, -1, &q, NULL) == SQLITE_OK;
 
-    if (!name || sqlite3_prepare_v2(c->db, sql, -1, &q, NULL) != SQLITE_OK)
-        rc = sqlite_fail(c, "list columns", err);
-    if (q)
-        sqlite3_bind_text(q, 1, name, -1, SQLITE_STATIC);
-    while (q && more && (step = sqlite3_step(q)) == SQLITE_ROW) {
+    sqlite3_bind_text(q, 1, name, -1, sqlite3_free);
+    while (ok && more && sqlite3_step(q) == SQLITE_ROW) {
         finops_column column = { .name = (const char *)sqlite3_column_text(q, 0),
                                  .native = (const char *)sqlite3_column_text(q, 1),
                                  .nullable = !sqlite3_column_int(q, 2) };
-        column.type = sqlite_type(column.native, &column.precision, &column.scale);
+        int digits[2] = { 0 };
+        column.type = sqlite_type(column.native, digits);
+        column.precision = digits[0];
+        column.scale = digits[1];
         more = each(&column, arg);
     }
-    if (step != SQLITE_ROW && step != SQLITE_DONE)
-        rc = sqlite_fail(c, "list columns", err);
-    sqlite3_finalize(q);
-    sqlite3_free(name);
-    return rc;
+    ok = sqlite3_finalize(q) == SQLITE_OK && ok;
+    return !name ? sqlite_no_memory(err) : ok ? FINOPS_OK : sqlite_fail(c, "list columns", err);
+}
+
+static finops_code
+columns_of(void *conn, const char *schema, const char *table, finops_each_column each, void *arg,
+           finops_error **err)
+{
+    sqlite_call_begin(conn, NULL);
+    return sqlite_columns(conn, schema, table, each, arg, err);
 }
 
 static finops_code
@@ -447,42 +398,35 @@ sqlite_tables(void *conn, const char *schema, finops_each_name each, void *arg, 
     sqlite_conn *c = conn;
     sqlite3_stmt *q = NULL;
     bool more = true;
-    int step = SQLITE_ROW;
 
     sqlite_call_begin(c, NULL);
     if (sqlite3_prepare_v2(c->db, sql, -1, &q, NULL) != SQLITE_OK)
         return sqlite_fail(c, "list tables", err);
     sqlite3_bind_text(q, 1, schema, -1, SQLITE_STATIC);
-    while (more && (step = sqlite3_step(q)) == SQLITE_ROW)
+    while (more && sqlite3_step(q) == SQLITE_ROW)
         more = each((const char *)sqlite3_column_text(q, 0), (const char *)sqlite3_column_text(q, 1),
                     sqlite3_column_int(q, 2) != 0, arg);
-    if (step != SQLITE_ROW && step != SQLITE_DONE) {
-        finops_code rc = sqlite_fail(c, "list tables", err);
-        sqlite3_finalize(q);
-        return rc;
-    }
-    sqlite3_finalize(q);
-    return FINOPS_OK;
+    return sqlite3_finalize(q) == SQLITE_OK ? FINOPS_OK : sqlite_fail(c, "list tables", err);
 }
 
 static finops_code
 sqlite_health(void *self, const finops_call *call, finops_health *ret, finops_error **err)
 {
     finops_health h = { .state = FINOPS_HEALTH_UP };
-    int64_t began = now_us();
+    int64_t began = sqlite_now_us();
     void *conn = NULL;
     finops_code rc = sqlite_connect(self, 0, call, &conn, err);
 
     sqlite_disconnect(conn);
     if (rc != FINOPS_OK)
         return rc;
-    h.latency_ms = (double)(now_us() - began) / 1000;
+    h.latency_ms = (double)(sqlite_now_us() - began) / 1000;
     sqlite3_snprintf(sizeof(h.version), h.version, "SQLite %s", sqlite3_libversion());
     *ret = h;
     return FINOPS_OK;
 }
 
-/* replace_partition is left out: DELETE and write in one transaction is all there is to do. */
+/* What is left out the front door does: is_alive is SELECT 1, replace_partition DELETE and write. */
 static const finops_database_driver sqlite_driver = {
     .abi = FINOPS_DATABASE_ABI,
     .size = sizeof(finops_database_driver),
@@ -492,18 +436,17 @@ static const finops_database_driver sqlite_driver = {
     .options = sqlite_options,
     .config_size = sizeof(sqlite_config),
     .open = sqlite_open,
-    .close = sqlite_close,
+    .close = free,
     .capabilities = sqlite_capabilities,
     .connect = sqlite_connect,
     .disconnect = sqlite_disconnect,
     .execute = sqlite_execute,
     .write = sqlite_write,
-    .columns = sqlite_columns,
+    .columns = columns_of,
     .tables = sqlite_tables,
     .begin = sqlite_begin,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
-    .is_alive = sqlite_is_alive,
     .cancel = sqlite_cancel,
     .health = sqlite_health,
 };

@@ -14,28 +14,44 @@
 
 #include "sqlite.h"
 
-#define BATCH_ROWS 2048
-#define FIRST_ROWS 256 /* whose values decide */
-#define BATCH_BYTES (8 << 20)
+#define BATCH_ROWS 1024
+#define BATCH_BYTES (8 << 20) /* ends a batch; SQLite's own limit of a text keeps a column under 2 GB */
 
-/* One column while it is filled. The buffers are those of the Arrow array, which takes them over. */
+/* The buffers of one column of a batch. */
 typedef struct column {
-    uint8_t *valid;
-    void *values; /* int64, double, int32 of dates, bits of bool, int32 offsets of texts and bytes */
-    char *data;   /* of texts and bytes */
-    size_t size, room;
-    int64_t nulls;
+    const void *buffers[3];
+    uint8_t valid[BATCH_ROWS / 8];
+    union {
+        int64_t integers[BATCH_ROWS];
+        double doubles[BATCH_ROWS];
+        int32_t days[BATCH_ROWS];
+        uint8_t bits[BATCH_ROWS / 8];
+        int32_t ends[BATCH_ROWS + 1]; /* of texts and bytes */
+    } values;
+    char *data; /* the texts and bytes; of sqlite3_malloc() */
 } column;
 
 typedef struct rows {
     sqlite_conn *c;
     sqlite3_stmt *q;
     int n;
-    bool as_text, done;
+    bool done;
     finops_column_type *types;
     struct ArrowArray first; /* read when the stream is opened */
     char error[256];
 } rows;
+
+static bool
+is_data(finops_column_type type)
+{
+    return type == FINOPS_TYPE_TEXT || type == FINOPS_TYPE_BYTES;
+}
+
+static bool
+is_instant(finops_column_type type)
+{
+    return type == FINOPS_TYPE_TIMESTAMP || type == FINOPS_TYPE_TIMESTAMP_TZ;
+}
 
 /* Whether a column of this type can hold the value. */
 static bool
@@ -43,22 +59,22 @@ holds(finops_column_type type, sqlite3_value *v)
 {
     const char *text;
     int64_t us;
-    int32_t days;
 
+    if (type == FINOPS_TYPE_TEXT)
+        return true;
     switch (sqlite3_value_type(v)) {
     case SQLITE_INTEGER:
-        return type == FINOPS_TYPE_INT || type == FINOPS_TYPE_DOUBLE || type == FINOPS_TYPE_TEXT ||
+        return type == FINOPS_TYPE_INT || type == FINOPS_TYPE_DOUBLE ||
                (type == FINOPS_TYPE_BOOL && (sqlite3_value_int64(v) & ~INT64_C(1)) == 0);
     case SQLITE_FLOAT:
-        return type == FINOPS_TYPE_DOUBLE || type == FINOPS_TYPE_TEXT;
+        return type == FINOPS_TYPE_DOUBLE;
     case SQLITE_TEXT:
         text = (const char *)sqlite3_value_text(v);
-        return type == FINOPS_TYPE_TEXT || (type == FINOPS_TYPE_DATE && sqlite_parse_date(text, &days)) ||
-               (type == FINOPS_TYPE_DOUBLE && strcmp(text, "NaN") == 0) ||
-               ((type == FINOPS_TYPE_TIMESTAMP || type == FINOPS_TYPE_TIMESTAMP_TZ) &&
-                sqlite_parse_timestamp(text, &us));
+        return (type == FINOPS_TYPE_DOUBLE && strcmp(text, "NaN") == 0) ||
+               (type == FINOPS_TYPE_DATE && sqlite_parse_time(text, true, &us)) ||
+               (is_instant(type) && sqlite_parse_time(text, false, &us));
     case SQLITE_BLOB:
-        return type == FINOPS_TYPE_BYTES || type == FINOPS_TYPE_TEXT;
+        return type == FINOPS_TYPE_BYTES;
     default:
         return true;
     }
@@ -74,299 +90,201 @@ widen(finops_column_type type, sqlite3_value *v)
                                               [SQLITE_BLOB] = FINOPS_TYPE_BYTES };
     finops_column_type wanted = own[sqlite3_value_type(v) % 5];
 
-    if (holds(type, v))
-        return type;
     if (type == FINOPS_TYPE_OTHER || (type == FINOPS_TYPE_BOOL && wanted != FINOPS_TYPE_BYTES))
         return wanted;
     return type == FINOPS_TYPE_INT && wanted == FINOPS_TYPE_DOUBLE ? wanted : FINOPS_TYPE_TEXT;
 }
 
-/* What a column is before any value is seen. */
-static finops_column_type
-declared_type(const rows *r, int i)
+/* ---- one column of a batch ---- */
+
+/* Bytes as they are or in hexadecimal, doubles with all digits but "0.1" where that is the same. */
+static void
+add_data(sqlite3_str *to, finops_column_type type, sqlite3_value *v)
 {
-    finops_column_type type = sqlite_type(sqlite3_column_decltype(r->q, i), NULL, NULL);
+    bool blob = sqlite3_value_type(v) == SQLITE_BLOB;
+    double number = sqlite3_value_type(v) == SQLITE_FLOAT ? sqlite3_value_double(v) : 0;
+    char text[40] = "";
 
-    if (r->as_text || type == FINOPS_TYPE_DECIMAL || type == FINOPS_TYPE_JSON)
-        return FINOPS_TYPE_TEXT;
-    return type;
+    if (sqlite3_value_type(v) == SQLITE_FLOAT) {
+        for (int digits = 15; digits <= 17 && strtod(text, NULL) != number; digits++)
+            snprintf(text, sizeof(text), "%.*g", digits, number);
+        sqlite3_str_appendall(to, text[0] ? text : "0");
+    } else if (blob && type == FINOPS_TYPE_TEXT) {
+        const unsigned char *bytes = sqlite3_value_blob(v);
+        for (int i = 0, size = sqlite3_value_bytes(v); i < size; i++)
+            sqlite3_str_appendf(to, "%02X", bytes[i]);
+    } else {
+        const char *bytes = blob ? sqlite3_value_blob(v) : (const char *)sqlite3_value_text(v);
+        sqlite3_str_append(to, bytes, sqlite3_value_bytes(v));
+    }
 }
-
-static bool
-has_data(finops_column_type type)
-{
-    return type == FINOPS_TYPE_TEXT || type == FINOPS_TYPE_BYTES;
-}
-
-/* ---- one column: filled value by value, then an array ---- */
 
 static void
-column_done(column *k)
+set_number(column *k, finops_column_type type, int64_t row, sqlite3_value *v)
 {
-    free(k->valid);
-    free(k->values);
-    free(k->data);
-}
+    int64_t us = 0;
 
-static bool
-append_bytes(column *k, const void *bytes, size_t size)
-{
-    if (k->size + size > k->room || !k->data) {
-        size_t room = (k->size + size) * 2 + 64;
-        char *data = realloc(k->data, room);
-        if (!data)
-            return false;
-        k->data = data;
-        k->room = room;
+    if (type == FINOPS_TYPE_DOUBLE) {
+        k->values.doubles[row] = sqlite3_value_type(v) == SQLITE_TEXT ? NAN : sqlite3_value_double(v);
+    } else if (type == FINOPS_TYPE_DATE) {
+        sqlite_parse_time((const char *)sqlite3_value_text(v), true, &us);
+        k->values.days[row] = (int32_t)(us / INT64_C(86400000000));
+    } else if (is_instant(type)) {
+        sqlite_parse_time((const char *)sqlite3_value_text(v), false, &k->values.integers[row]);
+    } else if (type == FINOPS_TYPE_BOOL) {
+        k->values.bits[row / 8] |= (uint8_t)(sqlite3_value_int(v) << row % 8);
+    } else {
+        k->values.integers[row] = sqlite3_value_int64(v);
     }
-    if (size)
-        memcpy(k->data + k->size, bytes, size);
-    k->size += size;
-    return true;
-}
-
-/* All digits, which SQLite would not print; "0.1" where they say the same. */
-static bool
-append_double(column *k, double value)
-{
-    char text[40];
-
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof(text), "%.*g", digits, value);
-        if (digits == 17 || memcmp(&(double){ strtod(text, NULL) }, &value, sizeof(value)) == 0)
-            break;
-    }
-    return append_bytes(k, text, strlen(text));
-}
-
-/* A text, or bytes; bytes in a column of texts in hexadecimal. */
-static bool
-append_data(column *k, finops_column_type type, sqlite3_value *v)
-{
-    bool blob = sqlite3_value_type(v) == SQLITE_BLOB, real = sqlite3_value_type(v) == SQLITE_FLOAT;
-    const unsigned char *bytes = blob ? sqlite3_value_blob(v) : sqlite3_value_text(v);
-    int size = sqlite3_value_bytes(v);
-    bool ok = true;
-
-    if (real)
-        return append_double(k, sqlite3_value_double(v));
-    if (!blob || type == FINOPS_TYPE_BYTES)
-        return (bytes || size == 0) && append_bytes(k, bytes, (size_t)size);
-    for (int i = 0; i < size && ok; i++)
-        ok = append_bytes(k, &"0123456789ABCDEF"[bytes[i] >> 4], 1) &&
-             append_bytes(k, &"0123456789ABCDEF"[bytes[i] & 15], 1);
-    return ok;
-}
-
-/* False: no memory. */
-static bool
-append(column *k, finops_column_type type, int64_t row, sqlite3_value *v)
-{
-    bool null = sqlite3_value_type(v) == SQLITE_NULL;
-
-    if (null)
-        k->nulls++;
-    else
-        k->valid[row / 8] |= (uint8_t)(1 << row % 8);
-    if (has_data(type)) {
-        bool ok = null || append_data(k, type, v);
-        ((int32_t *)k->values)[row + 1] = (int32_t)k->size;
-        return ok;
-    }
-    if (null)
-        return true;
-    if (type == FINOPS_TYPE_DOUBLE)
-        ((double *)k->values)[row] = sqlite3_value_type(v) == SQLITE_TEXT ? NAN : sqlite3_value_double(v);
-    else if (type == FINOPS_TYPE_DATE)
-        sqlite_parse_date((const char *)sqlite3_value_text(v), (int32_t *)k->values + row);
-    else if (type == FINOPS_TYPE_TIMESTAMP || type == FINOPS_TYPE_TIMESTAMP_TZ)
-        sqlite_parse_timestamp((const char *)sqlite3_value_text(v), (int64_t *)k->values + row);
-    else if (type == FINOPS_TYPE_BOOL)
-        ((uint8_t *)k->values)[row / 8] |= (uint8_t)(sqlite3_value_int(v) << row % 8);
-    else
-        ((int64_t *)k->values)[row] = sqlite3_value_int64(v);
-    return true;
 }
 
 static void
 array_release(struct ArrowArray *a)
 {
-    for (int64_t i = 0; i < a->n_children; i++) {
-        if (a->children[i] && a->children[i]->release)
+    column *k = a->private_data;
+
+    for (int64_t i = 0; i < a->n_children; i++)
+        if (a->children[i]->release)
             a->children[i]->release(a->children[i]);
-        free(a->children[i]);
-    }
-    if (a->n_buffers > 1)
-        column_done(a->private_data);
-    free(a->private_data);
     free(a->children);
-    free(a->buffers);
+    if (a->n_buffers == 3)
+        sqlite3_free(k->data);
+    free(k);
     a->release = NULL;
 }
 
-/* Makes an array of the column, which is empty afterwards. False: no memory. */
-static bool
-column_finish(column *k, finops_column_type type, int64_t n_rows, struct ArrowArray *ret)
+/* An array of the values, of which each n-th is the column's. Gives SQLite's code. */
+static int
+column_make(finops_column_type type, sqlite3_value **values, int n, int64_t n_rows, struct ArrowArray *ret)
 {
-    column *owned = malloc(sizeof(*owned));
-    const void **buffers = malloc(3 * sizeof(*buffers));
+    column *k = calloc(1, sizeof(*k));
+    sqlite3_str *data = sqlite3_str_new(NULL);
+    struct ArrowArray a = { .length = n_rows, .n_buffers = is_data(type) ? 3 : 2, .release = array_release };
+    int rc;
 
-    if (!owned || !buffers || (has_data(type) && !append_bytes(k, "", 0))) {
-        free(owned);
-        free(buffers);
-        return false;
+    for (int64_t row = 0; k && row < n_rows; row++) {
+        sqlite3_value *v = values[row * n];
+        bool null = sqlite3_value_type(v) == SQLITE_NULL;
+        a.null_count += null;
+        k->valid[row / 8] |= (uint8_t)(!null << row % 8);
+        if (is_data(type) && !null)
+            add_data(data, type, v);
+        else if (!null)
+            set_number(k, type, row, v);
+        if (is_data(type))
+            k->values.ends[row + 1] = sqlite3_str_length(data);
     }
-    *owned = *k;
-    *k = (column){ 0 };
-    buffers[0] = owned->valid;
-    buffers[1] = owned->values;
-    buffers[2] = owned->data;
-    *ret = (struct ArrowArray){ .length = n_rows,
-                                .null_count = owned->nulls,
-                                .n_buffers = has_data(type) ? 3 : 2,
-                                .buffers = buffers,
-                                .release = array_release,
-                                .private_data = owned };
-    return true;
+    sqlite3_str_appendchar(data, 1, '\0'); /* there are data though all are empty */
+    rc = k ? sqlite3_str_errcode(data) : SQLITE_NOMEM;
+    if (rc != SQLITE_OK) {
+        sqlite3_free(sqlite3_str_finish(data));
+        free(k);
+        return rc;
+    }
+    k->data = sqlite3_str_finish(data);
+    k->buffers[0] = k->valid;
+    k->buffers[1] = &k->values;
+    k->buffers[2] = k->data;
+    a.buffers = k->buffers;
+    a.private_data = k;
+    *ret = a;
+    return SQLITE_OK;
 }
 
 /* ---- one batch ---- */
 
-static bool
-batch_finish(const rows *r, column *columns, int64_t n_rows, struct ArrowArray *ret)
-{
-    struct ArrowArray a = { .length = n_rows, .n_buffers = 1, .release = array_release };
-    bool ok;
-
-    a.buffers = calloc(1, sizeof(*a.buffers));
-    a.children = calloc((size_t)r->n + 1, sizeof(*a.children));
-    ok = a.buffers && a.children;
-    for (int i = 0; i < r->n && ok; i++) {
-        a.children[i] = calloc(1, sizeof(**a.children));
-        a.n_children = i + 1;
-        ok = a.children[i] && column_finish(&columns[i], r->types[i], n_rows, a.children[i]);
-    }
-    if (ok)
-        *ret = a;
-    else
-        array_release(&a);
-    return ok;
-}
-
-static void
-columns_free(column *columns, int n)
-{
-    for (int i = 0; i < n && columns; i++)
-        column_done(&columns[i]);
-    free(columns);
-}
-
-static column *
-columns_new(int n)
-{
-    column *columns = calloc((size_t)n + 1, sizeof(*columns));
-
-    for (int i = 0; i < n && columns; i++) {
-        columns[i] = (column){ .valid = calloc(BATCH_ROWS / 8, 1), .values = calloc(BATCH_ROWS + 1, 8) };
-        if (!columns[i].valid || !columns[i].values) {
-            columns_free(columns, n);
-            columns = NULL;
-        }
-    }
-    return columns;
-}
-
+/* The next row, whose values are kept until their columns are made. The first batch decides on the types. */
 static finops_code
-no_memory(finops_error **err)
+keep_row(rows *r, bool first, sqlite3_value **kept, int64_t *bytes, finops_error **err)
 {
-    return finops_error_new(err, FINOPS_E_MEMORY, "out of memory");
-}
-
-/* One step: *ret_more says whether there is a row. */
-static finops_code
-step(rows *r, bool *ret_more, finops_error **err)
-{
-    int rc = sqlite3_step(r->q);
-
-    *ret_more = rc == SQLITE_ROW;
-    r->done = !*ret_more;
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? FINOPS_OK : sqlite_fail(r->c, "sqlite", err);
-}
-
-/* Rows of the statement, appended as they come. */
-static finops_code
-fill(rows *r, column *columns, int64_t *ret_rows, finops_error **err)
-{
-    size_t bytes = 0;
-    int64_t n = 0;
-    bool more = false;
-    finops_code rc;
-
-    while (n < BATCH_ROWS && bytes < BATCH_BYTES) {
-        rc = step(r, &more, err);
-        if (rc != FINOPS_OK || !more)
-            break;
-        bytes = 0;
-        for (int i = 0; i < r->n; i++) {
-            sqlite3_value *v = sqlite3_column_value(r->q, i);
-            if (!holds(r->types[i], v))
-                return finops_error_new(err, FINOPS_E_DATA,
-                                        "column %s: '%s' is of another type than the rows before",
-                                        sqlite3_column_name(r->q, i), sqlite3_value_text(v));
-            if (!append(&columns[i], r->types[i], n, v))
-                return no_memory(err);
-            bytes += columns[i].size;
-        }
-        n++;
+    for (int i = 0; i < r->n; i++) {
+        sqlite3_value *v = kept[i] = sqlite3_value_dup(sqlite3_column_value(r->q, i));
+        if (!v)
+            return sqlite_no_memory(err);
+        if (!holds(r->types[i], v) && !first)
+            return finops_error_new(err, FINOPS_E_DATA,
+                                    "column %s: '%s' is of another type than the rows before",
+                                    sqlite3_column_name(r->q, i), sqlite3_value_text(v));
+        if (!holds(r->types[i], v))
+            r->types[i] = widen(r->types[i], v);
+        *bytes += sqlite3_value_type(v) == SQLITE_TEXT || sqlite3_value_type(v) == SQLITE_BLOB
+                      ? sqlite3_value_bytes(v)
+                      : 8;
     }
-    *ret_rows = n;
+    return FINOPS_OK;
+}
+
+/* Rows until the batch is full; *ret_rows also counts one that was not kept whole. */
+static finops_code
+keep_rows(rows *r, bool first, sqlite3_value **kept, int64_t *ret_rows, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+    int64_t bytes = 0;
+
+    for (*ret_rows = 0; rc == FINOPS_OK && *ret_rows < BATCH_ROWS && bytes < BATCH_BYTES; ++*ret_rows) {
+        int step = sqlite3_step(r->q);
+        r->done = step != SQLITE_ROW;
+        if (r->done)
+            return step == SQLITE_DONE ? FINOPS_OK : sqlite_fail(r->c, "sqlite", err);
+        rc = keep_row(r, first, kept + *ret_rows * r->n, &bytes, err);
+    }
     return rc;
 }
 
-/* The first rows, kept until the type of each column is known. */
-static finops_code
-fill_first(rows *r, column *columns, int64_t *ret_rows, finops_error **err)
+/* Children in one piece of memory with the pointers to them; NULL without memory. */
+static void *
+children_new(int n, size_t size)
 {
-    sqlite3_value **kept = calloc((size_t)r->n * FIRST_ROWS + 1, sizeof(*kept));
-    size_t n = 0, width = (size_t)r->n;
-    bool more = true, ok = kept != NULL;
-    finops_code rc = FINOPS_OK;
+    void **children = calloc((size_t)n + 1, sizeof(*children) + size);
 
-    while (ok && n < FIRST_ROWS) {
-        rc = step(r, &more, err);
-        if (rc != FINOPS_OK || !more)
+    for (int i = 0; children && i < n; i++)
+        children[i] = (char *)(children + n) + (size_t)i * size;
+    return children;
+}
+
+static finops_code
+batch_make(rows *r, sqlite3_value **kept, int64_t n_rows, struct ArrowArray *ret, finops_error **err)
+{
+    static const void *no_bitmap[1];
+    struct ArrowArray a = {
+        .length = n_rows, .n_buffers = 1, .buffers = no_bitmap, .release = array_release
+    };
+    int rc = SQLITE_NOMEM;
+
+    a.children = children_new(r->n, sizeof(**a.children));
+    for (int i = 0; a.children && i < r->n; i++) {
+        if (r->types[i] == FINOPS_TYPE_OTHER) /* nothing but NULL */
+            r->types[i] = FINOPS_TYPE_TEXT;
+        rc = column_make(r->types[i], kept + i, r->n, n_rows, a.children[i]);
+        if (rc != SQLITE_OK)
             break;
-        for (size_t i = 0; i < width && ok; i++) {
-            kept[n * width + i] = sqlite3_value_dup(sqlite3_column_value(r->q, (int)i));
-            ok = kept[n * width + i] != NULL;
-            r->types[i] = ok ? widen(r->types[i], kept[n * width + i]) : r->types[i];
-        }
-        n++;
+        a.n_children = i + 1;
     }
-    for (size_t i = 0; i < width; i++) /* nothing but NULL */
-        r->types[i] = r->types[i] == FINOPS_TYPE_OTHER ? FINOPS_TYPE_TEXT : r->types[i];
-    for (size_t i = 0; i < n * width && ok; i++)
-        ok = append(&columns[i % width], r->types[i % width], (int64_t)(i / width), kept[i]);
-    for (size_t i = 0; kept && i < n * width; i++)
-        sqlite3_value_free(kept[i]);
-    free(kept);
-    *ret_rows = (int64_t)n;
-    return ok ? rc : no_memory(err);
+    if (rc == SQLITE_OK) {
+        *ret = a;
+        return FINOPS_OK;
+    }
+    array_release(&a);
+    if (rc == SQLITE_NOMEM)
+        return sqlite_no_memory(err);
+    return finops_error_new(err, FINOPS_E_DATA, "a column is too big for one batch: %s", sqlite3_errstr(rc));
 }
 
 static finops_code
 read_batch(rows *r, bool first, struct ArrowArray *ret, finops_error **err)
 {
-    column *columns = columns_new(r->n);
+    sqlite3_value **kept = calloc((size_t)r->n * BATCH_ROWS + 1, sizeof(*kept));
     int64_t n = 0;
     finops_code rc;
 
-    if (!columns)
-        return no_memory(err);
-    rc = first ? fill_first(r, columns, &n, err) : fill(r, columns, &n, err);
-    if (rc == FINOPS_OK && n > 0 && r->n > 0 && !batch_finish(r, columns, n, ret))
-        rc = no_memory(err);
-    columns_free(columns, r->n);
+    if (!kept)
+        return sqlite_no_memory(err);
+    rc = keep_rows(r, first, kept, &n, err);
+    if (rc == FINOPS_OK && r->n > 0 && n > 0)
+        rc = batch_make(r, kept, n, ret, err);
+    for (int64_t i = 0; i < n * r->n; i++)
+        sqlite3_value_free(kept[i]);
+    free(kept);
     return rc;
 }
 
@@ -375,67 +293,44 @@ read_batch(rows *r, bool first, struct ArrowArray *ret, finops_error **err)
 static void
 schema_release(struct ArrowSchema *s)
 {
-    for (int64_t i = 0; i < s->n_children; i++) {
-        if (s->children[i] && s->children[i]->release)
+    for (int64_t i = 0; i < s->n_children; i++)
+        if (s->children[i]->release)
             s->children[i]->release(s->children[i]);
-        free(s->children[i]);
-    }
     free(s->children);
     free(s->private_data); /* the name */
     s->release = NULL;
 }
 
-static const char *
-format_of(finops_column_type type)
-{
-    switch (type) {
-    case FINOPS_TYPE_BOOL:
-        return "b";
-    case FINOPS_TYPE_INT:
-        return "l";
-    case FINOPS_TYPE_DOUBLE:
-        return "g";
-    case FINOPS_TYPE_DATE:
-        return "tdD";
-    case FINOPS_TYPE_TIMESTAMP:
-        return "tsu:";
-    case FINOPS_TYPE_TIMESTAMP_TZ:
-        return "tsu:UTC";
-    case FINOPS_TYPE_BYTES:
-        return "z";
-    default:
-        return "u";
-    }
-}
-
 static int
 rows_get_schema(struct ArrowArrayStream *stream, struct ArrowSchema *ret)
 {
+    static const char *const formats[] = {
+        [FINOPS_TYPE_BOOL] = "b",         [FINOPS_TYPE_INT] = "l",
+        [FINOPS_TYPE_DOUBLE] = "g",       [FINOPS_TYPE_DATE] = "tdD",
+        [FINOPS_TYPE_TEXT] = "u",         [FINOPS_TYPE_BYTES] = "z",
+        [FINOPS_TYPE_TIMESTAMP] = "tsu:", [FINOPS_TYPE_TIMESTAMP_TZ] = "tsu:UTC"
+    };
     rows *r = stream->private_data;
     struct ArrowSchema s = { .format = "+s", .name = "", .release = schema_release };
-    bool ok;
 
-    s.children = calloc((size_t)r->n + 1, sizeof(*s.children));
-    ok = s.children != NULL;
-    for (int i = 0; i < r->n && ok; i++) {
+    s.children = children_new(r->n, sizeof(**s.children));
+    for (int i = 0; s.children && i < r->n; i++) {
         char *name = strdup(sqlite3_column_name(r->q, i));
-        s.children[i] = malloc(sizeof(**s.children));
+        *s.children[i] = (struct ArrowSchema){ .format = formats[r->types[i]],
+                                               .name = name,
+                                               .flags = ARROW_FLAG_NULLABLE,
+                                               .release = schema_release,
+                                               .private_data = name };
         s.n_children = i + 1;
-        ok = name && s.children[i];
-        if (s.children[i])
-            *s.children[i] = (struct ArrowSchema){ .format = format_of(r->types[i]),
-                                                   .name = name,
-                                                   .flags = ARROW_FLAG_NULLABLE,
-                                                   .release = schema_release,
-                                                   .private_data = name };
-        else
-            free(name);
+        if (!name)
+            break;
     }
-    if (ok)
-        *ret = s;
-    else
+    if (!s.children || (r->n > 0 && !s.children[s.n_children - 1]->name)) {
         schema_release(&s);
-    return ok ? 0 : ENOMEM;
+        return ENOMEM;
+    }
+    *ret = s;
+    return 0;
 }
 
 static int
@@ -445,13 +340,10 @@ rows_get_next(struct ArrowArrayStream *stream, struct ArrowArray *ret)
     finops_error *err = NULL;
     finops_code rc = FINOPS_OK;
 
-    *ret = (struct ArrowArray){ 0 }; /* the end */
-    if (r->first.release) {
-        *ret = r->first;
-        r->first.release = NULL;
-    } else if (!r->done) {
+    *ret = r->first;
+    r->first.release = NULL;
+    if (!ret->release && !r->done)
         rc = read_batch(r, false, ret, &err);
-    }
     if (rc == FINOPS_OK)
         return 0;
     r->done = true;
@@ -469,19 +361,15 @@ rows_get_last_error(struct ArrowArrayStream *stream)
 }
 
 static void
-rows_free(rows *r)
+rows_release(struct ArrowArrayStream *stream)
 {
+    rows *r = stream->private_data;
+
     if (r->first.release)
         r->first.release(&r->first);
     sqlite3_finalize(r->q);
     free(r->types);
     free(r);
-}
-
-static void
-rows_release(struct ArrowArrayStream *stream)
-{
-    rows_free(stream->private_data);
     stream->release = NULL;
 }
 
@@ -490,25 +378,25 @@ sqlite_rows_open(sqlite_conn *c, sqlite3_stmt *q, bool as_text, struct ArrowArra
                  finops_error **err)
 {
     rows *r = calloc(1, sizeof(*r));
+    struct ArrowArrayStream stream = { rows_get_schema, rows_get_next, rows_get_last_error, rows_release, r };
     finops_code rc;
+    int digits[2];
 
     if (!r) {
         sqlite3_finalize(q);
-        return no_memory(err);
+        return sqlite_no_memory(err);
     }
-    *r = (rows){ .c = c, .q = q, .n = sqlite3_column_count(q), .as_text = as_text };
+    *r = (rows){ .c = c, .q = q, .n = sqlite3_column_count(q) };
     r->types = calloc((size_t)r->n + 1, sizeof(*r->types));
-    for (int i = 0; i < r->n && r->types; i++)
-        r->types[i] = declared_type(r, i);
-    rc = r->types ? read_batch(r, true, &r->first, err) : no_memory(err);
-    if (rc != FINOPS_OK) {
-        rows_free(r);
-        return rc;
+    for (int i = 0; i < r->n && r->types; i++) {
+        finops_column_type type = sqlite_type(sqlite3_column_decltype(q, i), digits);
+        bool text = as_text || type == FINOPS_TYPE_DECIMAL || type == FINOPS_TYPE_JSON;
+        r->types[i] = text ? FINOPS_TYPE_TEXT : type;
     }
-    *ret = (struct ArrowArrayStream){ .get_schema = rows_get_schema,
-                                      .get_next = rows_get_next,
-                                      .get_last_error = rows_get_last_error,
-                                      .release = rows_release,
-                                      .private_data = r };
-    return FINOPS_OK;
+    rc = r->types ? read_batch(r, true, &r->first, err) : sqlite_no_memory(err);
+    if (rc == FINOPS_OK)
+        *ret = stream;
+    else
+        rows_release(&stream);
+    return rc;
 }

@@ -28,45 +28,38 @@ typedef struct sqlite_conn {
 
 /* What SQLite said last, as an error: "what: message". Returns its code. */
 finops_code sqlite_fail(sqlite_conn *c, const char *what, finops_error **err);
+finops_code sqlite_no_memory(finops_error **err);
+int64_t sqlite_now_us(void);
 /* A call begins: it can be ended from now on. NULL: by nobody. */
 void sqlite_call_begin(sqlite_conn *c, const finops_call *call);
-/* Whether the call is over: FINOPS_E_CANCELLED, FINOPS_E_TIMEOUT, or FINOPS_OK to go on. */
-finops_code sqlite_check(const sqlite_conn *c);
-/* A statement without parameters and result. `format` is one of sqlite3_mprintf, with %w for identifiers. */
+/* Whether the call is to go on; c->ended says why not. */
+bool sqlite_goes_on(sqlite_conn *c);
+/* Statements without parameters and results. `format` is one of sqlite3_mprintf, with %w for identifiers. */
 finops_code sqlite_run(sqlite_conn *c, finops_error **err, const char *format, ...);
 /* "schema__table", to be freed with sqlite3_free(); NULL without memory. */
 char *sqlite_table_name(const char *schema, const char *table);
-finops_code sqlite_columns(void *conn, const char *schema, const char *table, finops_each_column each,
+/* Within a call. */
+finops_code sqlite_columns(sqlite_conn *c, const char *schema, const char *table, finops_each_column each,
                            void *arg, finops_error **err);
 
-/* rows.c */
-
-/* The rows of a statement, which the stream finalises. Takes q also on failure. */
+/* rows.c: the rows of a statement, which the stream finalises. Takes q also on failure. */
 finops_code sqlite_rows_open(sqlite_conn *c, sqlite3_stmt *q, bool as_text, struct ArrowArrayStream *ret,
                              finops_error **err);
 
 /* load.c */
-
 finops_code sqlite_write(void *conn, const finops_write *write, const finops_source *source,
                          finops_write_result *ret, finops_error **err);
 
 /* types.c */
 
-/* What a column declared as this holds; precision and scale of decimals (may be NULL). */
-finops_column_type sqlite_type(const char *declared, int *ret_precision, int *ret_scale);
+/* What a column declared as this holds; precision and scale of a decimal. */
+finops_column_type sqlite_type(const char *declared, int ret_digits[2]);
 /* The declaration of a column for Arrow values of this format, NULL when there is none. `buf` may be used. */
-const char *sqlite_declare(const struct ArrowSchema *schema, char *buf, size_t size);
-/* One value of the integer formats, and of "f" and "g". */
-int64_t sqlite_integer(char format, const void *values, int64_t k);
-double sqlite_double(char format, const void *values, int64_t k);
-/* And of the formats of texts and bytes; borrowed. */
-const char *sqlite_bytes(const char *format, const struct ArrowArray *array, int64_t k, int64_t *ret_size);
-bool sqlite_is_null(const struct ArrowArray *array, int64_t row);
-/* The value as text; `json`: as JSON, that is with quotes where JSON has them. */
-void sqlite_print(sqlite3_str *to, const struct ArrowSchema *schema, const struct ArrowArray *array,
-                  int64_t row, bool json);
-/* ISO texts back to days and microseconds since 1970. False when it is none. */
-bool sqlite_parse_date(const char *text, int32_t *ret_days);
-bool sqlite_parse_timestamp(const char *text, int64_t *ret_us);
+const char *sqlite_declare(const struct ArrowSchema *schema, char *buf, int size);
+/* Binds the value of a row; `as_text`: as a text, whatever it is. Returns SQLite's code. */
+int sqlite_bind(sqlite3_stmt *q, int at, const struct ArrowSchema *schema, const struct ArrowArray *array,
+                int64_t row, bool as_text);
+/* An ISO date, or timestamp, as microseconds since 1970. False when it is none. */
+bool sqlite_parse_time(const char *text, bool date, int64_t *ret_us);
 
 #endif

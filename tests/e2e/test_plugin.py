@@ -1,6 +1,7 @@
 """A database plugin as an outsider makes it: from an installed finops and its headers alone, by the guide's own words."""
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -95,6 +96,27 @@ def test_its_rows_are_queried_and_not_changed(with_plugin, tmp_path):
     rows = run(with_plugin, tmp_path, "finops", "query", "SELECT * FROM costs", "--format", "csv")
     assert rows.splitlines() == ["day,amount", "2026-01-31,0.100000000000000001"]
     assert "only reads" in run(with_plugin, tmp_path, "finops", "query", "DELETE FROM costs", status=2)
+
+
+def test_times_that_there_are_not_stay_what_they_are(with_plugin, tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "bills.sqlite")) as database:
+        database.execute("CREATE TABLE t (d DATE, s TIMESTAMP, z TIMESTAMPTZ_TEXT)")
+        database.execute("INSERT INTO t VALUES ('2026-02-30', '1969-12-31 23:59:59.5', '2026-01-31T24:00:00Z')")
+        database.commit()
+    row, = json.loads(run(with_plugin, tmp_path, "finops", "query", "SELECT * FROM t", "--format", "json"))
+    assert row == {"d": "2026-02-30", "s": "1969-12-31T23:59:59.5Z", "z": "2026-01-31T24:00:00Z"}
+
+
+def test_big_values_come_a_few_at_a_time(with_plugin, tmp_path):
+    """64 texts of 9 MB from the first batch on, whose values decide on the types: 576 MB, were they one batch."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "bills.sqlite")) as database:
+        database.execute("CREATE TABLE t (i INTEGER)")
+    sql = "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 64) SELECT i, printf('%.*c', 9000000, 'x') FROM r"
+    program = shutil.which("finops", path=with_plugin["PATH"])
+    child = subprocess.Popen([program, "query", sql, "--format", "csv"], cwd=tmp_path, env=with_plugin, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    assert status == 0
+    assert used.ru_maxrss < 250 * 1024  # KiB
 
 
 def test_every_command_of_the_guide_works(env, tmp_path):
