@@ -277,7 +277,9 @@ fo_import_run(const fo_import_options *options, fo_import_summary *ret, finops_e
     FO_AUTO(fo_import_done) fo_import im = { .options = options };
 
     assert(options && options->settings && ret);
-    finops_code rc = import_check_sources(options, err);
+    finops_code rc = fo_database_check_bills(options->settings, err);
+    if (rc == FINOPS_OK)
+        rc = import_check_sources(options, err);
     if (rc == FINOPS_OK)
         rc = fo_import_open(&im, err);
     if (rc == FINOPS_OK && options->n_paths > 0) {

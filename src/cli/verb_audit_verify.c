@@ -25,7 +25,7 @@ static finops_code
 verify_table(fo_cli *cli, const char *name, const char *known, fo_audit_summary *ret, finops_error **err)
 {
     FO_AUTO(fo_database_closep) fo_database *db = NULL;
-    finops_code rc = fo_database_open_reader(cli->settings, cli->cancel, &db, err);
+    finops_code rc = fo_database_open_plain_reader(cli->settings, cli->cancel, &db, err);
 
     return rc == FINOPS_OK ? fo_audit_table_verify(fo_database_session(db), name, known, ret, err) : rc;
 }

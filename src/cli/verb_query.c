@@ -259,7 +259,7 @@ query_to_stdout(fo_cli *cli, struct ArrowArrayStream *stream, finops_error **err
 static finops_code
 query_write(fo_cli *cli, const char *sql, fo_database **ret, bool *ret_done, finops_error **err)
 {
-    finops_code rc = fo_database_open_writer(cli->settings, cli->cancel, ret, err);
+    finops_code rc = fo_database_open_plain(cli->settings, cli->cancel, ret, err);
     fo_conn *conn = rc == FINOPS_OK ? fo_database_conn(*ret) : NULL;
 
     if (rc != FINOPS_OK || !conn)
@@ -309,7 +309,7 @@ query_run(fo_cli *cli, finops_error **err)
     if (rc == FINOPS_OK && o->write)
         rc = query_write(cli, fo_str_z(&sql), &database, &done, err);
     else if (rc == FINOPS_OK)
-        rc = fo_database_open_reader(cli->settings, cli->cancel, &database, err);
+        rc = fo_database_open_plain_reader(cli->settings, cli->cancel, &database, err);
     if (rc == FINOPS_OK && !done)
         rc = fo_bill_explain_missing(database, fo_database_stream(database, fo_str_z(&sql), &stream, err),
                                      err);

@@ -87,9 +87,46 @@ cancel_asked(void *arg)
     return fo_cancelled(*cancel);
 }
 
+/* Bills have schemas of their own, and a month and its state are one transaction. */
 static finops_code
-database_open(const fo_settings *settings, unsigned flags, const fo_cancel *cancel, fo_database **ret,
-              finops_error **err)
+check_bills(const finops_database *door, finops_error **err)
+{
+    static const struct {
+        uint64_t feature;
+        const char *name;
+    } needs[] = { { FINOPS_DATABASE_SCHEMAS, "schemas" }, { FINOPS_DATABASE_TRANSACTIONS, "transactions" } };
+    finops_capabilities c;
+
+    finops_database_capabilities(door, &c);
+    for (size_t i = 0; i < FO_COUNT(needs); i++)
+        if (!(c.features & needs[i].feature)) {
+            (void)fo_error_set(err, FINOPS_E_CONFIG, "backend %s holds no bills: it has no %s",
+                               finops_database_backend(door), needs[i].name);
+            fo_error_hint(err,
+                          "name another with --backend or [routing] bills, such as duckdb or postgresql; "
+                          "'finops load' and 'finops query' work with this one");
+            return FINOPS_E_CONFIG;
+        }
+    return FINOPS_OK;
+}
+
+finops_code
+fo_database_check_bills(const fo_settings *settings, finops_error **err)
+{
+    FO_AUTO(finops_registry_freep) finops_registry *registry = NULL;
+    finops_database *door = NULL;
+    finops_code rc = fo_database_door(settings, &registry, &door, err);
+
+    if (rc == FINOPS_OK)
+        rc = check_bills(door, err);
+    finops_database_close(door); /* before its registry */
+    return rc;
+}
+
+/* flags: FINOPS_CONNECT_* */
+static finops_code
+database_open(const fo_settings *settings, unsigned flags, bool bills, const fo_cancel *cancel,
+              fo_database **ret, finops_error **err)
 {
     FO_AUTO(fo_database_closep) fo_database *db = fo_zalloc(sizeof(*db));
 
@@ -98,6 +135,8 @@ database_open(const fo_settings *settings, unsigned flags, const fo_cancel *canc
     db->cancel = cancel;
     const finops_call call = { .cancelled = cancel_asked, .arg = &db->cancel };
     finops_code rc = fo_database_door(settings, &db->registry, &db->door, err);
+    if (rc == FINOPS_OK && bills)
+        rc = check_bills(db->door, err);
     if (rc == FINOPS_OK)
         rc = finops_session_acquire(db->door, flags, &call, &db->session, err);
     if (rc != FINOPS_OK)
@@ -120,7 +159,7 @@ fo_database_open_writer(const fo_settings *settings, const fo_cancel *cancel, fo
     FO_AUTO(fo_database_closep) fo_database *db = NULL;
 
     assert(settings && ret);
-    finops_code rc = database_open(settings, 0, cancel, &db, err);
+    finops_code rc = database_open(settings, 0, true, cancel, &db, err);
     if (rc == FINOPS_OK)
         rc = fo_state_prepare(db, err);
     if (rc == FINOPS_OK)
@@ -133,7 +172,7 @@ fo_database_open_plain(const fo_settings *settings, const fo_cancel *cancel, fo_
                        finops_error **err)
 {
     assert(settings && ret);
-    return database_open(settings, 0, cancel, ret, err);
+    return database_open(settings, 0, false, cancel, ret, err);
 }
 
 finops_code
@@ -141,7 +180,15 @@ fo_database_open_reader(const fo_settings *settings, const fo_cancel *cancel, fo
                         finops_error **err)
 {
     assert(settings && ret);
-    return database_open(settings, FINOPS_CONNECT_READ_ONLY, cancel, ret, err);
+    return database_open(settings, FINOPS_CONNECT_READ_ONLY, true, cancel, ret, err);
+}
+
+finops_code
+fo_database_open_plain_reader(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret,
+                              finops_error **err)
+{
+    assert(settings && ret);
+    return database_open(settings, FINOPS_CONNECT_READ_ONLY, false, cancel, ret, err);
 }
 
 void

@@ -1,9 +1,9 @@
 /*
- * The user's database as the commands use it: one session of the configured backend, with the front door and the
- * registry behind it. statement.h has what is done with it.
+ * The user's database as the commands use it: one session of the configured backend, with the front door and
+ * the registry behind it. statement.h has what is done with it.
  *
- * Where only one process can write (DuckDB), opening to write waits for the other one, and readers are answered by
- * the process that writes; callers cannot tell the difference.
+ * Where only one process can write (DuckDB), opening to write waits for the other one, and readers are
+ * answered by the process that writes; callers cannot tell the difference.
  */
 #ifndef FO_DATABASE_DATABASE_H
 #define FO_DATABASE_DATABASE_H
@@ -24,23 +24,30 @@ typedef struct fo_database fo_database;
 finops_code fo_database_door(const fo_settings *settings, finops_registry **ret_registry,
                              finops_database **ret, finops_error **err);
 
-/* settings and cancel are borrowed until the database is closed. */
+/* FINOPS_E_CONFIG when that backend cannot hold bills: it has no schemas, or no transactions. Nothing is
+ * connected. */
+finops_code fo_database_check_bills(const fo_settings *settings, finops_error **err);
 
-/* Makes the database where that is a file, and the tables of the load state. DuckDB: waits lock_timeout seconds for
- * another writer, then FINOPS_E_BUSY. */
+/* settings and cancel are borrowed until the database is closed. Writer and reader are for bills, and refuse
+ * what fo_database_check_bills() does. */
+
+/* Makes the database where that is a file, and the tables of the load state. DuckDB: waits lock_timeout
+ * seconds for another writer, then FINOPS_E_BUSY. */
 finops_code fo_database_open_writer(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret,
                                     finops_error **err);
-/* The same without the tables of the load state: for what is no bill. */
+/* The same of any database, without the tables of the load state: for what is no bill. */
 finops_code fo_database_open_plain(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret,
                                    finops_error **err);
-/* FINOPS_E_NOT_FOUND, with a hint, when there is no database yet. */
+/* FINOPS_E_NOT_FOUND, with a hint, when there is no database yet. The plain one: of any database. */
 finops_code fo_database_open_reader(const fo_settings *settings, const fo_cancel *cancel, fo_database **ret,
                                     finops_error **err);
+finops_code fo_database_open_plain_reader(const fo_settings *settings, const fo_cancel *cancel,
+                                          fo_database **ret, finops_error **err);
 void fo_database_close(fo_database *database);
 void fo_database_closep(fo_database **database);
 
-/* A writer's connection and engine where the database reads bill files itself (FINOPS_DATABASE_READS_FILES); else
- * NULL. Borrowed. */
+/* A writer's connection and engine where the database reads bill files itself (FINOPS_DATABASE_READS_FILES);
+ * else NULL. Borrowed. */
 fo_conn *fo_database_conn(fo_database *database);
 fo_engine *fo_database_engine(fo_database *database);
 
@@ -57,8 +64,8 @@ finops_code fo_database_has(fo_database *database, const char *schema, const cha
 /* The answers of a few statements that only read. */
 finops_code fo_database_answers(fo_database *database, const char *const *statements, size_t n, fo_kept **ret,
                                 finops_error **err);
-/* A writer's: keeps the answers of these statements, which are copied, beside the file when it closes. Nothing
- * happens where there is no file. */
+/* A writer's: keeps the answers of these statements, which are copied, beside the file when it closes.
+ * Nothing happens where there is no file. */
 void fo_database_keep(fo_database *database, const char *const *statements, size_t n);
 /*
  * What a writer kept, without opening the database. *ret is NULL when nothing is known of the file as it is
