@@ -116,6 +116,13 @@ FINOPS_API finops_code finops_storage_sweep(finops_storage *storage, const char 
                                             int64_t begun_before_us, const finops_call *call,
                                             finops_each_object each, void *arg, finops_error **err);
 
+/*
+ * The helper of old programs: a local file into a bucket, with the credentials of the environment. Deprecated:
+ * finops_storage_open() and finops_storage_upload_file() do the same for every place.
+ */
+FINOPS_API finops_code finops_upload_to_s3(const char *file, const char *bucket, const char *key,
+                                           finops_error **err) __attribute__((deprecated));
+
 #ifdef __cplusplus
 }
 #endif
