@@ -46,7 +46,7 @@ fo_fault_strike(fo_trial *t, const char *hook, const char *mend)
 bool
 fo_fault_mend(fo_trial *t)
 {
-    const char *hook = FO_TAKE(t->mend);
+    const char *hook = atomic_exchange(&t->mend, NULL);
     finops_error *err = NULL;
 
     return !hook || fo_trial_ok(t, run_hook(t, hook, NULL, &err), &err, "mend it");

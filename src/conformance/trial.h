@@ -48,7 +48,9 @@ struct fo_trial {
     fo_strv texts;      /* what fo_trial_table and fo_trial_sql handed out */
     fo_ruling ruling;
     const char *broken; /* the table that hooks are told, raw */
-    const char *mend;   /* the hook that undoes one that was run; see fault.h */
+    /* The hook that undoes one that was run, see fault.h; atomic: the watchdog runs it when the case hangs.
+     */
+    const char *_Atomic mend;
 };
 
 /* ---- judgement ---- */

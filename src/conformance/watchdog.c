@@ -91,8 +91,10 @@ drop_thread(void *arg)
     fo_suite *s = arg;
     const fo_trial *t = s->running;
 
-    if (t->mend)
-        (void)fo_hook_run(s->options.hooks, t->mend, s->schema, t->broken, NULL);
+    const char *mend = t->mend;
+
+    if (mend)
+        (void)fo_hook_run(s->options.hooks, mend, s->schema, t->broken, NULL);
     (void)pthread_mutex_lock(&s->lock);
     if (t->session && t->driver && t->driver->cancel)
         t->driver->cancel(fo_session_native(t->session));

@@ -361,7 +361,7 @@ append_in_turn(attempt *a, const entry *const *entries, size_t n, finops_error *
         FO_AUTO(finops_error_freep) finops_error *why = NULL;
         int64_t before = -1;
 
-        if (last_read(a, &why) == FINOPS_OK)
+        if (last_read(a, NULL) == FINOPS_OK)
             before = a->seq;
         rc = append(a, entries, n, &why);
         if (rc == FINOPS_OK)

@@ -97,7 +97,8 @@ frame_halve(frame *f)
 
     if (!packed)
         return false;
-    qsort_r(f->order, f->n, sizeof(*f->order), by_bytes, f->names);
+    if (f->n > 0)
+        qsort_r(f->order, f->n, sizeof(*f->order), by_bytes, f->names);
     f->n = f->n / 2 + 1; /* one at least, however long */
     for (size_t i = 0; i < f->n; i++) {
         size_t size = strlen(name_at(f, i)) + 1;
@@ -191,7 +192,8 @@ frame_read(lister *s, frame *f, finops_error **err)
     }
     if (errno != 0)
         return local_error(s->l, errno, "list", fo_str_z(&s->key), err);
-    qsort_r(f->order, f->n, sizeof(*f->order), by_bytes, f->names);
+    if (f->n > 0)
+        qsort_r(f->order, f->n, sizeof(*f->order), by_bytes, f->names);
     return FINOPS_OK;
 }
 

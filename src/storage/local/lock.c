@@ -46,7 +46,19 @@ is_there(int folder, const char *name)
     return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* *ret_again: it was replaced while we waited for its lock. */
+/* The folder was removed, and what has its path now is another one. */
+static bool
+is_gone(int folder)
+{
+    struct stat st;
+
+    return fstat(folder, &st) == 0 && st.st_nlink == 0;
+}
+
+/*
+ * *ret_again: it was replaced while we waited for its lock. In a folder that is gone nothing is, whatever the
+ * folder that came after it holds: to look again there would never end.
+ */
 static finops_code
 take_once(local_storage *l, int root, int folder, const char *key, local_lock *ret, bool *ret_again,
           finops_error **err)
@@ -68,7 +80,8 @@ take_once(local_storage *l, int root, int folder, const char *key, local_lock *r
     else if (errno == EWOULDBLOCK)
         lock.held = LOCAL_BUSY;
     if (lock.held == LOCAL_HELD && !is_current(folder, name, &lock.st)) {
-        *ret_again = true;
+        *ret_again = !is_gone(folder);
+        ret->held = LOCAL_MISSING;
         return FINOPS_OK;
     }
     *ret = lock;
