@@ -39,12 +39,22 @@ static const finops_option cache_options[] = {
     { 0 },
 };
 
-static void
-forget(cache_layer *c, const char *key)
+/* Before a write: what is being read now is not kept. */
+static fo_cache_place
+begin_write(cache_layer *c, const char *key)
 {
     fo_cache_place place = fo_cache_place_of(&c->folder, c->address, key);
 
-    fo_cache_forget(&c->folder, &place);
+    atomic_fetch_add(place.generation, 1);
+    return place;
+}
+
+/* After it: nor is what was kept, whether the write succeeded or not. */
+static finops_code
+end_write(cache_layer *c, const fo_cache_place *place, finops_code rc)
+{
+    fo_cache_forget(&c->folder, place);
+    return rc;
 }
 
 /* ---- reading ---- */
@@ -107,12 +117,17 @@ read_entry(cache_reader *r, void *buffer, size_t n, size_t *ret_n, finops_error 
     return *ret_n > 0 ? FINOPS_OK : reopen(r, err);
 }
 
+/* Unless it was written meanwhile; also just now, which is why that is looked at again. */
 static void
 keep(cache_reader *r)
 {
+    fo_cache_folder *folder = &r->layer->folder;
+
     if (atomic_load(r->place.generation) == r->generation)
-        fo_cache_new_commit(&r->layer->folder, &r->new, &r->place, r->name);
-    fo_cache_new_drop(&r->layer->folder, &r->new);
+        fo_cache_new_commit(folder, &r->new, &r->place, r->name);
+    fo_cache_new_drop(folder, &r->new);
+    if (atomic_load(r->place.generation) != r->generation)
+        fo_cache_remove(folder, r->name);
 }
 
 /* At its end it is known to be complete and, where the storage checks that, right. */
@@ -313,32 +328,25 @@ cache_read(void *self, const finops_get *get, finops_reader **ret, finops_error 
     return rc;
 }
 
-/* ---- writing: forgotten before, so that nobody reads the old one after it, and after, so that nobody keeps
- * what was read meanwhile ---- */
+/* ---- writing ---- */
 
 static finops_code
 cache_put(void *self, const finops_put *put, const void *data, size_t n, finops_object *ret,
           finops_error **err)
 {
     cache_layer *c = self;
-    finops_code rc;
+    fo_cache_place place = begin_write(c, put->key);
 
-    forget(c, put->key);
-    rc = FO_BELOW(c, put)(FO_SELF(c), put, data, n, ret, err);
-    forget(c, put->key);
-    return rc;
+    return end_write(c, &place, FO_BELOW(c, put)(FO_SELF(c), put, data, n, ret, err));
 }
 
 static finops_code
 cache_remove(void *self, const finops_remove *remove, finops_error **err)
 {
     cache_layer *c = self;
-    finops_code rc;
+    fo_cache_place place = begin_write(c, remove->key);
 
-    forget(c, remove->key);
-    rc = FO_BELOW(c, remove)(FO_SELF(c), remove, err);
-    forget(c, remove->key);
-    return rc;
+    return end_write(c, &place, FO_BELOW(c, remove)(FO_SELF(c), remove, err));
 }
 
 static finops_code
@@ -346,10 +354,15 @@ cache_remove_many(void *self, const char *const *keys, size_t n, const finops_ca
                   finops_each_removed each, void *arg, finops_error **err)
 {
     cache_layer *c = self;
-    finops_code rc = FO_BELOW(c, remove_many)(FO_SELF(c), keys, n, call, each, arg, err);
+    finops_code rc;
 
     for (size_t i = 0; i < n; i++)
-        forget(c, keys[i]);
+        (void)begin_write(c, keys[i]);
+    rc = FO_BELOW(c, remove_many)(FO_SELF(c), keys, n, call, each, arg, err);
+    for (size_t i = 0; i < n; i++) {
+        fo_cache_place place = begin_write(c, keys[i]);
+        (void)end_write(c, &place, rc);
+    }
     return rc;
 }
 
@@ -357,25 +370,20 @@ static finops_code
 cache_copy(void *self, const finops_copy *copy, finops_object *ret, finops_error **err)
 {
     cache_layer *c = self;
-    finops_code rc;
+    fo_cache_place place = begin_write(c, copy->to);
 
-    forget(c, copy->to);
-    rc = FO_BELOW(c, copy)(FO_SELF(c), copy, ret, err);
-    forget(c, copy->to);
-    return rc;
+    return end_write(c, &place, FO_BELOW(c, copy)(FO_SELF(c), copy, ret, err));
 }
 
 static finops_code
 cache_move(void *self, const finops_copy *move, finops_error **err)
 {
     cache_layer *c = self;
-    finops_code rc;
+    fo_cache_place from = begin_write(c, move->from), to = begin_write(c, move->to);
+    finops_code rc = FO_BELOW(c, move)(FO_SELF(c), move, err);
 
-    forget(c, move->to);
-    rc = FO_BELOW(c, move)(FO_SELF(c), move, err);
-    forget(c, move->from);
-    forget(c, move->to);
-    return rc;
+    (void)end_write(c, &from, rc);
+    return end_write(c, &to, rc);
 }
 
 typedef struct cache_upload {
@@ -399,12 +407,9 @@ upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_
               finops_object *ret, finops_error **err)
 {
     cache_upload *u = (cache_upload *)upload;
-    finops_code rc;
+    fo_cache_place place = begin_write(u->layer, u->key);
 
-    forget(u->layer, u->key);
-    rc = u->below->commit(u->below, parts, size, call, ret, err);
-    forget(u->layer, u->key);
-    return rc;
+    return end_write(u->layer, &place, u->below->commit(u->below, parts, size, call, ret, err));
 }
 
 static void
@@ -465,12 +470,9 @@ static finops_code
 writer_commit(finops_writer *writer, finops_object *ret, finops_error **err)
 {
     cache_writer *w = (cache_writer *)writer;
-    finops_code rc;
+    fo_cache_place place = begin_write(w->layer, w->key);
 
-    forget(w->layer, w->key);
-    rc = w->below->commit(w->below, ret, err);
-    forget(w->layer, w->key);
-    return rc;
+    return end_write(w->layer, &place, w->below->commit(w->below, ret, err));
 }
 
 static void

@@ -8,8 +8,9 @@
 
 static const uint8_t magic[8] = { 0x89, 'F', 'O', 'E', 'N', 'C', '1', '\n' };
 
-#define NONCE 12
+#define NONCE FO_NONCE
 #define TAG 16
+#define NONCES_WITH_KEY 4 /* that a small object needs are fetched with its key */
 #define AT_ID 8
 #define AT_NONCE 24
 #define AT_KEY 40 /* what is before it is authenticated with it */
@@ -99,8 +100,13 @@ fo_chunk_seal(fo_envelope *e, uint64_t number, bool end, const void *data, size_
     place p = place_of(number, end);
 
     assert(e->seals && n <= FO_CHUNK);
-    if (RAND_bytes(ret, NONCE) != 1 ||
-        !seal(e->context, ret, p.bytes, sizeof(p.bytes), data, n, ret + NONCE, ret + NONCE + n))
+    if (e->n_nonces == 0) {
+        if (RAND_bytes(e->nonces[0], sizeof(e->nonces)) != 1)
+            return refused(err);
+        e->n_nonces = FO_NONCES;
+    }
+    memcpy(ret, e->nonces[--e->n_nonces], NONCE);
+    if (!seal(e->context, ret, p.bytes, sizeof(p.bytes), data, n, ret + NONCE, ret + NONCE + n))
         return refused(err);
     return FINOPS_OK;
 }
@@ -145,22 +151,28 @@ finops_code
 fo_envelope_new(fo_envelope *ret, EVP_CIPHER *cipher, const fo_master_key *master,
                 uint8_t ret_header[FO_HEADER], uint8_t ret_key[FO_KEY_SIZE], finops_error **err)
 {
+    uint8_t random[NONCE + FO_KEY_SIZE + NONCES_WITH_KEY * NONCE], *h = ret_header;
     fo_envelope wrapping = { 0 };
-    uint8_t *h = ret_header;
     finops_code rc;
     bool good;
 
     memset(h, 0, FO_HEADER);
     memcpy(h, magic, sizeof(magic));
     memcpy(h + AT_ID, master->id, FO_KEY_ID_SIZE);
-    if (RAND_bytes(h + AT_NONCE, NONCE) != 1 || RAND_bytes(ret_key, FO_KEY_SIZE) != 1)
+    if (RAND_bytes(random, sizeof(random)) != 1)
         return refused(err);
+    memcpy(h + AT_NONCE, random, NONCE);
+    memcpy(ret_key, random + NONCE, FO_KEY_SIZE);
     rc = begin(&wrapping, cipher, master->key, true, err);
     if (rc != FINOPS_OK)
         return rc;
     good = seal(wrapping.context, h + AT_NONCE, h, AT_KEY, ret_key, FO_KEY_SIZE, h + AT_KEY, h + AT_TAG);
     fo_envelope_done(&wrapping);
-    return good ? begin(ret, cipher, ret_key, true, err) : refused(err);
+    rc = good ? begin(ret, cipher, ret_key, true, err) : refused(err);
+    ret->n_nonces = NONCES_WITH_KEY;
+    memcpy(ret->nonces, random + NONCE + FO_KEY_SIZE, sizeof(random) - NONCE - FO_KEY_SIZE);
+    OPENSSL_cleanse(random, sizeof(random));
+    return rc;
 }
 
 static finops_code

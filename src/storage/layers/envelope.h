@@ -20,6 +20,8 @@
 #define FO_CHUNK ((size_t)65536)
 #define FO_CHUNK_MORE ((size_t)28) /* nonce and tag */
 #define FO_SEALED (FO_CHUNK + FO_CHUNK_MORE)
+#define FO_NONCE 12
+#define FO_NONCES 16 /* fetched at once */
 #define FO_HEADER ((size_t)88)
 #define FO_END (FO_CHUNK_MORE + 8)
 
@@ -27,6 +29,8 @@
 typedef struct fo_envelope {
     EVP_CIPHER_CTX *context;
     bool seals;
+    unsigned n_nonces; /* that are left; the generator is asked for several at once */
+    uint8_t nonces[FO_NONCES][FO_NONCE];
 } fo_envelope;
 
 void fo_envelope_done(fo_envelope *envelope);

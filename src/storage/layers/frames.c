@@ -137,8 +137,11 @@ fo_head_add(fo_codec codec, int64_t size, fo_str *to)
 fo_codec
 fo_head_read(const void *bytes, size_t n, int64_t *ret_size)
 {
+    static const uint8_t gzip[4] = { 0x1f, 0x8b, 8, 4 }, zstd[4] = { 0x50, 0x2a, 0x4d, 0x18 };
     FO_AUTO(fo_str_done) fo_str like = FO_STR_INIT;
 
+    if (n < 4 || (memcmp(bytes, gzip, 4) != 0 && memcmp(bytes, zstd, 4) != 0))
+        return FO_CODEC_NONE;
     for (fo_codec codec = FO_CODEC_GZIP; codec <= FO_CODEC_ZSTD; codec++) {
         size_t size = fo_head_size(codec), at = codec == FO_CODEC_GZIP ? GZIP_EXTRA + 8 : 16;
         const uint8_t *number = (const uint8_t *)bytes + at;
