@@ -38,7 +38,7 @@ enter(breaker_layer *b, const finops_call *call, uint64_t *ret_ticket, finops_er
         return FINOPS_OK;
     rc = fo_error_set(err, FINOPS_E_BREAKER_OPEN, "%s failed too often and is left alone for %" PRId64 " ms",
                       b->address, (wait_us + MILLIS - 1) / MILLIS);
-    fo_error_hint(err, "it is asked again after that; `finops storage test` shows what it answers");
+    fo_error_hint(err, "it is asked again after that; breaker.failures = 0 switches this off");
     return rc;
 }
 

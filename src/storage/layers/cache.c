@@ -3,8 +3,8 @@
  * `fresh` seconds nobody is asked. An entry is the whole object or a range that was asked for; a range of a
  * whole one is served from it. What is written or removed here is forgotten here at once.
  *
- * A conditional read is the storage's to answer. Nothing that goes wrong with the folder is a failure of a
- * call.
+ * Whether a version is still not there (unless_version) is the storage's to answer. Nothing that goes wrong
+ * with the folder is a failure of a call.
  */
 #include "storage/layers/cache.h"
 
@@ -267,6 +267,7 @@ ask(cache_reader *r, const finops_get *get, bool *ret_right, finops_error **err)
         return rc;
     }
     changed.unless_version = r->entry.object.version;
+    changed.if_version = NULL; /* the same, or nothing is to come */
     r->generation = atomic_load(r->place.generation);
     rc = FO_BELOW(c, read)(FO_SELF(c), &changed, &r->below, &why);
     *ret_right = rc == FINOPS_E_UNCHANGED;
@@ -287,6 +288,10 @@ open_cached(cache_reader *r, const finops_get *get, finops_error **err)
     bool right = fo_clock_now() - r->entry.checked_us < c->fresh_us;
     finops_code rc;
 
+    if (get->if_version && !fo_streq(get->if_version, r->entry.object.version)) {
+        fo_cache_entry_close(&r->entry);
+        return fetch(r, get, err);
+    }
     if (right) {
         fo_cache_entry_touch(&r->entry, false);
         return serve(r, get, err);
@@ -300,6 +305,10 @@ open_cached(cache_reader *r, const finops_get *get, finops_error **err)
     fo_cache_entry_close(&r->entry);
     fo_cache_forget(&c->folder, &r->place);
     r->generation = atomic_load(r->place.generation);
+    if (get->if_version && r->below) { /* it is another: the storage says so */
+        r->below->close(r->below);
+        r->below = NULL;
+    }
     return rc == FINOPS_OK ? fetch(r, get, err) : rc;
 }
 
@@ -310,7 +319,7 @@ cache_read(void *self, const finops_get *get, finops_reader **ret, finops_error 
     cache_reader *r;
     finops_code rc;
 
-    if (get->if_version || get->unless_version)
+    if (get->unless_version)
         return FO_BELOW(c, read)(FO_SELF(c), get, ret, err);
     r = fo_zalloc(sizeof(*r));
     if (!r)

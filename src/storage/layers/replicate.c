@@ -161,7 +161,7 @@ fo_everywhere_end(fo_everywhere *e, finops_error **err)
                    : fo_error_set(&e->why, FINOPS_E_TRANSIENT, "%s: too few replicas are left", e->key);
         if (e->done > 0) {
             rc = fo_error_wrap(&e->why, rc, "%s: done in %zu of %zu places", e->key, e->done, e->self->n);
-            fo_error_hint(&e->why, "`finops storage repair` makes them the same once all of them answer");
+            fo_error_hint(&e->why, "the places differ now; the same write, made again, makes them the same");
         }
         if (err)
             *err = FO_TAKE(e->why);

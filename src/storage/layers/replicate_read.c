@@ -210,6 +210,10 @@ open_anywhere(replica_reader *r, const finops_get *get, finops_error **err)
         if (!asks_on(l, rc, &nos))
             break;
     }
+    /* Whoever asks for no version in particular may have it from another place. */
+    if (get->if_version && fo_replicate_is_down(kept))
+        kept = fo_error_wrap(&kept_why, FINOPS_E_PRECONDITION,
+                             "the place that this version is of does not answer");
     return hand_over(kept, kept_why, err);
 }
 

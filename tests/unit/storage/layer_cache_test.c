@@ -219,6 +219,35 @@ r10_a_conditional_read_is_the_storages_to_answer(void **state)
     put_text(w->below, "k", "two");
     const finops_get pinned = { .key = "k", .length = -1, .if_version = object.version };
     fails(get_bytes(w->stage, &pinned, back, sizeof(back), &n, &err), FINOPS_E_PRECONDITION, &err);
+    const finops_get unless = { .key = "k", .length = -1, .unless_version = object.version };
+    ok(get_bytes(w->stage, &unless, back, sizeof(back), &n, &err), &err);
+    assert_memory_equal(back, "two", 3);
+}
+
+/* As a download in parallel reads: the first range, and the others of that version. */
+static void
+y2_ranges_of_one_version_are_kept(void **state)
+{
+    world *w = *state;
+    finops_error *err = NULL;
+    FO_AUTO(finops_object_done) finops_object object = { 0 };
+    char back[8];
+    size_t n;
+
+    put_text(w->stage, "k", "0123456789");
+    ok(w->stage.driver->stat(w->stage.self, "k", NULL, &object, &err), &err);
+    const finops_get pinned = { .key = "k", .offset = 5, .length = 5, .if_version = object.version };
+    for (unsigned i = 0; i < 2; i++) {
+        ok(get_bytes(w->stage, &pinned, back, sizeof(back), &n, &err), &err);
+        assert_memory_equal(back, "56789", 5);
+    }
+    assert_int_equal(w->faulty->bytes_read, 5);
+    put_text(w->below, "k", "abcdefghij");
+    fails(get_bytes(w->stage, &pinned, back, sizeof(back), &n, &err), FINOPS_E_PRECONDITION, &err);
+    const finops_get now = { .key = "k", .offset = 5, .length = 5 };
+    ok(get_bytes(w->stage, &now, back, sizeof(back), &n, &err), &err);
+    assert_memory_equal(back, "fghij", 5);
+    fails(get_bytes(w->stage, &pinned, back, sizeof(back), &n, &err), FINOPS_E_PRECONDITION, &err);
 }
 
 /* ---- damage ---- */
@@ -466,6 +495,7 @@ main(void)
         TEST(y2_what_is_written_while_it_is_read_is_not_kept),
         TEST(y2_ranges_are_kept_and_served_from_the_whole),
         TEST(r10_a_conditional_read_is_the_storages_to_answer),
+        TEST(y2_ranges_of_one_version_are_kept),
         TEST(y2_a_damaged_entry_is_fetched_again),
         TEST(y2_what_was_not_read_to_its_end_is_not_kept),
         TEST(y2_what_was_not_used_for_longest_goes_first),

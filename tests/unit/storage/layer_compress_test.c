@@ -145,7 +145,8 @@ y3_a_range_is_one_of_the_plain_bytes(void **state)
             write_pieces(w, "k", how == 1 ? w->text : w->noise, BIG, 100000, false);
         for (size_t i = 0; i < FO_COUNT(at); i++) {
             for (size_t j = 0; j < FO_COUNT(lengths); j++) {
-                int64_t left = (int64_t)BIG - at[i], want = lengths[j] < 0 || lengths[j] > left ? left : lengths[j];
+                int64_t left = (int64_t)BIG - at[i],
+                        want = lengths[j] < 0 || lengths[j] > left ? left : lengths[j];
                 ok(read_range(w->stage, at[i], lengths[j], back, &n, &err), &err);
                 assert_int_equal(n, want);
                 assert_memory_equal(back, (how == 2 ? w->noise : w->text) + at[i], n);

@@ -202,6 +202,25 @@ f11_chaos_below_all_layers_gives_the_right_bytes_or_a_clean_error(void **state)
     assert_true(failed < 50);
 }
 
+/* A range of an object whose table and header are known from a place that is gone. */
+static void
+y6_ranges_are_read_from_the_place_that_is_left(void **state)
+{
+    world *w = *state;
+    finops_error *err = NULL;
+    unsigned char back[100];
+    size_t n = 0;
+
+    ok(put_bytes(w->stage, "k", w->bytes, BIG, &err), &err);
+    for (int64_t at = 1000; at < 4000; at += 1000) {
+        const finops_get get = { .key = "k", .offset = at, .length = 100 };
+        ok(get_bytes(w->stage, &get, back, sizeof(back), &n, &err), &err);
+        assert_memory_equal(back, w->bytes + at, 100);
+        for (int op = 0; op < FO_OP_COUNT_; op++)
+            faulty_fail(w->faulty[0], (fo_storage_op)op, 1000000, FINOPS_E_DENIED);
+    }
+}
+
 static void *
 one_caller(void *arg)
 {
@@ -292,6 +311,7 @@ main(void)
         TEST(y1_conditions_copies_and_listings_work_through_all_layers),
         TEST(y1_a_stream_goes_through_all_layers),
         TEST(f11_chaos_below_all_layers_gives_the_right_bytes_or_a_clean_error),
+        TEST(y6_ranges_are_read_from_the_place_that_is_left),
         TEST(y1_threads_do_not_meet_in_the_layers),
         TEST(y1_settings_build_the_stack),
     };
