@@ -294,6 +294,7 @@ drain(fo_http_exchange *e)
         }
     }
     e->out = NULL;
+    e->out_n = e->out_len = 0; /* the exchange is used again */
     fo_free(buffer);
 }
 

@@ -61,20 +61,16 @@ page_of_one(fo_probe *p)
            fo_probe_lists(p, &(finops_list){ .prefix = "", .page = 1, .children = true }, "k/");
 }
 
+/* An object beside a folder of its name is K6's matter. */
 static bool
 order_of_bytes(fo_probe *p)
 {
-    static const char *const names[] = { "b/x", "a0",  "a/b", "a-b",      "a", "A",
-                                         "a.b", "a b", "b",   "\xC3\xA9", "z", "a/b/c" };
-    bool ok = true, flat = fo_probe_has(p, FINOPS_STORAGE_FLAT_KEYS);
+    static const char *const names[] = { "b/x", "a0", "a-b", "A", "a.b", "a b", "\xC3\xA9", "z", "a/b/c" };
+    bool ok = true;
 
     for (size_t i = 0; ok && i < FO_COUNT(names); i++)
-        if (flat ||
-            (strcmp(names[i], "a") != 0 && strcmp(names[i], "b") != 0 && strcmp(names[i], "a/b") != 0))
-            ok = fo_probe_put(p, fo_probe_key(p, "%s", names[i]), "x");
-    return ok && fo_probe_lists(p, &(finops_list){ .prefix = "" },
-                                flat ? "A|a|a b|a-b|a.b|a/b|a/b/c|a0|b|b/x|z|\xC3\xA9"
-                                     : "A|a b|a-b|a.b|a/b/c|a0|b/x|z|\xC3\xA9");
+        ok = fo_probe_put(p, fo_probe_key(p, "%s", names[i]), "x");
+    return ok && fo_probe_lists(p, &(finops_list){ .prefix = "" }, "A|a b|a-b|a.b|a/b/c|a0|b/x|z|\xC3\xA9");
 }
 
 static bool

@@ -108,13 +108,19 @@ finished(fo_probe *p)
            fo_probe_holds(p, key, 5000, 1);
 }
 
+/* After a success it need not be known any more. */
 static bool
 committed_twice(fo_probe *p)
 {
     const char *key = fo_probe_key(p, "a");
     FO_AUTO(upload_closep) finops_upload *u = NULL;
+    finops_error *err = NULL;
+    finops_code rc;
 
-    return begin(p, key, &u) && send(p, u, 1, 5000, 1) && commit(p, u, 1, 5000) && commit(p, u, 1, 5000) &&
+    if (!begin(p, key, &u) || !send(p, u, 1, 5000, 1) || !commit(p, u, 1, 5000))
+        return false;
+    rc = u->commit(u, 1, 5000, &p->call, NULL, &err);
+    return (rc == FINOPS_OK || fo_probe_fails(p, rc, FINOPS_E_NOT_FOUND, &err, "commit again")) &&
            fo_probe_holds(p, key, 5000, 1);
 }
 
@@ -298,7 +304,7 @@ static const fo_probe_case cases[] = {
     { "M2 a part sent again takes the place of the first", FINOPS_STORAGE_PARTS, sent_again, 0 },
     { "M2 a part that was never sent is missed", FINOPS_STORAGE_PARTS, part_is_missing, 0 },
     { "M3 the parts it takes come to 5 TB", FINOPS_STORAGE_PARTS, bounds, 0 },
-    { "M5 a commit that is repeated knows its own success", FINOPS_STORAGE_PARTS, committed_twice, 0 },
+    { "M5 a commit that is repeated does no harm", FINOPS_STORAGE_PARTS, committed_twice, 0 },
     { "M6 an upload that is closed leaves nothing to sweep", FINOPS_STORAGE_PARTS | FINOPS_STORAGE_SWEEP,
       closed_is_swept, 0 },
     { "M6 an upload under way is swept and fails, or is spared and ends",
