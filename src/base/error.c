@@ -289,6 +289,17 @@ fo_error_hint(finops_error **err, const char *fmt, ...)
 }
 
 void
+fo_error_brief(const finops_error *err, char *ret, size_t size)
+{
+    const char *hint = finops_error_hint(err);
+
+    if (hint)
+        (void)snprintf(ret, size, "%s (%s)", finops_error_text(err), hint);
+    else
+        (void)snprintf(ret, size, "%s", finops_error_text(err));
+}
+
+void
 finops_error_advise(finops_error *err, const char *format, ...)
 {
     va_list ap;

@@ -2,6 +2,8 @@
 #ifndef FO_BASE_ERROR_H
 #define FO_BASE_ERROR_H
 
+#include <stddef.h>
+
 #include "finops/error.h"
 
 #define FO_PRINTF(f, a) __attribute__((format(printf, f, a)))
@@ -19,6 +21,9 @@ finops_code fo_error_wrap(finops_error **err, finops_code code, const char *fmt,
 
 /* Adds the advice a person should follow; a later hint replaces an earlier one. No-op when *err is NULL. */
 void fo_error_hint(finops_error **err, const char *fmt, ...) FO_PRINTF(2, 3);
+
+/* "<text> (<hint>)" where both are to stand in one line; what does not fit is cut off. */
+void fo_error_brief(const finops_error *err, char *ret, size_t size);
 
 /* FINOPS_E_MEMORY without allocating. */
 finops_code fo_error_oom(finops_error **err);

@@ -153,7 +153,7 @@ look(fo_cli *cli, watched *item)
         (void)snprintf(item->health.detail, sizeof(item->health.detail), "%s", item->problem);
     } else if (finops_database_health(item->database, &call, &item->health, &why) != FINOPS_OK) {
         item->health.state = FINOPS_HEALTH_DOWN;
-        (void)snprintf(item->health.detail, sizeof(item->health.detail), "%s", finops_error_text(why));
+        fo_error_brief(why, item->health.detail, sizeof(item->health.detail));
     }
 }
 

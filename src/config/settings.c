@@ -76,7 +76,9 @@ const finops_option fo_postgresql_options[] = {
           "verify-full when the server offers TLS." },
     { "sslrootcert", FINOPS_OPT_STRING, offsetof(fo_postgresql_settings, sslrootcert),
       .flags = FINOPS_OPT_NO_FLAG, .arg = "FILE",
-      .help = "PEM file of the authority that signed the server's certificate; unset, those of the system." },
+      .help = "PEM file of the authority that signed the server's certificate; unset, ~/.postgresql/root.crt "
+              "where "
+              "that is, else those of the system (SSL_CERT_FILE names their file)." },
     { "connect_timeout", FINOPS_OPT_INT, offsetof(fo_postgresql_settings, connect_timeout),
       .flags = FINOPS_OPT_NO_FLAG, .value = "10", .min = 0, .max = 3600, .arg = "SECONDS",
       .help = "Seconds to wait for a connection; 0 waits without limit." },

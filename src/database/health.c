@@ -53,12 +53,6 @@ ask(finops_database *database, const finops_call *call, finops_health *ret, fino
     return rc;
 }
 
-static void
-detail(finops_health *health, const char *text)
-{
-    (void)snprintf(health->detail, sizeof(health->detail), "%s", text);
-}
-
 /* A backend that answers but whose connections are all in use lets callers wait. */
 static void
 judge(finops_database *database, finops_health *health)
@@ -88,7 +82,7 @@ finops_database_health(finops_database *database, const finops_call *call, finop
         return fo_error_set(err, rc, "%s", finops_error_text(why));
     if (rc != FINOPS_OK) {
         health.state = FINOPS_HEALTH_DOWN;
-        detail(&health, finops_error_text(why));
+        fo_error_brief(why, health.detail, sizeof(health.detail));
     }
     judge(database, &health);
     fo_breaker_observe(&database->breaker, rc == FINOPS_OK && health.state == FINOPS_HEALTH_DOWN

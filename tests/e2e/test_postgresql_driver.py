@@ -305,8 +305,16 @@ def test_a_database_that_is_not_there_is_not_found(open_tool, db):
 
 def test_nobody_listening_is_transient(open_tool, db):
     tool = open_tool(db.settings(host="127.0.0.1", port=1), connect=False)
-    code, _, hint = tool.refused("connect")
-    assert code == "transient" and "running" in hint
+    code, text, hint = tool.refused("connect")
+    assert code == "transient" and "running" in hint and "Connection refused; Is the server running" in text
+    health = tool("health")[0]
+    assert health[1] == "2" and "refused" in health[4] and "check host and port" in health[4]
+
+
+def test_nobody_is_told_to_drop_what_others_made(tool, db):
+    db.sql("CREATE TABLE t (c int); CREATE VIEW v AS SELECT c FROM t")
+    code, text, hint = tool.refused("exec", "DROP TABLE t")
+    assert "view v depends on table t" in text and "CASCADE" not in hint
 
 
 def test_a_server_that_never_answers_ends_at_the_deadline(open_tool, db):
@@ -376,7 +384,24 @@ def test_tls_is_verified_with_the_given_authority(open_tool, postgresql_tls):
     # The certificate is for localhost.
     other = open_tool(db.settings(host="127.0.0.1", sslrootcert=postgresql_tls.ca_file), connect=False)
     code, text, hint = other.refused("connect")
-    assert code == "auth" and "certificate" in text and "sslrootcert" in hint
+    assert code == "auth" and "certificate" in text and "verify-ca" in hint and "host" in hint
+
+
+@pytest.mark.parametrize("mode", ["verify-full", "verify-ca"])
+@pytest.mark.parametrize("how", ["option", "uri", "environment"])
+def test_tls_is_verified_with_the_systems_authorities_where_none_is_given(open_tool, postgresql_tls, mode, how):
+    db = postgresql_tls.new_database()
+    s, env = db.tcp_settings(), {}
+    if how == "option":
+        s["sslmode"] = mode
+    elif how == "environment":
+        env["PGSSLMODE"] = mode
+    else:
+        s = {"uri": "postgresql://%s:%s@localhost:%s/%s?sslmode=%s" % (s["user"], s["password"], s["port"], db.name, mode)}
+    code, text, hint = open_tool(s, env, connect=False).refused("connect")
+    assert code == "auth" and "certificate verify failed" in text and "root.crt" not in text and "sslrootcert" in hint
+    tool = open_tool(s, {**env, "SSL_CERT_FILE": postgresql_tls.ca_file})
+    assert tool.rows("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()") == [["1"]]
 
 
 def test_tls_of_an_unknown_authority_is_refused(open_tool, postgresql_tls, tmp_path):

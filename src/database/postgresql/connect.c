@@ -10,11 +10,13 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "config/settings.h"
 #include "database/postgresql/postgresql_internal.h"
 
 #define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
+#define OWN_CA ".postgresql/root.crt" /* in the home folder: libpq's own default */
 
 static bool
 keyword_add(fo_pg_database *db, const char *keyword, const char *value)
@@ -54,6 +56,8 @@ closep(fo_pg_database **db)
 typedef struct address {
     bool local;
     bool sslmode;
+    bool verifies; /* by its sslmode */
+    bool authority;
 } address;
 
 static bool
@@ -85,6 +89,10 @@ uri_read(const char *uri, address *ret, finops_error **err)
             ret->local = host_is_local(o->val);
         if ((fo_streq(o->keyword, "sslmode") || fo_streq(o->keyword, "service")) && o->val)
             ret->sslmode = true;
+        if (fo_streq(o->keyword, "sslmode") && o->val)
+            ret->verifies = fo_starts(o->val, "verify-");
+        if ((fo_streq(o->keyword, "sslrootcert") || fo_streq(o->keyword, "service")) && o->val)
+            ret->authority = true;
     }
     PQconninfoFree(options);
     return FINOPS_OK;
@@ -95,7 +103,7 @@ uri_read(const char *uri, address *ret, finops_error **err)
  * machine; elsewhere verified with the system's authorities when the server offers TLS at all.
  */
 static bool
-tls_keywords(fo_pg_database *db, const fo_postgresql_settings *s, const address *where)
+tls_mode(fo_pg_database *db, const fo_postgresql_settings *s, const address *where)
 {
     if (s->sslmode)
         return keyword_add(db, "sslmode", s->sslmode) && keyword_add(db, "sslrootcert", s->sslrootcert);
@@ -104,9 +112,32 @@ tls_keywords(fo_pg_database *db, const fo_postgresql_settings *s, const address 
     if (where->local || where->sslmode || s->service || getenv("PGSSLMODE") || getenv("PGSERVICE"))
         return true;
     db->try_plain = true;
-    if (getenv("PGSSLROOTCERT"))
-        return keyword_add(db, "sslmode", "verify-full");
-    return keyword_add(db, "sslmode", "verify-full") && keyword_add(db, "sslrootcert", SYSTEM_CA);
+    return keyword_add(db, "sslmode", "verify-full");
+}
+
+/* Whether somebody has said which authority is trusted; a service file may. */
+static bool
+authority_is_given(const fo_postgresql_settings *s, const address *where)
+{
+    const char *home = getenv("HOME");
+    FO_AUTO(fo_freep) char *own = home ? fo_path_join(home, OWN_CA) : NULL;
+
+    return s->sslrootcert || where->authority || s->service || getenv("PGSSLROOTCERT") ||
+           getenv("PGSERVICE") || (own && access(own, F_OK) == 0);
+}
+
+/* Where the certificate is verified and nobody says by which authority: by the system's, for which libpq has
+ * no name before version 16. */
+static bool
+tls_keywords(fo_pg_database *db, const fo_postgresql_settings *s, const address *where)
+{
+    const char *mode = s->sslmode ? s->sslmode : where->sslmode ? NULL : getenv("PGSSLMODE");
+    bool verifies = db->try_plain || (mode ? fo_starts(mode, "verify-") : where->verifies);
+    const char *bundle = getenv("SSL_CERT_FILE");
+
+    if (!verifies || authority_is_given(s, where))
+        return true;
+    return keyword_add(db, "sslrootcert", bundle && *bundle ? bundle : SYSTEM_CA);
 }
 
 /* 0 is what the system does. */
@@ -143,8 +174,8 @@ keywords(fo_pg_database *db, const fo_postgresql_settings *s, const address *whe
            keyword_add(db, "host", s->host) && keyword_add(db, "port", port) &&
            keyword_add(db, "dbname", s->database) && keyword_add(db, "user", s->user) &&
            keyword_add(db, "password", s->password) && keyword_add(db, "passfile", s->passfile) &&
-           keyword_add(db, "application_name", s->application_name) && tls_keywords(db, s, where) &&
-           keyword_add(db, "client_encoding", "UTF8");
+           keyword_add(db, "application_name", s->application_name) && tls_mode(db, s, where) &&
+           tls_keywords(db, s, where) && keyword_add(db, "client_encoding", "UTF8");
 }
 
 finops_code

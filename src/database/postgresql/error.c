@@ -12,6 +12,9 @@
 #define HINT_TLS                                                                                             \
     "set sslrootcert to the authority of the server's certificate, or sslmode to require to trust any"
 
+#define HINT_NAME                                                                                            \
+    "set host to the name its certificate is for, or sslmode to verify-ca to check the authority alone"
+
 /* SQLSTATEs by their beginning; the first row that fits counts. */
 typedef struct state_row {
     const char *state;
@@ -72,7 +75,7 @@ fo_pg_sqlstate_code(const char *sqlstate)
     return row ? row->code : FINOPS_E_DATABASE;
 }
 
-/* One line, of bounded length, that does not end in the middle of a character. */
+/* One line of what may be several, of bounded length, that does not end in the middle of a character. */
 static void
 add_text(fo_str *say, const char *text)
 {
@@ -83,8 +86,15 @@ add_text(fo_str *say, const char *text)
             n--;
     while (n > 0 && strchr(" \n\r\t", text[n - 1]))
         n--;
-    for (size_t i = 0; i < n; i++)
-        fo_str_addc(say, (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i]);
+    for (size_t i = 0; i < n; i++) {
+        bool next = text[i] == '\n';
+
+        while (next && strchr(" \n\r\t", text[i + 1]))
+            i++;
+        fo_str_addc(say, next ? ';' : (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i]);
+        if (next)
+            fo_str_addc(say, ' ');
+    }
 }
 
 /* The server stopped at our word, at an administrator's, or at statement_timeout: one SQLSTATE for all. */
@@ -155,7 +165,7 @@ fo_pg_error(fo_pg_conn *c, const PGresult *result, finops_error **err)
     (void)fo_error_set(err, code, "%s", fo_str_z(&say));
     if (row && row->hint)
         fo_error_hint(err, "%s", row->hint);
-    else if (hint)
+    else if (hint && !strstr(hint, "CASCADE")) /* nobody should drop what others made of our tables */
         fo_error_hint(err, "%s", hint);
     return code;
 }
@@ -176,6 +186,7 @@ fo_pg_connect_error(const fo_pg_conn *c, finops_error **err)
         { "permission denied for database", FINOPS_E_DENIED, NULL },
         { "too many c", FINOPS_E_TRANSIENT, "lower the pool or raise max_connections of the server" },
         { "does not support SSL", FINOPS_E_AUTH, "the server has no TLS and sslmode asks for it" },
+        { "does not match host name", FINOPS_E_AUTH, HINT_NAME },
         { "ertificate", FINOPS_E_AUTH, HINT_TLS },
         { "SSL error", FINOPS_E_AUTH, HINT_TLS },
         { "service file", FINOPS_E_CONFIG, NULL },

@@ -150,7 +150,7 @@ fo_pg_health(void *self, const finops_call *call, finops_health *ret, finops_err
         return fo_error_set(err, rc, "%s", finops_error_text(why));
     if (rc != FINOPS_OK) {
         health.state = FINOPS_HEALTH_DOWN;
-        (void)snprintf(health.detail, sizeof(health.detail), "%s", finops_error_text(why));
+        fo_error_brief(why, health.detail, sizeof(health.detail));
     }
     *ret = health;
     return FINOPS_OK;
