@@ -10,9 +10,11 @@
 #include "base/clock.h"
 #include "database/postgresql/table.h"
 
-#define LOCK_WAIT_MS "1000"
+/* Longer than the server's deadlock_timeout (1 s as it comes), after which autovacuum gives way to who waits.
+ */
+#define LOCK_WAIT_MS "2500"
 #define LOCK_PAUSE_MS 500
-#define LOCK_ATTEMPTS 400 /* ten minutes */
+#define LOCK_ATTEMPTS 200 /* ten minutes */
 #define BRIN_PAGES 32     /* of a range: one range holds some thousand rows of a bill */
 
 /* What is known of the table that has the partition. */
