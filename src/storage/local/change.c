@@ -60,7 +60,7 @@ local_remove(void *self, const finops_remove *remove, finops_error **err)
     FO_AUTO(local_lock_done) local_lock lock = LOCAL_LOCK_INIT;
     struct stat st;
     const char *name;
-    finops_code rc = local_key_check(remove->key, err);
+    finops_code rc = fo_file_key_check(remove->key, err);
 
     if (rc != FINOPS_OK)
         return rc;
@@ -303,9 +303,9 @@ local_move(void *self, const finops_copy *move, finops_error **err)
     bool again = true;
 
     if (rc == FINOPS_OK)
-        rc = local_key_check(move->from, err);
+        rc = fo_file_key_check(move->from, err);
     if (rc == FINOPS_OK)
-        rc = local_key_check(move->to, err);
+        rc = fo_file_key_check(move->to, err);
     for (int i = 0; rc == FINOPS_OK && again; i++) {
         rc = fo_call_check(move->call, err);
         if (rc == FINOPS_OK)

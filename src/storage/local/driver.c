@@ -10,12 +10,12 @@
 #include "base/mem.h"
 #include "storage/local/driver_internal.h"
 #include "storage/object.h"
+#include "storage/tree.h"
 
 #define FEATURES                                                                                             \
     (FINOPS_STORAGE_CREATE_ONLY | FINOPS_STORAGE_IF_VERSION | FINOPS_STORAGE_REMOVE_IF |                     \
      FINOPS_STORAGE_UNLESS_VERSION | FINOPS_STORAGE_PARTS | FINOPS_STORAGE_COPY | FINOPS_STORAGE_MOVE |      \
      FINOPS_STORAGE_SWEEP | FINOPS_STORAGE_SUFFIX)
-#define NAMES_MAX ((size_t)4 << 20)
 
 static const finops_option local_options[] = {
     { "path", FINOPS_OPT_STRING, offsetof(fo_local_settings, path), .flags = FINOPS_OPT_REQUIRED,
@@ -56,7 +56,7 @@ local_open(const void *config, void **ret_self, finops_error **err)
     }
     l->links_all = fo_streq(settings->links, "all");
     l->durable = settings->durable;
-    l->names_max = NAMES_MAX;
+    l->names_max = FO_TREE_NAMES_MAX;
     *ret_self = l;
     return FINOPS_OK;
 }
@@ -74,7 +74,7 @@ local_stat(void *self, const char *key, const finops_call *call, finops_object *
     FO_AUTO(fo_fd_closep) int fd = -1;
     FO_AUTO(local_meta_done) local_meta meta = { 0 };
     struct stat st = { 0 };
-    finops_code rc = local_key_check(key, err);
+    finops_code rc = fo_file_key_check(key, err);
 
     if (rc == FINOPS_OK)
         rc = fo_call_check(call, err);

@@ -8,9 +8,9 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "storage/file_key.h"
 #include "storage/local/driver.h"
 
-#define LOCAL_HIDDEN ".finops~" /* begins the names that are not listed */
 #define LOCAL_MADE "user.finops.made"
 #define LOCAL_VERSION 80
 #define LOCAL_PATH 4096
@@ -26,7 +26,6 @@ typedef struct local_storage {
 
 /* ---- path.c ---- */
 
-finops_code local_key_check(const char *key, finops_error **err);
 /* As fo_error_errno, but what a key cannot be is FINOPS_E_ARGUMENT and a link FINOPS_E_DENIED. */
 finops_code local_error(const local_storage *l, int errnum, const char *what, const char *key,
                         finops_error **err);
@@ -61,8 +60,8 @@ typedef struct local_meta {
 finops_code local_meta_read(const local_storage *l, int fd, const struct stat *st, const char *key,
                             local_meta *ret, finops_error **err);
 void local_meta_done(local_meta *m);
-/* FINOPS_E_UNSUPPORTED when there is metadata to keep and no way to. (A content type goes with a file as far as
- * it can: copies from an object store have one.) */
+/* FINOPS_E_UNSUPPORTED when there is metadata to keep and no way to. (A content type goes with a file as far
+ * as it can: copies from an object store have one.) */
 finops_code local_meta_check(local_storage *l, const finops_put *put, finops_error **err);
 finops_code local_meta_write(const local_storage *l, int fd, const finops_object *object, finops_error **err);
 
@@ -80,7 +79,7 @@ typedef struct local_new {
     char *key;
     const char *target; /* its last part */
     int root, folder, fd;
-    char name[256]; /* "" once it has the target's name */
+    char name[FO_FILE_TEMPORARY]; /* "" once it has the target's name */
 } local_new;
 
 #define LOCAL_NEW_INIT ((local_new){ .root = -1, .folder = -1, .fd = -1 })
@@ -92,8 +91,6 @@ finops_code local_new_write(const local_new *n, const void *data, size_t size, i
 finops_code local_new_commit(local_new *n, const finops_put *put, finops_object *ret, finops_error **err);
 /* Removes it unless it was committed. */
 void local_new_done(local_new *n);
-/* Whether a name in a folder is one of these, when it was begun, and what of the target's name is in it. */
-bool local_new_parse(const char *name, int64_t *ret_begun_us, const char **ret_target);
 
 /* ---- lock.c: one at a time changes what a name stands for ---- */
 

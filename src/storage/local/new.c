@@ -8,11 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -21,44 +19,6 @@
 
 #define NAME_TRIES 100
 #define WRITE_BLOCK ((size_t)8 << 20) /* between two looks at the call */
-#define BEGUN_DIGITS 14
-#define RANDOM_DIGITS 8
-#define NAME_HEAD (sizeof(LOCAL_HIDDEN) - 1 + BEGUN_DIGITS + 1 + RANDOM_DIGITS + 1)
-
-/* ---- names: ".finops~<begun, microseconds>~<random>~<target>" in hexadecimal digits ---- */
-
-static void
-name_make(const char *target, char name[256])
-{
-    uint32_t number = 0;
-
-    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
-        number = (uint32_t)fo_clock_monotonic();
-    (void)snprintf(name, 256, "%s%0*llx~%0*x~%.*s", LOCAL_HIDDEN, BEGUN_DIGITS,
-                   (unsigned long long)fo_clock_now(), RANDOM_DIGITS, number, (int)(255 - NAME_HEAD), target);
-}
-
-bool
-local_new_parse(const char *name, int64_t *ret_begun_us, const char **ret_target)
-{
-    const char *p = name + sizeof(LOCAL_HIDDEN) - 1;
-    uint64_t begun = 0;
-
-    if (!fo_starts(name, LOCAL_HIDDEN) || strlen(name) < NAME_HEAD)
-        return false;
-    for (int i = 0; i < BEGUN_DIGITS; i++, p++) {
-        const char *digit = memchr("0123456789abcdef", *p, 16);
-
-        if (!digit)
-            return false;
-        begun = begun * 16 + (fo_is_digit(*p) ? (uint64_t)(*p - '0') : (uint64_t)(*p - 'a') + 10);
-    }
-    if (*p != '~' || p[1 + RANDOM_DIGITS] != '~')
-        return false;
-    *ret_begun_us = (int64_t)begun;
-    *ret_target = p + 2 + RANDOM_DIGITS;
-    return true;
-}
 
 /* ---- begin and end ---- */
 
@@ -94,7 +54,7 @@ try_begin(local_new *n)
     n->folder = local_folder_make(n->l, n->root, n->key, &n->target);
     if (n->folder < 0)
         return errno == ENOENT; /* a remove took the folder that was just made */
-    name_make(n->target, n->name);
+    fo_file_temporary(n->target, n->name);
     n->fd = openat(n->folder, n->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (n->fd < 0) {
         n->name[0] = '\0';
@@ -142,7 +102,7 @@ local_new_begin(local_storage *l, const char *key, const finops_call *call, loca
                 finops_error **err)
 {
     FO_AUTO(local_new_done) local_new n = LOCAL_NEW_INIT;
-    finops_code rc = local_key_check(key, err);
+    finops_code rc = fo_file_key_check(key, err);
 
     if (rc != FINOPS_OK)
         return rc;

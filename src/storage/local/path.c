@@ -18,43 +18,6 @@
 
 #define LINKS_MAX 8
 
-/* ---- keys ---- */
-
-static const char *
-part_problem(const char *part, size_t n)
-{
-    if (n == 0)
-        return "has an empty part";
-    if (n > NAME_MAX)
-        return "has a part of more than 255 bytes";
-    if (part[0] == '.' && (n == 1 || (n == 2 && part[1] == '.')))
-        return "has a part \".\" or \"..\"";
-    if (n >= strlen(LOCAL_HIDDEN) && memcmp(part, LOCAL_HIDDEN, strlen(LOCAL_HIDDEN)) == 0)
-        return "has a part that begins with " LOCAL_HIDDEN;
-    return NULL;
-}
-
-finops_code
-local_key_check(const char *key, finops_error **err)
-{
-    const char *part = key, *end;
-
-    if (strlen(key) > FINOPS_STORAGE_KEY_MAX)
-        return fo_error_set(err, FINOPS_E_ARGUMENT, "the key is longer than %d bytes",
-                            FINOPS_STORAGE_KEY_MAX);
-    for (;; part = end + 1) {
-        const char *problem;
-
-        end = strchrnul(part, '/');
-        problem = part_problem(part, (size_t)(end - part));
-        if (problem)
-            return fo_error_set(err, FINOPS_E_ARGUMENT, "the key %s, which a path of a file cannot have",
-                                problem);
-        if (!*end)
-            return FINOPS_OK;
-    }
-}
-
 finops_code
 local_error(const local_storage *l, int errnum, const char *what, const char *key, finops_error **err)
 {

@@ -14,7 +14,7 @@ local_file_open(local_storage *l, const char *key, int *ret_fd, struct stat *ret
 {
     FO_AUTO(fo_fd_closep) int root = -1;
     FO_AUTO(fo_fd_closep) int fd = -1;
-    finops_code rc = local_key_check(key, err);
+    finops_code rc = fo_file_key_check(key, err);
 
     if (rc != FINOPS_OK)
         return rc;

@@ -53,7 +53,7 @@ sweep_file(sweeper *s, int folder, const char *path, const char *name, finops_er
     finops_object object = { 0 };
     struct stat st;
 
-    if (!local_new_parse(name, &object.modified_us, &target) || object.modified_us >= s->before_us)
+    if (!fo_file_temporary_parse(name, &object.modified_us, &target) || object.modified_us >= s->before_us)
         return FINOPS_OK;
     key = fo_format("%s%s", path, target);
     if (!key)
@@ -87,7 +87,7 @@ sweep_entry(sweeper *s, int folder, const char *path, const struct dirent *e, fi
 
     if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
         return FINOPS_OK;
-    if (fo_starts(e->d_name, LOCAL_HIDDEN))
+    if (fo_file_is_hidden(e->d_name))
         return sweep_file(s, folder, path, e->d_name, err);
     if (e->d_type != DT_DIR && (e->d_type != DT_UNKNOWN || !is_folder(folder, e)))
         return FINOPS_OK;
