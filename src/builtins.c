@@ -8,6 +8,7 @@
 #include "database/postgresql/driver.h"
 #include "storage/local/driver.h"
 #include "storage/s3/driver.h"
+#include "storage/sftp/driver.h"
 
 const finops_database_driver *const fo_database_builtin[] = {
     &fo_adbc_driver,
@@ -19,5 +20,6 @@ const finops_database_driver *const fo_database_builtin[] = {
 const finops_storage_driver *const fo_storage_builtin[] = {
     &fo_local_driver,
     &fo_s3_driver,
+    &fo_sftp_driver,
     NULL,
 };
