@@ -82,7 +82,7 @@ whole_mib(uint64_t bytes)
 uint64_t
 fo_part_size(const finops_transfer *transfer, const finops_upload *upload, int64_t size, unsigned number)
 {
-    uint64_t bytes = transfer->part_size;
+    uint64_t bytes = transfer->part_size, unit = upload->part_unit ? upload->part_unit : 1;
 
     assert(number > 0);
     if (bytes < upload->min_part)
@@ -94,7 +94,8 @@ fo_part_size(const finops_transfer *transfer, const finops_upload *upload, int64
     } else
         for (unsigned step = (number - 1) / GROWTH_STEP; step > 0 && bytes < upload->max_part; step--)
             bytes *= 2;
-    return bytes > upload->max_part ? upload->max_part : bytes;
+    bytes = (bytes + unit - 1) / unit * unit;
+    return bytes > upload->max_part ? upload->max_part / unit * unit : bytes;
 }
 
 /* ---- the threads ---- */

@@ -15,7 +15,7 @@ finops_transfer fo_transfer_whole(const finops_transfer *from);
 
 /*
  * Size of part `number` (from 1) of an object of `size` bytes (negative: unknown), so that the parts a
- * service takes suffice. A multiple of 1 MiB.
+ * service takes suffice. A multiple of its part_unit.
  */
 uint64_t fo_part_size(const finops_transfer *transfer, const finops_upload *upload, int64_t size,
                       unsigned number);

@@ -136,6 +136,7 @@ typedef struct finops_put {
 typedef struct finops_upload {
     size_t min_part, max_part; /* bytes of a part; the last may be smaller than min_part */
     unsigned max_parts;
+    size_t part_unit; /* all parts but the last have a multiple of so many bytes; 0: any number */
     /* number from 1, offset of its first byte in the object. Sent again, it replaces the one before. */
     finops_code (*part)(struct finops_upload *upload, unsigned number, int64_t offset, const void *data,
                         size_t n, const finops_call *call, finops_error **err);

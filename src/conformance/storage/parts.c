@@ -28,7 +28,9 @@ upload_closep(finops_upload **upload)
 static size_t
 part_size(const finops_upload *u)
 {
-    return u->min_part > 100000 ? u->min_part : 100000;
+    size_t least = u->min_part > 100000 ? u->min_part : 100000, unit = u->part_unit ? u->part_unit : 1;
+
+    return (least + unit - 1) / unit * unit;
 }
 
 /* Part `number` of an object that is this seed's bytes. */

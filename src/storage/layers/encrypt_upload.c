@@ -23,6 +23,7 @@ typedef struct sealed_upload {
     uint8_t header[FO_HEADER], key[FO_KEY_SIZE];
     pthread_mutex_t lock;
     sealed_part kept; /* the last one so far; bytes NULL: none */
+    bool ended;       /* it was sent, with the end */
 } sealed_upload;
 
 static finops_code
@@ -82,6 +83,8 @@ upload_part(finops_upload *upload, unsigned number, int64_t offset, const void *
     sealed_part p = { .number = number, .offset = offset, .n = n };
     finops_code rc;
 
+    if (u->ended)
+        return fo_error_set(err, FINOPS_E_NOT_FOUND, "the upload is finished");
     if (offset % (int64_t)FO_CHUNK != 0)
         return fo_error_set(err, FINOPS_E_ARGUMENT,
                             "a part of an encrypted object begins at a multiple of %zu bytes", FO_CHUNK);
@@ -108,7 +111,10 @@ send_last(sealed_upload *u, int64_t size, const finops_call *call, finops_error 
         rc = fo_end_seal(&e, (uint64_t)size, p.bytes + p.size, err);
     fo_envelope_done(&e);
     p.size += FO_END;
-    return rc == FINOPS_OK ? send(u, &p, call, err) : rc;
+    if (rc == FINOPS_OK)
+        rc = send(u, &p, call, err);
+    u->ended = rc == FINOPS_OK;
+    return rc;
 }
 
 static finops_code
@@ -120,7 +126,8 @@ upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_
 
     if (!u->kept.bytes || u->kept.number != parts)
         return fo_error_set(err, FINOPS_E_ARGUMENT, "part %u is missing", parts);
-    rc = send_last(u, size, call, err);
+    if (!u->ended) /* a commit may be repeated, the part was sent then */
+        rc = send_last(u, size, call, err);
     if (rc == FINOPS_OK)
         rc = u->below->commit(u->below, parts, (int64_t)fo_sealed_size((uint64_t)size), call, ret, err);
     if (rc == FINOPS_OK && ret)
@@ -183,6 +190,7 @@ fo_encrypt_upload(void *self, const finops_put *put, finops_upload **ret, finops
         return rc;
     }
     u->base = (finops_upload){ .min_part = u->below->min_part,
+                               .part_unit = FO_CHUNK,
                                .max_part = plain_part(u->below->max_part),
                                .max_parts = u->below->max_parts,
                                .part = upload_part,

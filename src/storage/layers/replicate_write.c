@@ -130,6 +130,7 @@ common_sizes(replica_upload *u)
             continue;
         b->min_part = one->min_part > b->min_part ? one->min_part : b->min_part;
         b->max_part = one->max_part < b->max_part ? one->max_part : b->max_part;
+        b->part_unit = one->part_unit > b->part_unit ? one->part_unit : b->part_unit; /* powers of two */
         b->max_parts = one->max_parts < b->max_parts ? one->max_parts : b->max_parts;
     }
 }

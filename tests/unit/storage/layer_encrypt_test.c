@@ -448,6 +448,29 @@ m1_a_part_that_begins_within_a_chunk_is_refused(void **state)
     upload->close(upload);
 }
 
+/* Parts of a size that somebody asked for. */
+static void
+m3_a_stream_is_cut_at_whole_chunks(void **state)
+{
+    world *w = *state;
+    finops_error *err = NULL;
+    const finops_put put = { .key = "k", .size = -1 };
+    const finops_transfer odd = { .part_size = 50001, .single_max = 50001, .parallel = 2 };
+    unsigned char *back = malloc(BIG);
+    finops_writer *writer = NULL;
+    size_t n = 0;
+
+    ok(fo_stage_write(&w->stage, &put, &odd, &writer, &err), &err);
+    ok(writer->write(writer, w->bytes, BIG, &err), &err);
+    ok(writer->commit(writer, NULL, &err), &err);
+    writer->close(writer);
+    assert_true(w->faulty->calls[FO_OP_PART] > 1);
+    ok(read_range(w->stage, 0, -1, back, &n, &err), &err);
+    assert_int_equal(n, BIG);
+    assert_memory_equal(back, w->bytes, BIG);
+    free(back);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -467,6 +490,7 @@ main(void)
         TEST(y5_keys_that_cannot_be_used_are_refused_and_never_quoted),
         TEST(y5_a_file_of_keys_that_others_may_read_is_refused),
         TEST(m2_parts_are_sealed_in_any_order),
+        TEST(m3_a_stream_is_cut_at_whole_chunks),
         TEST(m1_a_part_that_begins_within_a_chunk_is_refused),
     };
 

@@ -221,6 +221,85 @@ y6_ranges_are_read_from_the_place_that_is_left(void **state)
     }
 }
 
+static bool
+any(const finops_object *object, void *arg)
+{
+    (void)object;
+    (void)arg;
+    return true;
+}
+
+/* The n-th operation of a round; its code. */
+static finops_code
+operation(world *w, unsigned which, finops_error **err)
+{
+    const finops_get all = { .key = "k", .length = -1 },
+                     range = { .key = "k", .offset = 70000, .length = 10 };
+    const finops_list list = { .prefix = "" };
+    const finops_put once = { .key = "once", .size = 5, .create_only = true };
+    const finops_remove gone = { .key = "once" };
+    const finops_copy copy = { .from = "k", .to = "copy" };
+    FO_AUTO(finops_object_done) finops_object object = { 0 };
+    unsigned char *back = malloc(BIG);
+    finops_code rc = FINOPS_OK;
+    size_t n = 0;
+
+    switch (which) {
+    case 0:
+        rc = put_bytes(w->stage, "k", w->bytes, BIG, err);
+        break;
+    case 1:
+        rc = get_bytes(w->stage, &all, back, BIG, &n, err);
+        assert_true(rc != FINOPS_OK || (n == BIG && memcmp(back, w->bytes, BIG) == 0));
+        break;
+    case 2:
+        rc = get_bytes(w->stage, &range, back, BIG, &n, err);
+        assert_true(rc != FINOPS_OK || (n == 10 && memcmp(back, w->bytes + 70000, 10) == 0));
+        break;
+    case 3:
+        rc = w->stage.driver->stat(w->stage.self, "k", NULL, &object, err);
+        assert_true(rc != FINOPS_OK || object.size == BIG);
+        break;
+    case 4:
+        rc = w->stage.driver->list(w->stage.self, &list, any, NULL, err);
+        break;
+    case 5:
+        rc = w->stage.driver->remove(w->stage.self, &gone, err);
+        break;
+    case 6:
+        rc = w->stage.driver->put(w->stage.self, &once, "12345", 5, &object, err);
+        break;
+    default:
+        rc = fo_stage_copy(&w->stage, &copy, NULL, err);
+        break;
+    }
+    free(back);
+    return rc;
+}
+
+static void
+every_failed_allocation_is_survived(void **state)
+{
+    world *w = *state;
+
+    for (unsigned which = 0; which < 8; which++) {
+        finops_error *err = NULL;
+        bool hit = true;
+        for (unsigned n = 1; hit; n++) {
+            fo_mem_fail_at(n);
+            finops_code rc = operation(w, which, &err);
+            hit = fo_mem_failed();
+            fo_mem_fail_at(0);
+            /* What was done in one place and not in the other is made good by the next round. */
+            if (rc != FINOPS_OK && rc != FINOPS_E_MEMORY && !(which == 6 && rc == FINOPS_E_EXISTS))
+                fail_msg("operation %u, allocation %u: %s", which, n, finops_error_text(err));
+            if (!hit && which != 6)
+                assert_int_equal(rc, FINOPS_OK);
+            finops_error_freep(&err);
+        }
+    }
+}
+
 static void *
 one_caller(void *arg)
 {
@@ -312,6 +391,7 @@ main(void)
         TEST(y1_a_stream_goes_through_all_layers),
         TEST(f11_chaos_below_all_layers_gives_the_right_bytes_or_a_clean_error),
         TEST(y6_ranges_are_read_from_the_place_that_is_left),
+        TEST(every_failed_allocation_is_survived),
         TEST(y1_threads_do_not_meet_in_the_layers),
         TEST(y1_settings_build_the_stack),
     };
