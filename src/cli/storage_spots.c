@@ -53,24 +53,39 @@ fo_spot_name(const fo_spot *spot)
 
 /* ---- storages, each once ---- */
 
+static bool
+find_storage(const fo_spots *s, const char *address, finops_storage **ret)
+{
+    for (size_t i = 0; i < s->n_storages; i++)
+        if (fo_streq(s->addresses[i], address)) {
+            *ret = s->storages[i];
+            return true;
+        }
+    return false;
+}
+
+/* Takes the storage over. */
+static finops_code
+keep_storage(fo_spots *s, const char *address, finops_storage *storage, finops_storage **ret,
+             finops_error **err)
+{
+    s->storages[s->n_storages] = storage;
+    s->addresses[s->n_storages] = fo_strdup(address);
+    *ret = storage;
+    return s->addresses[s->n_storages++] ? FINOPS_OK : fo_error_oom(err);
+}
+
 static finops_code
 open_once(const fo_cli *cli, fo_spots *s, const char *address, const finops_setting *more, size_t n_more,
           finops_storage **ret, finops_error **err)
 {
+    finops_storage *storage = NULL;
     finops_code rc;
 
-    for (size_t i = 0; i < s->n_storages; i++)
-        if (fo_streq(s->addresses[i], address)) {
-            *ret = s->storages[i];
-            return FINOPS_OK;
-        }
-    rc = fo_storage_open_address(s->registry, cli->settings, address, more, n_more,
-                                 &s->storages[s->n_storages], err);
-    if (rc != FINOPS_OK)
-        return rc;
-    s->addresses[s->n_storages] = fo_strdup(address);
-    *ret = s->storages[s->n_storages++];
-    return s->addresses[s->n_storages - 1] ? FINOPS_OK : fo_error_oom(err);
+    if (find_storage(s, address, ret))
+        return FINOPS_OK;
+    rc = fo_storage_open_address(s->registry, cli->settings, address, more, n_more, &storage, err);
+    return rc == FINOPS_OK ? keep_storage(s, address, storage, ret, err) : rc;
 }
 
 /* ---- paths of this machine ---- */
@@ -179,6 +194,27 @@ path_of(const char *arg)
     return arg[n] == ':' ? NULL : arg;
 }
 
+/* The storage of a place of the configuration: "bronze:key". */
+static finops_code
+open_named(const fo_cli *cli, fo_spots *s, const char *arg, fo_spot *spot, finops_error **err)
+{
+    size_t n = strcspn(arg, ":");
+    FO_AUTO(fo_freep) char *name = fo_strndup(arg, n);
+    FO_AUTO(fo_freep) char *address = fo_format("%.*s:", (int)n, arg);
+    finops_storage *storage = NULL;
+    finops_code rc;
+
+    spot->key = fo_strdup(arg + n + 1);
+    if (!name || !address || !spot->key)
+        return fo_error_oom(err);
+    if (find_storage(s, address, &spot->storage))
+        return FINOPS_OK;
+    rc = fo_storage_open_place(s->registry, cli->settings, name, &storage, err);
+    if (rc == FINOPS_E_NOT_FOUND)
+        return fo_error_wrap(err, FINOPS_E_USAGE, "%s", arg);
+    return rc == FINOPS_OK ? keep_storage(s, address, storage, &spot->storage, err) : rc;
+}
+
 /* "s3://bucket" and the key behind it. */
 static finops_code
 open_service(const fo_cli *cli, fo_spots *s, const char *arg, fo_spot *spot, finops_error **err)
@@ -187,8 +223,7 @@ open_service(const fo_cli *cli, fo_spots *s, const char *arg, fo_spot *spot, fin
     const char *key;
 
     if (!place)
-        return fo_error_set(err, FINOPS_E_USAGE, "%s: no storage is called %.*s", arg, (int)strcspn(arg, ":"),
-                            arg);
+        return open_named(cli, s, arg, spot, err);
     key = strchr(place + 3, '/');
     FO_AUTO(fo_freep) char *address = key ? fo_strndup(arg, (size_t)(key - arg)) : fo_strdup(arg);
     spot->key = fo_strdup(key ? key + 1 : "");

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "cli/cli_internal.h"
+#include "cli/storage_tables.h"
 
 static const struct {
     const char *name;
@@ -11,7 +12,7 @@ static const struct {
 } pages[] = {
     { "man", fo_manual_man },
     { "markdown", fo_manual_markdown },
-    { "configuration", fo_config_reference },
+    { "configuration", fo_storage_tables_reference },
 };
 
 static finops_code

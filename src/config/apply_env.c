@@ -30,21 +30,39 @@ set_from(fo_layer *layer, size_t row, const char *name, size_t n, const char *te
     return fo_layer_set(layer, row, &value, problems, err);
 }
 
+finops_code
+fo_layer_apply_own_env(fo_layer *layer, size_t row, const char *const *env, bool *ret_set,
+                       fo_problems *problems, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str own = FO_STR_INIT;
+    finops_code rc = fo_option_env_name(layer->section->path, layer->section->options[row].name, &own, err);
+    const char *text = rc == FINOPS_OK ? lookup(env, fo_str_z(&own), own.len) : NULL;
+
+    *ret_set = text != NULL;
+    return text ? set_from(layer, row, fo_str_z(&own), own.len, text, problems, err) : rc;
+}
+
 /* Our own name first, then those the row shares with other tools, in its order. */
 finops_code
 fo_layer_apply_env(fo_layer *layer, size_t row, const char *const *env, fo_problems *problems,
                    finops_error **err)
 {
-    FO_AUTO(fo_str_done) fo_str own = FO_STR_INIT;
+    bool set = false;
+    finops_code rc;
+
+    if (layer->section->options[row].flags & FINOPS_OPT_FLAG_ONLY)
+        return FINOPS_OK;
+    rc = fo_layer_apply_own_env(layer, row, env, &set, problems, err);
+    return rc == FINOPS_OK && !set ? fo_layer_apply_shared_env(layer, row, env, problems, err) : rc;
+}
+
+finops_code
+fo_layer_apply_shared_env(fo_layer *layer, size_t row, const char *const *env, fo_problems *problems,
+                          finops_error **err)
+{
     const finops_option *option = &layer->section->options[row];
     const char *text;
-    finops_code rc = fo_option_env_name(layer->section->path, option->name, &own, err);
 
-    if (rc != FINOPS_OK || (option->flags & FINOPS_OPT_FLAG_ONLY))
-        return rc;
-    text = lookup(env, fo_str_z(&own), own.len);
-    if (text)
-        return set_from(layer, row, fo_str_z(&own), own.len, text, problems, err);
     for (const char *p = option->env; p && *p;) {
         size_t n = strcspn(p, " ");
 
@@ -101,10 +119,13 @@ nearest_name(const char *name, const fo_strv *known)
     return fo_nearest(name + strlen(ENV_PREFIX), tails, n);
 }
 
-/* What a plugin can be told is known when it is opened. So near to a name of ours it is none of a plugin. */
+/* What a plugin or a storage can be told is known when it is opened. So near to a name of ours it is none of
+ * a plugin. */
 static bool
 is_of_plugin(const char *name, const char *near)
 {
+    if (fo_starts(name, ENV_PREFIX "STORAGE_"))
+        return true;
     if (!fo_starts(name, BACKEND_PREFIX) || (near && fo_edit_distance(name + strlen(ENV_PREFIX), near) <= 2))
         return false;
     for (const fo_config_section *s = fo_config_sections; s->path; s++) {

@@ -286,14 +286,13 @@ apply_section(applying *a, const fo_config_section *section, const fo_node *node
     return FINOPS_OK;
 }
 
-/* [database.<name>] of a plugin, which alone knows what may stand in it. */
+/* [database.<name>] of a plugin, or [storage.<name>]: what may stand in it its driver knows. */
 static bool
-is_backend(const fo_config_section *here, const fo_node *node)
+is_named(const fo_config_section *here, const char *path, const fo_node *node)
 {
     const char *key = node->key;
 
-    if (!here || !fo_streq(here->path, "database") ||
-        (node->type != FO_NODE_MAP && node->type != FO_NODE_NULL))
+    if (!here || !fo_streq(here->path, path) || (node->type != FO_NODE_MAP && node->type != FO_NODE_NULL))
         return false;
     if (*key < 'a' || *key > 'z')
         return false;
@@ -318,7 +317,9 @@ apply_map(applying *a, fo_layer *layer, const fo_node *map, finops_error **err)
             rc = set_option(a, layer, (size_t)row, child, err);
         else if (section)
             rc = apply_section(a, section, child, err);
-        else if (is_backend(here, child))
+        else if (is_named(here, "storage", child))
+            rc = fo_raw_place_add(&a->config->raw, a->file, child) ? FINOPS_OK : fo_error_oom(err);
+        else if (is_named(here, "database", child))
             rc = fo_raw_backend_add(&a->config->raw, a->file, child) ? FINOPS_OK : fo_error_oom(err);
         else
             unknown(a, here, child);

@@ -12,22 +12,40 @@
 
 static const finops_option no_options[] = { { 0 } };
 
-bool
-fo_raw_backend_add(fo_raw_backends *raw, const fo_config_text *file, const fo_node *section)
+static bool
+keep(fo_raw_backends *raw, fo_node **map, const fo_config_text *file, const fo_node *section)
 {
     fo_node *copy;
 
-    if (!raw->sections)
-        raw->sections = fo_node_new(FO_NODE_MAP, NULL, 0, 1, 1);
+    if (!*map)
+        *map = fo_node_new(FO_NODE_MAP, NULL, 0, 1, 1);
     if (!raw->file)
         raw->file = fo_strdup(file->name);
-    if (!raw->sections || !raw->file)
+    if (!*map || !raw->file)
         return false;
     raw->mode = file->mode;
     copy = fo_node_copy(section);
     if (copy)
-        fo_node_add(raw->sections, copy);
+        fo_node_add(*map, copy);
     return copy != NULL;
+}
+
+bool
+fo_raw_backend_add(fo_raw_backends *raw, const fo_config_text *file, const fo_node *section)
+{
+    return keep(raw, &raw->sections, file, section);
+}
+
+bool
+fo_raw_place_add(fo_raw_backends *raw, const fo_config_text *file, const fo_node *section)
+{
+    return keep(raw, &raw->places, file, section);
+}
+
+const char *const *
+fo_raw_env(const fo_raw_backends *raw)
+{
+    return (const char *const *)(raw && raw->env ? raw->env : environ);
 }
 
 finops_code
@@ -53,6 +71,7 @@ fo_raw_backends_done(fo_raw_backends *raw)
         fo_free(raw->env[i]);
     fo_free(raw->env);
     fo_node_free(raw->sections);
+    fo_node_free(raw->places);
     fo_strv_done(&raw->origins);
     fo_free(raw->file);
     *raw = (fo_raw_backends){ 0 };
@@ -119,7 +138,7 @@ fill(fo_layer *layer, const char *backend, const fo_settings *settings, fo_probl
 {
     const fo_raw_backends *raw = settings->backends;
     const fo_node *section = raw && raw->sections ? fo_node_find(raw->sections, backend) : NULL;
-    const char *const *env = (const char *const *)(raw && raw->env ? raw->env : environ);
+    const char *const *env = fo_raw_env(raw);
     finops_code rc = FINOPS_OK;
 
     if (section && section->type == FO_NODE_MAP) {

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "config/config_internal.h"
 
@@ -122,6 +123,22 @@ check_layer(const fo_layer *layer, bool *aws_is_fine, fo_problems *problems)
         *aws_is_fine = problems->n == before;
 }
 
+/* The old name counts while the new one is not used. */
+static void
+check_bronze(fo_config *config)
+{
+    const fo_layer *layer = fo_config_layer(config, "platform.bronze");
+    const finops_option *table = layer->section->options;
+    int old = fo_option_index(table, "s3_enabled"), new = fo_option_index(table, "storage_enabled");
+
+    assert(old >= 0 && new >= 0);
+    if (layer->origins[old].kind == FO_ORIGIN_DEFAULT)
+        return;
+    fo_warn("%s: platform.bronze.s3_enabled is now called storage_enabled", where(layer, old));
+    if (layer->origins[new].kind == FO_ORIGIN_DEFAULT)
+        config->settings.bronze.storage_enabled = config->settings.bronze.s3_enabled;
+}
+
 finops_code
 fo_config_check(fo_config *config, fo_problems *problems, finops_error **err)
 {
@@ -133,6 +150,7 @@ fo_config_check(fo_config *config, fo_problems *problems, finops_error **err)
     for (size_t i = 0; i < config->n_layers; i++)
         check_layer(&config->layers[i], &aws_is_fine, problems);
     fo_raw_backends_check(config, problems);
+    check_bronze(config);
     check_url(fo_config_layer(config, "network"), "proxy", "http://proxy.example:3128", problems);
     return FINOPS_OK;
 }

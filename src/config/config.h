@@ -83,10 +83,23 @@ typedef enum fo_dataset { FO_DATASET_BILLS, FO_DATASET_FINDINGS, FO_DATASET_RECO
 finops_code fo_settings_backends(const fo_settings *settings, fo_dataset dataset, fo_strv *ret,
                                  finops_error **err);
 
-/* JSON schema (draft 2020-12) of the file. */
-finops_code fo_config_schema(fo_str *ret, finops_error **err);
+/* The tables that [storage.<name>] is made of, which are not known here. */
+typedef struct fo_config_table {
+    const char *name, *summary;
+    const finops_option *options;
+} fo_config_table;
+
+typedef struct fo_config_storages {
+    const fo_config_table *drivers;
+    size_t n_drivers;
+    const fo_config_table *layers; /* [storage.<name>.<layer>] */
+    size_t n_layers;
+} fo_config_storages;
+
+/* JSON schema (draft 2020-12) of the file. storages may be NULL. */
+finops_code fo_config_schema(const fo_config_storages *storages, fo_str *ret, finops_error **err);
 /* Markdown reference of every section and option, for docs/reference/configuration.md. */
-finops_code fo_config_reference(fo_str *ret, finops_error **err);
+finops_code fo_config_reference(const fo_config_storages *storages, fo_str *ret, finops_error **err);
 
 /*
  * Parses one value by its row into the struct at base + offset (frees what was there; keeps it on failure).

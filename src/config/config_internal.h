@@ -60,11 +60,12 @@ typedef struct fo_layer {
     size_t n;           /* rows */
 } fo_layer;
 
-/* What is known of the sections of plugins before their option tables are. */
+/* What is known of the sections of plugins and storages before their option tables are. */
 typedef struct fo_raw_backends {
     char *file; /* name of the file */
     unsigned mode;
     fo_node *sections; /* a map: "sqlite" is the section [database.sqlite] */
+    fo_node *places;   /* the same of [storage.bronze] */
     char **env;        /* ends with NULL; NULL: the process's own */
     fo_strv origins;   /* of their rows */
 } fo_raw_backends;
@@ -122,6 +123,11 @@ finops_code fo_layer_apply_section(fo_layer *layer, const fo_config_text *file, 
 /* What the environment says of one row. */
 finops_code fo_layer_apply_env(fo_layer *layer, size_t row, const char *const *env, fo_problems *problems,
                                finops_error **err);
+/* The same, but of its own name alone, and of those it shares with other tools alone. */
+finops_code fo_layer_apply_own_env(fo_layer *layer, size_t row, const char *const *env, bool *ret_set,
+                                   fo_problems *problems, finops_error **err);
+finops_code fo_layer_apply_shared_env(fo_layer *layer, size_t row, const char *const *env,
+                                      fo_problems *problems, finops_error **err);
 /* Warns of variables that begin as those of the layer do and are of no row. */
 finops_code fo_layer_warn_env(const fo_layer *layer, const char *const *env, finops_error **err);
 /* What must be set, and what must come together. */
@@ -129,6 +135,9 @@ void fo_layer_check(const fo_layer *layer, fo_problems *problems);
 
 /* Keeps a copy of a section of a plugin (backend.c). False: no memory. */
 bool fo_raw_backend_add(fo_raw_backends *raw, const fo_config_text *file, const fo_node *section);
+/* The same of a storage. */
+bool fo_raw_place_add(fo_raw_backends *raw, const fo_config_text *file, const fo_node *section);
+const char *const *fo_raw_env(const fo_raw_backends *raw); /* raw may be NULL */
 finops_code fo_raw_backends_env(fo_raw_backends *raw, const char *const *env, finops_error **err);
 /* A section of no plugin that is in use, near to the name of one that is built in: a slip. */
 void fo_raw_backends_check(const fo_config *config, fo_problems *problems);

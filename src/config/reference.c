@@ -28,6 +28,28 @@ static const char plugins[] =
     "`OPEN_FINOPS_DATABASE_<NAME>_<OPTION>`. They are\n"
     "checked when the backend is opened. Sections of backends that are not used may stay.\n";
 
+static const char places[] =
+    "\nEach place has a section with a name of yours, such as `[storage.bronze]`, and is then written "
+    "`bronze:key` where\nan address is wanted. It says `address`, such as `s3://bucket/prefix`, "
+    "`az://container` "
+    "or a folder; or `backend`\nand the options of that backend that say where it is. All other options are "
+    "those of the backend, and of the layers\naround it, each in a section of its own such as "
+    "`[storage.bronze.retry]`. Environment variables\n"
+    "`OPEN_FINOPS_STORAGE_<NAME>_<OPTION>` and `OPEN_FINOPS_STORAGE_<NAME>_<LAYER>_<OPTION>` win over the "
+    "file; "
+    "a\nplace needs no section when `OPEN_FINOPS_STORAGE_<NAME>_ADDRESS` is set. Variables of other tools, "
+    "such as\n`AWS_REGION`, fill what nothing else sets, and credentials only where the place has none of "
+    "its "
+    "own; `[network]`\nfills `proxy`, `no_proxy`, `ca_file` and the time limit. What is wrong is told by "
+    "`finops config check` and when the\nplace is used.\n\n"
+    "```toml\n[storage.bronze]\naddress = \"s3://company-raw/bronze\"\nregion = \"eu-central-1\"\n\n"
+    "[storage.bronze.retry]\nattempts = 3\n```\n\n"
+    "```yaml\nstorage:\n  bronze:\n    address: s3://company-raw/bronze\n    region: eu-central-1\n"
+    "    retry:\n      attempts: 3\n```\n";
+
+static const char heading[] = "| Key | Value | Default | Environment | Meaning |\n"
+                              "| --- | --- | --- | --- | --- |\n";
+
 static void
 add_code(fo_str *ret, const char *text)
 {
@@ -107,8 +129,47 @@ add_repeated(const fo_config_section *section, fo_str *ret)
         section->path, section->help);
 }
 
+/* Of a place, whose name is the user's: OPEN_FINOPS_STORAGE_<NAME>_REGION. */
 static finops_code
-add_section(const fo_config_section *section, fo_str *ret, finops_error **err)
+add_table(const char *path, const finops_option *options, fo_str *ret, finops_error **err)
+{
+    const fo_config_section section = { .path = path };
+    finops_code rc = FINOPS_OK;
+
+    fo_str_add(ret, heading);
+    for (const finops_option *option = options; rc == FINOPS_OK && option && option->name; option++)
+        rc = add_option(&section, option, ret, err);
+    return rc;
+}
+
+static finops_code
+add_places(const fo_config_storages *storages, fo_str *ret, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+
+    fo_str_add(ret, places);
+    for (size_t i = 0; rc == FINOPS_OK && storages && i < storages->n_drivers; i++) {
+        const fo_config_table *t = &storages->drivers[i];
+
+        fo_str_addf(ret, "\n### Backend %s\n\n%s%s\n\n", t->name, t->summary,
+                    fo_ends(t->summary, ".") ? "" : ".");
+        rc = add_table("storage.<name>", t->options, ret, err);
+    }
+    for (size_t i = 0; rc == FINOPS_OK && storages && i < storages->n_layers; i++) {
+        const fo_config_table *t = &storages->layers[i];
+        FO_AUTO(fo_freep) char *path = fo_format("storage.<name>.%s", t->name);
+
+        if (!path)
+            return fo_error_oom(err);
+        fo_str_addf(ret, "\n### [%s]\n\n", path);
+        rc = add_table(path, t->options, ret, err);
+    }
+    return rc;
+}
+
+static finops_code
+add_section(const fo_config_section *section, const fo_config_storages *storages, fo_str *ret,
+            finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
@@ -116,24 +177,25 @@ add_section(const fo_config_section *section, fo_str *ret, finops_error **err)
         add_repeated(section, ret);
         return FINOPS_OK;
     }
-    fo_str_addf(ret,
-                "\n## [%s]\n\n%s\n\n| Key | Value | Default | Environment | Meaning |\n"
-                "| --- | --- | --- | --- | --- |\n",
-                section->path, section->help);
+    fo_str_addf(ret, "\n## [%s]\n\n%s\n", section->path, section->help);
+    if (section->options->name)
+        fo_str_addf(ret, "\n%s", heading);
     for (const finops_option *option = section->options; option->name && rc == FINOPS_OK; option++)
         rc = add_option(section, option, ret, err);
     if (fo_streq(section->path, "database"))
         fo_str_add(ret, plugins);
+    if (rc == FINOPS_OK && fo_streq(section->path, "storage"))
+        rc = add_places(storages, ret, err);
     return rc;
 }
 
 finops_code
-fo_config_reference(fo_str *ret, finops_error **err)
+fo_config_reference(const fo_config_storages *storages, fo_str *ret, finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
     fo_str_add(ret, intro);
     for (const fo_config_section *s = fo_config_sections; s->path && rc == FINOPS_OK; s++)
-        rc = add_section(s, ret, err);
+        rc = add_section(s, storages, ret, err);
     return rc == FINOPS_OK ? fo_str_check(ret, err) : rc;
 }

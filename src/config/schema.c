@@ -149,10 +149,42 @@ put_options(json_t *schema, const finops_option *table)
     return true;
 }
 
+/* What a place can be told: where it is, what any driver can be told, and the layers. That of plugins is not
+ * known, so that nothing is forbidden. */
+static json_t *
+place_schema(const fo_config_storages *storages)
+{
+    static const finops_option where[] = {
+        { "address", FINOPS_OPT_STRING, .help = "Where it is, such as s3://bucket/prefix or a folder." },
+        { "backend", FINOPS_OPT_STRING, .help = "The service, where its own options say where it is." },
+        { 0 },
+    };
+    json_t *schema = section_schema("A place that holds objects.");
+    json_t *properties = json_object_get(schema, "properties");
+    bool ok = schema && json_object_del(schema, "additionalProperties") == 0 && put_options(schema, where);
+
+    for (size_t i = 0; ok && i < storages->n_drivers; i++)
+        ok = !storages->drivers[i].options || put_options(schema, storages->drivers[i].options);
+    for (size_t i = 0; ok && i < storages->n_layers; i++) {
+        json_t *layer = section_schema(NULL);
+
+        ok = layer && put_options(layer, storages->layers[i].options);
+        if (ok)
+            ok = put(properties, storages->layers[i].name, layer);
+        else
+            json_decref(layer);
+    }
+    if (!ok)
+        json_decref(schema);
+    return ok ? schema : NULL;
+}
+
 /* What stands in the section of a plugin is not known here. */
 static bool
-put_plugins(json_t *schema, const fo_config_section *section)
+put_named(json_t *schema, const fo_config_section *section, const fo_config_storages *storages)
 {
+    if (fo_streq(section->path, "storage"))
+        return put(schema, "additionalProperties", storages ? place_schema(storages) : type_only("object"));
     return !fo_streq(section->path, "database") || put(schema, "additionalProperties", type_only("object"));
 }
 
@@ -172,14 +204,14 @@ parent_of(json_t *root, const char *path, const char **ret_name)
 }
 
 static bool
-put_section(json_t *root, const fo_config_section *section)
+put_section(json_t *root, const fo_config_section *section, const fo_config_storages *storages)
 {
     const char *name;
     json_t *parent = parent_of(root, section->path, &name);
     json_t *schema = section_schema(section->repeated ? NULL : section->help);
 
     assert(parent); /* a table error: sections are listed after their parents */
-    if (!schema || !put_plugins(schema, section) || !put_options(schema, section->options)) {
+    if (!schema || !put_named(schema, section, storages) || !put_options(schema, section->options)) {
         json_decref(schema);
         return false;
     }
@@ -189,7 +221,7 @@ put_section(json_t *root, const fo_config_section *section)
 }
 
 static json_t *
-whole_schema(void)
+whole_schema(const fo_config_storages *storages)
 {
     json_t *root =
         json_pack("{s:s, s:s, s:s, s:b, s:{}}", "$schema", "https://json-schema.org/draft/2020-12/schema",
@@ -197,16 +229,16 @@ whole_schema(void)
     bool ok = root != NULL;
 
     for (const fo_config_section *s = fo_config_sections; ok && s->path; s++)
-        ok = put_section(root, s);
+        ok = put_section(root, s, storages);
     if (!ok)
         json_decref(root);
     return ok ? root : NULL;
 }
 
 finops_code
-fo_config_schema(fo_str *ret, finops_error **err)
+fo_config_schema(const fo_config_storages *storages, fo_str *ret, finops_error **err)
 {
-    json_t *root = whole_schema();
+    json_t *root = whole_schema(storages);
     char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 
     json_decref(root);

@@ -259,6 +259,70 @@ static const finops_option routing_options[] = {
     { 0 },
 };
 
+static const finops_option no_options[] = { { 0 } };
+
+static const finops_option bronze_options[] = {
+    { "storage_backend", FINOPS_OPT_ENUM, offsetof(fo_platform_bronze_settings, storage_backend),
+      .flags = FINOPS_OPT_NO_FLAG, .value = "s3", .allow = "s3 azure local",
+      .help = "Which of the groups below holds." },
+    { "storage_enabled", FINOPS_OPT_BOOL, offsetof(fo_platform_bronze_settings, storage_enabled),
+      .flags = FINOPS_OPT_NO_FLAG, .value = "true", .help = "Whether raw files are kept at all." },
+    { "s3_enabled", FINOPS_OPT_BOOL, offsetof(fo_platform_bronze_settings, s3_enabled),
+      .flags = FINOPS_OPT_NO_FLAG, .value = "true",
+      .help = "Old name of storage_enabled, which counts where it is set." },
+    { "s3_bucket", FINOPS_OPT_STRING, offsetof(fo_platform_bronze_settings, s3_bucket),
+      .flags = FINOPS_OPT_NO_FLAG, .help = "Bucket of the raw files." },
+    { "s3_prefix", FINOPS_OPT_STRING, offsetof(fo_platform_bronze_settings, s3_prefix),
+      .flags = FINOPS_OPT_NO_FLAG, .help = "Folder in the bucket." },
+    { "azure_storage_account", FINOPS_OPT_STRING,
+      offsetof(fo_platform_bronze_settings, azure_storage_account), .flags = FINOPS_OPT_NO_FLAG,
+      .help = "Storage account of the container; not needed with a connection string." },
+    { "azure_container", FINOPS_OPT_STRING, offsetof(fo_platform_bronze_settings, azure_container),
+      .flags = FINOPS_OPT_NO_FLAG, .help = "Container of the raw files." },
+    { "azure_prefix", FINOPS_OPT_STRING, offsetof(fo_platform_bronze_settings, azure_prefix),
+      .flags = FINOPS_OPT_NO_FLAG, .help = "Folder in the container." },
+    { "local_path", FINOPS_OPT_STRING, offsetof(fo_platform_bronze_settings, local_path),
+      .flags = FINOPS_OPT_NO_FLAG, .arg = "FOLDER", .help = "Folder of this machine." },
+    { 0 },
+};
+
+static const finops_option s3_connection_options[] = {
+    { "endpoint_url_env", FINOPS_OPT_STRING, offsetof(fo_platform_s3_settings, endpoint_url_env),
+      .flags = FINOPS_OPT_NO_FLAG,
+      .help = "Name of the environment variable that has the address of the service." },
+    { "access_key_env", FINOPS_OPT_STRING, offsetof(fo_platform_s3_settings, access_key_env),
+      .flags = FINOPS_OPT_NO_FLAG, .help = "Name of the environment variable that has the access key." },
+    { "secret_key_env", FINOPS_OPT_STRING, offsetof(fo_platform_s3_settings, secret_key_env),
+      .flags = FINOPS_OPT_NO_FLAG,
+      .help = "Name of the environment variable that has the secret that belongs to it." },
+    { "session_token_env", FINOPS_OPT_STRING, offsetof(fo_platform_s3_settings, session_token_env),
+      .flags = FINOPS_OPT_NO_FLAG,
+      .help = "Name of the environment variable that has the session token, of temporary keys." },
+    { 0 },
+};
+
+static const finops_option azure_connection_options[] = {
+    { "connection_string_env", FINOPS_OPT_STRING, offsetof(fo_platform_azure_settings, connection_string_env),
+      .flags = FINOPS_OPT_NO_FLAG,
+      .help = "Name of the environment variable that has the connection string." },
+    { "account_key_env", FINOPS_OPT_STRING, offsetof(fo_platform_azure_settings, account_key_env),
+      .flags = FINOPS_OPT_NO_FLAG,
+      .help = "Name of the environment variable that has the key of the account." },
+    { "sas_token_env", FINOPS_OPT_STRING, offsetof(fo_platform_azure_settings, sas_token_env),
+      .flags = FINOPS_OPT_NO_FLAG,
+      .help = "Name of the environment variable that has the shared access signature." },
+    { "tenant_id_env", FINOPS_OPT_STRING, offsetof(fo_platform_azure_settings, tenant_id_env),
+      .flags = FINOPS_OPT_NO_FLAG,
+      .help = "Name of the environment variable that has the tenant of a service principal." },
+    { "client_id_env", FINOPS_OPT_STRING, offsetof(fo_platform_azure_settings, client_id_env),
+      .flags = FINOPS_OPT_NO_FLAG,
+      .help = "Name of the environment variable that has the client id of a service principal." },
+    { "client_secret_env", FINOPS_OPT_STRING, offsetof(fo_platform_azure_settings, client_secret_env),
+      .flags = FINOPS_OPT_NO_FLAG,
+      .help = "Name of the environment variable that has the secret of a service principal." },
+    { 0 },
+};
+
 const fo_config_section fo_config_sections[] = {
     { "project", project_options, offsetof(fo_settings, project), false, "This installation." },
     { "database", database_options, offsetof(fo_settings, database), false, "Where the bills are kept." },
@@ -277,6 +341,15 @@ const fo_config_section fo_config_sections[] = {
     { "connections", connection_options, offsetof(fo_settings, connections), false,
       "Connections to databases, and what happens when one is away." },
     { "audit", audit_options, offsetof(fo_settings, audit), false, "Who changed what, and when." },
+    { "storage", no_options, 0, false, "Places that hold objects, each with a name of yours." },
+    { "platform", no_options, 0, false,
+      "Where raw files are kept, as configurations before [storage] say it." },
+    { "platform.bronze", bronze_options, offsetof(fo_settings, bronze), false,
+      "The storage bronze, unless [storage.bronze] says what it is." },
+    { "platform.s3_connection", s3_connection_options, offsetof(fo_settings, s3_connection), false,
+      "How its S3 service is reached." },
+    { "platform.azure_connection", azure_connection_options, offsetof(fo_settings, azure_connection), false,
+      "How its Azure account is reached." },
     { "log", log_options, offsetof(fo_settings, log), false, "Messages on standard error." },
     { 0 },
 };

@@ -125,6 +125,26 @@ typedef struct fo_audit_settings {
     char *table; /* "schema.table"; NULL: none in the database */
 } fo_audit_settings;
 
+/* How configurations before [storage.<name>] say where raw files are kept: the storage "bronze". */
+typedef struct fo_platform_bronze_settings {
+    char *storage_backend; /* "s3" | "azure" | "local" */
+    bool storage_enabled;
+    bool s3_enabled; /* its old name */
+    char *s3_bucket, *s3_prefix;
+    char *azure_storage_account, *azure_container, *azure_prefix;
+    char *local_path;
+} fo_platform_bronze_settings;
+
+/* Names of environment variables. */
+typedef struct fo_platform_s3_settings {
+    char *endpoint_url_env, *access_key_env, *secret_key_env, *session_token_env;
+} fo_platform_s3_settings;
+
+typedef struct fo_platform_azure_settings {
+    char *connection_string_env, *account_key_env, *sas_token_env;
+    char *tenant_id_env, *client_id_env, *client_secret_env;
+} fo_platform_azure_settings;
+
 typedef struct fo_settings {
     fo_project_settings project;
     fo_database_settings database;
@@ -139,7 +159,10 @@ typedef struct fo_settings {
     fo_connection_settings connections;
     fo_audit_settings audit;
     fo_log_settings log;
-    const struct fo_raw_backends *backends; /* of plugins, for fo_config_backend(); may be NULL */
+    fo_platform_bronze_settings bronze;
+    fo_platform_s3_settings s3_connection;
+    fo_platform_azure_settings azure_connection;
+    const struct fo_raw_backends *backends; /* of plugins and storages; may be NULL */
 } fo_settings;
 
 #endif

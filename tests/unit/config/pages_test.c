@@ -5,13 +5,26 @@
 
 #include "config_test.h"
 
+static const finops_option cloud_options[] = {
+    { "region", FINOPS_OPT_STRING, .env = "CLOUD_REGION", .help = "Region of the cloud." },
+    { "token", FINOPS_OPT_STRING, .flags = FINOPS_OPT_SECRET, .help = "Token of the cloud." },
+    { 0 },
+};
+static const finops_option again_options[] = {
+    { "attempts", FINOPS_OPT_INT, .value = "5", .min = 1, .max = 9, .help = "Attempts at most." },
+    { 0 },
+};
+static const fo_config_table drivers[] = { { "cloud", "A cloud", cloud_options } };
+static const fo_config_table layers[] = { { "again", NULL, again_options } };
+static const fo_config_storages storages = { drivers, 1, layers, 1 };
+
 static json_t *
 schema(void)
 {
     FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
     json_t *root;
 
-    assert_int_equal(fo_config_schema(&text, NULL), FINOPS_OK);
+    assert_int_equal(fo_config_schema(&storages, &text, NULL), FINOPS_OK);
     root = json_loads(fo_str_z(&text), JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(root);
     return root;
@@ -46,7 +59,7 @@ the_schema_has_every_option_and_nothing_else(void **state)
     for (const fo_config_section *s = fo_config_sections; s->path; s++) {
         json_t *section = section_of(root, s->path);
 
-        if (strcmp(s->path, "database") == 0) /* sections of plugins */
+        if (strcmp(s->path, "database") == 0 || strcmp(s->path, "storage") == 0) /* sections of plugins */
             assert_true(json_is_object(json_object_get(section, "additionalProperties")));
         else
             assert_true(json_is_false(json_object_get(section, "additionalProperties")));
@@ -89,7 +102,7 @@ the_reference_names_every_key_and_variable(void **state)
     FO_AUTO(fo_str_done) fo_str page = FO_STR_INIT;
 
     (void)state;
-    assert_int_equal(fo_config_reference(&page, NULL), FINOPS_OK);
+    assert_int_equal(fo_config_reference(&storages, &page, NULL), FINOPS_OK);
     for (const fo_config_section *s = fo_config_sections; s->path; s++) {
         for (const finops_option *o = s->options; o->name && !s->repeated; o++) {
             FO_AUTO(fo_str_done) fo_str key = FO_STR_INIT, name = FO_STR_INIT;
@@ -111,7 +124,7 @@ the_examples_of_the_reference_load(void **state)
     FO_AUTO(fo_str_done) fo_str page = FO_STR_INIT;
 
     (void)state;
-    assert_int_equal(fo_config_reference(&page, NULL), FINOPS_OK);
+    assert_int_equal(fo_config_reference(&storages, &page, NULL), FINOPS_OK);
     for (size_t i = 0; i < FO_COUNT(marks); i++) {
         FO_AUTO(fo_config_freep) fo_config *config = NULL;
         const char *begin = strstr(fo_str_z(&page), marks[i]) + strlen(marks[i]);
@@ -121,6 +134,29 @@ the_examples_of_the_reference_load(void **state)
                          FINOPS_OK);
         assert_int_equal(fo_config_settings(config)->n_exports, 2);
     }
+}
+
+static void
+a_storage_has_the_options_of_drivers_and_layers(void **state)
+{
+    FO_AUTO(fo_str_done) fo_str page = FO_STR_INIT;
+    json_t *root = schema(), *place, *layer;
+
+    (void)state;
+    place =
+        json_object_get(json_object_get(section_of(root, "storage"), "additionalProperties"), "properties");
+    assert_non_null(json_object_get(place, "address"));
+    assert_non_null(json_object_get(place, "region"));
+    assert_true(json_is_true(json_object_get(json_object_get(place, "token"), "writeOnly")));
+    layer = json_object_get(json_object_get(place, "again"), "properties");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(layer, "attempts"), "maximum")), 9);
+    json_decref(root);
+    assert_int_equal(fo_config_reference(&storages, &page, NULL), FINOPS_OK);
+    assert_non_null(strstr(fo_str_z(&page), "### Backend cloud\n\nA cloud.\n"));
+    assert_non_null(strstr(fo_str_z(&page), "`OPEN_FINOPS_STORAGE_<NAME>_REGION`, `CLOUD_REGION` | Region"));
+    assert_non_null(strstr(fo_str_z(&page), "### [storage.<name>.again]"));
+    assert_non_null(
+        strstr(fo_str_z(&page), "`OPEN_FINOPS_STORAGE_<NAME>_AGAIN_ATTEMPTS` | Attempts at most."));
 }
 
 static void
@@ -143,7 +179,8 @@ every_row_is_well_made(void **state)
 static void
 pages_survive_every_failed_allocation(void **state)
 {
-    finops_code (*const makers[])(fo_str *, finops_error **) = { fo_config_schema, fo_config_reference };
+    finops_code (*const makers[])(const fo_config_storages *, fo_str *,
+                                  finops_error **) = { fo_config_schema, fo_config_reference };
 
     (void)state;
     for (size_t i = 0; i < FO_COUNT(makers); i++) {
@@ -153,7 +190,7 @@ pages_survive_every_failed_allocation(void **state)
             bool failed;
 
             fo_mem_fail_at(n);
-            rc = makers[i](&page, NULL);
+            rc = makers[i](&storages, &page, NULL);
             failed = fo_mem_failed();
             fo_mem_fail_at(0);
             assert_int_equal(rc, failed ? FINOPS_E_MEMORY : FINOPS_OK);
@@ -171,6 +208,7 @@ main(void)
         cmocka_unit_test(the_schema_knows_types_ranges_and_defaults),
         cmocka_unit_test(the_reference_names_every_key_and_variable),
         cmocka_unit_test(the_examples_of_the_reference_load),
+        cmocka_unit_test(a_storage_has_the_options_of_drivers_and_layers),
         cmocka_unit_test(every_row_is_well_made),
         cmocka_unit_test(pages_survive_every_failed_allocation),
     };
