@@ -1,7 +1,7 @@
 /*
  * Whether rows fit a table as it is. The engine casts what it stores, and rounds on the way: 0.015 would
- * become 0.02 in a column of two places, 1.5 two in one of whole numbers. That is refused by its type, before
- * a row is read.
+ * become 0.02 in a column of two places, 1.5, or the text '1.5', two in one of whole numbers. That is refused
+ * by its type, before a row is read.
  */
 #include "database/duckdb/driver_internal.h"
 
@@ -41,17 +41,20 @@ fo_duckdb_names_differ(const struct ArrowSchema *schema, finops_error **err)
     return FINOPS_OK;
 }
 
-/* Digits behind the point: of a decimal its scale, of whole numbers none, of others as many as there are. */
-#define ANY_SCALE 1000
+/* One of the one-letter formats. */
+static bool
+is_one_of(const char *formats, const char *format)
+{
+    return strlen(format) == 1 && strchr(formats, format[0]);
+}
 
+/* Digits behind the point of a decimal. */
 static int
 scale_of(const char *format)
 {
     int precision, scale;
 
-    if (sscanf(format, "d:%d,%d", &precision, &scale) == 2)
-        return scale;
-    return strchr("efg", format[0]) ? ANY_SCALE : 0;
+    return sscanf(format, "d:%d,%d", &precision, &scale) == 2 ? scale : 0;
 }
 
 static bool
@@ -66,21 +69,27 @@ is_whole(const char *type)
     return false;
 }
 
-/* What a column of this type would lose of such values; NULL: nothing. */
+/* What a column of this type would lose of such values; NULL: nothing. A text may be any value. */
 static const char *
 loss(const char *format, const char *type, const char *scale)
 {
+    bool text = is_one_of("uU", format) || strcmp(format, "vu") == 0, real = is_one_of("efg", format);
+    bool decimal = format[0] == 'd', small = strcmp(type, "FLOAT") == 0;
     unsigned long long kept = 0;
 
-    if (format[0] == 't' && format[1] == 's' && strcmp(type, "DATE") == 0)
-        return "the time of day";
-    if (format[0] != 'd' && !strchr("efg", format[0]))
-        return NULL;
+    if (strcmp(type, "DATE") == 0)
+        return text || fo_starts(format, "ts") ? "the time of day" : NULL;
+    if (strcmp(type, "BOOLEAN") == 0)
+        return real || decimal || is_one_of("cCsSiIlL", format) ? "numbers" : NULL;
     if (is_whole(type))
-        return scale_of(format) > 0 ? "fractions" : NULL;
-    if (format[0] == 'd' && fo_starts(type, "DECIMAL") && scale && fo_parse_u64(scale, &kept))
+        return text || real || (decimal && scale_of(format) > 0) ? "fractions" : NULL;
+    if (small || strcmp(type, "DOUBLE") == 0)
+        return decimal || is_one_of(small ? "iIlL" : "lL", format) ? "digits" : NULL;
+    if (!fo_starts(type, "DECIMAL"))
+        return NULL;
+    if (decimal && scale && fo_parse_u64(scale, &kept))
         return scale_of(format) > (int)kept ? "digits" : NULL;
-    return NULL;
+    return text || real ? "digits" : NULL;
 }
 
 static const struct ArrowSchema *
@@ -92,14 +101,10 @@ column_named(const struct ArrowSchema *schema, const char *name)
     return NULL;
 }
 
-/* Only numbers and times can lose anything: most loads ask nothing of the catalog. */
-static bool
-may_lose(const struct ArrowSchema *schema)
+static const char *
+value_format(const struct ArrowSchema *column)
 {
-    for (int64_t i = 0; i < schema->n_children; i++)
-        if (strchr("efgd", schema->children[i]->format[0]) || fo_starts(schema->children[i]->format, "ts"))
-            return true;
-    return false;
+    return column->dictionary ? column->dictionary->format : column->format;
 }
 
 finops_code
@@ -110,8 +115,6 @@ fo_duckdb_fits(fo_conn *conn, const char *where, const struct ArrowSchema *schem
     finops_code rc;
 
     assert(conn && where && schema);
-    if (!may_lose(schema))
-        return FINOPS_OK;
     fo_str_addf(&sql, "SELECT column_name, data_type, numeric_scale::VARCHAR FROM duckdb_columns() WHERE %s",
                 where);
     rc = fo_str_check(&sql, err);
@@ -120,7 +123,7 @@ fo_duckdb_fits(fo_conn *conn, const char *where, const struct ArrowSchema *schem
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++) {
         const char *name = fo_rows_text(rows, i, 0), *type = fo_rows_text(rows, i, 1);
         const struct ArrowSchema *column = column_named(schema, name);
-        const char *lost = column ? loss(column->format, type, fo_rows_text(rows, i, 2)) : NULL;
+        const char *lost = column ? loss(value_format(column), type, fo_rows_text(rows, i, 2)) : NULL;
 
         if (lost)
             rc = fo_error_set(err, FINOPS_E_DATA, "column %s is %s, which would lose %s of the rows", name,

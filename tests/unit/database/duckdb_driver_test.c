@@ -220,6 +220,35 @@ what_the_table_would_round_is_refused(void **state)
                      FINOPS_E_DATA);
 }
 
+/* Each of these was stored, as another value than it is. */
+static void
+what_another_type_would_change_is_refused(void **state)
+{
+    static const char *const rows[] = {
+        "SELECT '1.5' AS i",
+        "SELECT '1.5'::ENUM('1.5') AS i",
+        "SELECT '0.015' AS d",
+        "SELECT 0.015::DOUBLE AS d",
+        "SELECT '2026-01-02 03:04:05' AS t",
+        "SELECT 9007199254740993 AS g",
+        "SELECT 16777217::INTEGER AS f",
+        "SELECT 0.12345678901234567890123::DECIMAL(38,23) AS g",
+        "SELECT 7 AS b",
+    };
+    fixture *f = *state;
+
+    run(f->conn,
+        "CREATE TABLE w (i INTEGER, d DECIMAL(10,2), t DATE, g DOUBLE, f FLOAT, b BOOLEAN, s VARCHAR)");
+    for (size_t i = 0; i < FO_COUNT(rows); i++)
+        assert_int_equal(put(f->conn, "w", FINOPS_WRITE_APPEND, rows[i], NULL), FINOPS_E_DATA);
+    assert_int_equal(
+        put(f->conn, "w", FINOPS_WRITE_APPEND,
+            "SELECT 1::TINYINT AS i, 2 AS d, 3::INTEGER AS g, 4::SMALLINT AS f, true AS b, 5 AS s", NULL),
+        FINOPS_OK);
+    assert_cell(f->conn, "SELECT concat_ws(' ', (SELECT count(*) FROM w), i, d, g, f, b, s) FROM w",
+                "1 1 2.00 3.0 4.0 true 5");
+}
+
 static void
 a_write_is_part_of_the_transaction_that_is_open(void **state)
 {
@@ -462,6 +491,7 @@ main(void)
         ON_FILE(slices_of_batches_are_written),
         ON_FILE(nulls_that_nobody_counted_stay_nulls),
         ON_FILE(what_the_table_would_round_is_refused),
+        ON_FILE(what_another_type_would_change_is_refused),
         ON_FILE(a_write_is_part_of_the_transaction_that_is_open),
         ON_FILE(one_month_of_a_table_is_replaced),
         ON_FILE(a_table_is_replaced_as_a_whole_or_not_at_all),
