@@ -578,17 +578,23 @@ fo_link_attach(fo_link *link, const finops_call *call, finops_error **err)
 {
     int64_t patience = link->read_only ? READER_PATIENCE_US : link->settings->lock_timeout * 1000000;
     attempt a = { link, call, fo_clock_monotonic() + patience };
+    fo_conn *conn = NULL;
     finops_code rc = FINOPS_OK;
 
     if (link->path)
         rc = attempt_all(&a, err);
     if (rc != FINOPS_OK || !link->instance)
         return rc;
-    rc = fo_conn_open(link->instance->engine, &link->conn, err);
-    if (rc == FINOPS_OK)
-        return rc;
+    rc = fo_conn_open(link->instance->engine, &conn, err);
     (void)pthread_mutex_lock(&fo_instances_lock);
-    fo_link_detach(link);
+    if (rc == FINOPS_OK && fo_cancelled(&link->stop)) /* there was no connection to stop then */
+        rc = fo_error_set(err, FINOPS_E_CANCELLED, "stopped while opening %s",
+                          link->path ? link->path : "the database in memory");
+    if (rc == FINOPS_OK)
+        link->conn = FO_TAKE(conn);
+    else
+        fo_link_detach(link);
     (void)pthread_mutex_unlock(&fo_instances_lock);
+    fo_conn_close(conn);
     return rc;
 }

@@ -5,7 +5,9 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,6 +247,67 @@ a_file_that_another_process_writes_is_read_through_it(void **state)
     DRIVER->disconnect(reader);
 }
 
+/* The lock of the file held by a process that answers nobody, and a reader that waits for it. */
+typedef struct silent_process {
+    pid_t pid;
+    void *reader;
+} silent_process;
+
+static void
+silent_begin(silent_process *p, const char *path)
+{
+    int ready[2];
+    char c;
+
+    assert_int_equal(pipe(ready), 0);
+    p->pid = fork();
+    assert_true(p->pid >= 0);
+    if (p->pid == 0) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        int fd = open(path, O_RDWR);
+
+        if (fd < 0 || fcntl(fd, F_SETLK, &lock) != 0 || write(ready[1], "r", 1) != 1)
+            _exit(1);
+        for (;;)
+            (void)pause();
+    }
+    (void)close(ready[1]);
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    (void)close(ready[0]);
+}
+
+static bool
+cancel_and_let_go(void *arg)
+{
+    silent_process *p = arg;
+
+    if (p->pid) {
+        DRIVER->cancel(p->reader);
+        (void)kill(p->pid, SIGKILL);
+        (void)waitpid(p->pid, NULL, 0);
+        p->pid = 0;
+    }
+    return false;
+}
+
+static void
+a_cancel_while_the_file_is_opened_is_not_lost(void **state)
+{
+    fixture *f = *state;
+    silent_process other = { 0 };
+    finops_call call = { .cancelled = cancel_and_let_go, .arg = &other };
+    void *writer = connect_to(f, 0);
+
+    run(writer, "CREATE TABLE t AS SELECT 1 AS a");
+    other.reader = connect_to(f, FINOPS_CONNECT_READ_ONLY);
+    DRIVER->disconnect(writer); /* and the reader is detached */
+    silent_begin(&other, f->path);
+    assert_int_equal(execute_with(other.reader, "SELECT a FROM t", &call, true), FINOPS_E_CANCELLED);
+    assert_int_equal(other.pid, 0);
+    assert_cell(other.reader, "SELECT a FROM t", "1"); /* the next one is not meant */
+    DRIVER->disconnect(other.reader);
+}
+
 static void
 waiting_for_another_process_ends_at_the_deadline(void **state)
 {
@@ -422,6 +485,7 @@ main(int argc, char **argv)
         CLOSED(readers_come_and_go_with_writers),
         ON_FILE(a_reader_sees_one_state_in_its_transaction),
         CLOSED(a_file_that_another_process_writes_is_read_through_it),
+        CLOSED(a_cancel_while_the_file_is_opened_is_not_lost),
         CLOSED(waiting_for_another_process_ends_at_the_deadline),
         CLOSED(many_threads_come_and_go),
         ON_FILE(a_lock_is_held_by_one_connection),
