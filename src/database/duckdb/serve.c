@@ -18,6 +18,7 @@
 
 #define CLIENTS_MAX 32
 #define REQUEST_TIMEOUT_S 10
+#define ACCEPT_PAUSE_MS 100 /* when there is no descriptor for a reader */
 
 struct fo_server {
     fo_engine *engine;
@@ -137,8 +138,12 @@ serve_accept(fo_server *server)
     pthread_t thread;
     int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
 
-    if (fd < 0)
+    if (fd < 0) {
+        /* Without a free descriptor it stays in the queue: asking again at once would take a whole core. */
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            (void)poll(&(struct pollfd){ .fd = server->stop_event, .events = POLLIN }, 1, ACCEPT_PAUSE_MS);
         return;
+    }
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     unsigned slot = serve_admit(server, fd);
     if (slot == CLIENTS_MAX) {

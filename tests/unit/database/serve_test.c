@@ -4,10 +4,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -207,6 +211,51 @@ a_socket_left_by_a_killed_writer_is_replaced(void **state)
     assert_true(fo_remote_reachable(f->path));
 }
 
+static int64_t
+cpu_us(void)
+{
+    struct timespec used;
+
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
+}
+
+static void
+a_reader_for_whom_there_is_no_descriptor_takes_no_core(void **state)
+{
+    fixture *f = *state;
+    fo_database *db = writer(f);
+    struct rlimit limit, none;
+    int64_t before;
+    pid_t reader;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none =
+        (struct rlimit){ .rlim_cur = 3, .rlim_max = limit.rlim_max }; /* those are taken; poll() needs some */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    reader = fork();
+    if (reader == 0) {
+        int fd = -1;
+
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || fo_socket_connect(f->path, &fd, NULL) != FINOPS_OK)
+            _exit(1);
+        for (;;)
+            (void)pause();
+    }
+    (void)usleep(100000); /* it is in the queue now */
+    assert_int_equal(waitpid(reader, NULL, WNOHANG), 0);
+    before = cpu_us();
+    (void)usleep(300000);
+    before = cpu_us() - before;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(reader > 0);
+    assert_in_range(before, 0, 20000);
+    assert_int_equal(remote_number(f, "SELECT 7"), 7);
+    assert_int_equal(kill(reader, SIGKILL), 0);
+    assert_int_equal(waitpid(reader, NULL, 0), reader);
+    fo_database_close(db);
+}
+
 static void
 a_database_that_is_not_there_is_named_with_advice(void **state)
 {
@@ -232,6 +281,8 @@ main(void)
         cmocka_unit_test_setup_teardown(a_reader_that_takes_no_rows_does_not_hold_the_writer, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_socket_left_by_a_killed_writer_is_replaced, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_reader_for_whom_there_is_no_descriptor_takes_no_core, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_database_that_is_not_there_is_named_with_advice, setup, teardown),
     };
 
