@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Builds the servers the tests talk to, at the version deps.lock pins, and prints the path of each.
 #
-# usage: scripts/test-servers.sh
+# usage: scripts/test-servers.sh [SERVER...]     servers: minio azurite; all when none is named
 #
 # MinIO comes as a Go module: the Go client verifies every module it downloads, and the sum of MinIO itself is compared
-# with deps.lock. Kept in $XDG_CACHE_HOME/finops/bin, where the next run finds it; the first takes some minutes.
+# with deps.lock. Azurite comes as npm packages, each compared with the digest in tests/support/azurite. Kept in $XDG_CACHE_HOME/finops/bin, where the next run finds it; the first takes some minutes.
 . "$(dirname "$0")/lib.sh"
 
 oldest_go=1.24
@@ -40,11 +40,53 @@ build() { # MODULE VERSION SUM PROGRAM TARGET
     say "test-servers.sh: built $4 ($(elapsed))"
 }
 
+from_go() { # MINIO
+    local module version program sum target
+    while read -r _ module version program sum; do
+        target=$cache/bin/$program-$version
+        [ -x "$target" ] || (build "$module" "$version" "$sum" "$program" "$target")
+        echo "$target"
+    done < <(lock_rows "$1")
+}
+
+npm_command() {
+    if command -v npm >/dev/null; then
+        npm "$@"
+    else
+        local node
+        node=$("$root/scripts/fetch.sh" --tool npm)
+        PATH=$node/bin:$PATH node "$node/lib/node_modules/npm/bin/npm-cli.js" "$@"
+    fi
+}
+
+# The folder's name has the digest of the lock file: another version is another folder.
+from_npm() { # SERVER PROGRAM
+    local from=$root/tests/support/$1 target work
+    target=$cache/bin/$1-$(sha256sum <"$from/package-lock.json" | cut -c1-12)
+    if [ ! -x "$target/node_modules/.bin/$2" ]; then
+        work=$(mktemp -d "$cache/bin/.new.XXXXXX")
+        # shellcheck disable=SC2064
+        trap "rm -rf '$work'" EXIT
+        say "test-servers.sh: getting $1"
+        cp "$from/package.json" "$from/package-lock.json" "$work/"
+        npm_command ci --prefix "$work" --ignore-scripts --no-audit --no-fund >"$work/log" 2>&1 || {
+            tail -n 15 "$work/log" >&2
+            die "$1 cannot be installed"
+        }
+        rm -rf "$target"
+        mv "$work" "$target"
+        say "test-servers.sh: got $1 ($(elapsed))"
+    fi
+    echo "$target/node_modules/.bin/$2"
+}
+
 mkdir -p "$cache/bin"
 exec 8>"$cache/bin/.lock"
 flock 8
-while read -r _ module version program sum; do
-    target=$cache/bin/$program-$version
-    [ -x "$target" ] || (build "$module" "$version" "$sum" "$program" "$target")
-    echo "$target"
-done < <(lock_rows minio)
+for server in ${*:-minio azurite}; do
+    case $server in
+    minio) from_go minio ;;
+    azurite) from_npm azurite azurite-blob ;;
+    *) die "there is no server $server" ;;
+    esac
+done

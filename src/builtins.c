@@ -6,6 +6,7 @@
 #include "database/adbc/driver.h"
 #include "database/duckdb/driver.h"
 #include "database/postgresql/driver.h"
+#include "storage/azure/driver.h"
 #include "storage/local/driver.h"
 #include "storage/s3/driver.h"
 #include "storage/sftp/driver.h"
@@ -18,6 +19,7 @@ const finops_database_driver *const fo_database_builtin[] = {
 };
 
 const finops_storage_driver *const fo_storage_builtin[] = {
+    &fo_azure_driver,
     &fo_local_driver,
     &fo_s3_driver,
     &fo_sftp_driver,

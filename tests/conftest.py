@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from azurite import azurite  # noqa: F401
 from bills import new_bill  # noqa: F401
 from postgresql import postgresql, postgresql_tls  # noqa: F401
 from servers import minio  # noqa: F401

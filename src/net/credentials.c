@@ -1,25 +1,17 @@
-/* Which provider it is, and when credentials are renewed. */
+/* Which provider it is. */
 #include "net/credentials.h"
 
 #include <assert.h>
 #include <jansson.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "net/credentials_internal.h"
-#include "resilience/deadline.h"
-
-#define SECOND 1000000LL
-#define AHEAD_US (300 * SECOND)    /* renewed so long before the end, or a quarter of their life */
-#define TRY_AGAIN_US (30 * SECOND) /* after a renewal that failed */
-#define TICK_US 50000
+#include "net/renewal.h"
 
 /* ---- keys ---- */
 
@@ -157,14 +149,7 @@ fo_aws_keys_environment(const fo_aws_options *o, fo_aws_keys **ret, finops_error
 struct fo_aws_chain {
     fo_aws_options options; /* with copies of the texts */
     char *texts[5];
-    pthread_mutex_t lock; /* of what follows */
-    pthread_cond_t changed;
-    fo_aws_keys *keys; /* NULL: none yet */
-    bool fetching;
-    int64_t renew_us;    /* when they are to be renewed; INT64_MAX: never */
-    uint64_t failures;   /* how often fetching failed */
-    finops_code failure; /* the last one */
-    char *failure_text;  /* NULL: no memory for it */
+    fo_renewal *renewal;
 };
 
 static bool
@@ -182,11 +167,12 @@ copy_texts(fo_aws_chain *c)
     return true;
 }
 
+static const fo_renewal_ops chain_ops;
+
 finops_code
 fo_aws_chain_new(const fo_aws_options *options, fo_aws_chain **ret, finops_error **err)
 {
     fo_aws_chain *c;
-    pthread_condattr_t attributes;
 
     assert(options && options->http && ret);
 
@@ -194,12 +180,8 @@ fo_aws_chain_new(const fo_aws_options *options, fo_aws_chain **ret, finops_error
     if (!c)
         return fo_error_oom(err);
     c->options = *options;
-    (void)pthread_mutex_init(&c->lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&c->changed, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-    if (!copy_texts(c)) {
+    c->renewal = fo_renewal_new(&chain_ops, c);
+    if (!c->renewal || !copy_texts(c)) {
         fo_aws_chain_free(c);
         return fo_error_oom(err);
     }
@@ -212,12 +194,9 @@ fo_aws_chain_free(fo_aws_chain *c)
 {
     if (!c)
         return;
-    fo_aws_keys_release(c->keys);
+    fo_renewal_free(c->renewal);
     for (size_t i = 0; i < FO_COUNT(c->texts); i++)
         secret_free(c->texts[i]);
-    fo_free(c->failure_text);
-    (void)pthread_cond_destroy(&c->changed);
-    (void)pthread_mutex_destroy(&c->lock);
     fo_free(c);
 }
 
@@ -255,111 +234,53 @@ chain_fetch(fo_aws_chain *c, const finops_call *call, fo_aws_keys **ret, finops_
     return rc;
 }
 
-/* With the lock held: what came of a fetch. The keys are the chain's from here on. */
-static void
-chain_take(fo_aws_chain *c, fo_aws_keys *keys, finops_code rc, const char *text)
-{
-    int64_t now = fo_clock_now(), life;
-
-    c->fetching = false;
-    (void)pthread_cond_broadcast(&c->changed);
-    if (rc != FINOPS_OK) {
-        c->renew_us = now + TRY_AGAIN_US;
-        if (rc == FINOPS_E_CANCELLED || rc == FINOPS_E_TIMEOUT)
-            return; /* the caller's own limits; those who wait try themselves */
-        c->failures++;
-        c->failure = rc;
-        fo_free(c->failure_text);
-        c->failure_text = fo_strdup(text);
-        return;
-    }
-    fo_aws_keys_release(c->keys);
-    c->keys = keys;
-    life = keys->expires_us - now;
-    c->renew_us =
-        keys->expires_us == 0 ? INT64_MAX : keys->expires_us - (life / 4 < AHEAD_US ? life / 4 : AHEAD_US);
-}
-
-static const fo_aws_keys *
-hold(fo_aws_keys *keys)
-{
-    atomic_fetch_add(&held_of(keys)->held, 1);
-    return keys;
-}
-
-static bool
-good_at(const fo_aws_keys *keys, int64_t now)
-{
-    return keys && (keys->expires_us == 0 || now < keys->expires_us);
-}
-
-/* With the lock held, which is let go meanwhile. */
 static finops_code
-chain_renew(fo_aws_chain *c, const finops_call *call, finops_error **err)
+fetch(void *arg, const finops_call *call, void **ret, int64_t *ret_expires_us, finops_error **err)
 {
-    finops_error *problem = NULL;
     fo_aws_keys *keys = NULL;
-    finops_code rc;
+    finops_code rc = chain_fetch(arg, call, &keys, err);
 
-    c->fetching = true;
-    (void)pthread_mutex_unlock(&c->lock);
-    rc = chain_fetch(c, call, &keys, &problem);
-    (void)pthread_mutex_lock(&c->lock);
-    chain_take(c, keys, rc, finops_error_text(problem));
-    if (rc == FINOPS_OK)
-        return rc;
-    if (good_at(c->keys, fo_clock_now())) {
-        fo_debug("credentials are kept although they could not be renewed: %s", finops_error_text(problem));
-        finops_error_free(problem);
-        return FINOPS_OK;
+    if (rc == FINOPS_OK) {
+        *ret = keys;
+        *ret_expires_us = keys->expires_us;
     }
-    if (err)
-        *err = problem;
-    else
-        finops_error_free(problem);
     return rc;
 }
 
-/* With the lock held: until somebody else's fetch is over, or the call is. */
-static finops_code
-chain_wait(fo_aws_chain *c, const finops_call *call, finops_error **err)
+static void
+hold(void *keys)
 {
-    uint64_t failures = c->failures;
-
-    while (c->fetching) {
-        int64_t until = fo_clock_monotonic() + TICK_US;
-        struct timespec t = { .tv_sec = (time_t)(until / SECOND), .tv_nsec = (long)(until % SECOND) * 1000 };
-
-        if (call && call->cancelled && call->cancelled(call->arg))
-            return fo_error_set(err, FINOPS_E_CANCELLED, "cancelled while waiting for credentials");
-        if (call && fo_deadline_passed(call->deadline_us, fo_clock_monotonic()))
-            return fo_error_set(err, FINOPS_E_TIMEOUT, "no credentials before the deadline");
-        (void)pthread_cond_timedwait(&c->changed, &c->lock, &t);
-    }
-    if (c->failures != failures && !good_at(c->keys, fo_clock_now()))
-        return fo_error_set(err, c->failure, "%s", c->failure_text ? c->failure_text : "no credentials");
-    return FINOPS_OK;
+    atomic_fetch_add(&held_of(keys)->held, 1);
 }
+
+static void
+release(void *keys)
+{
+    fo_aws_keys_release(keys);
+}
+
+static const fo_renewal_ops chain_ops = {
+    .fetch = fetch, .hold = hold, .release = release, .what = "credentials"
+};
 
 finops_code
 fo_aws_chain_keys(fo_aws_chain *c, const finops_call *call, const fo_aws_keys **ret, finops_error **err)
 {
-    finops_code rc = FINOPS_OK;
+    void *keys = NULL;
+    finops_code rc;
 
     assert(c && ret);
 
-    (void)pthread_mutex_lock(&c->lock);
-    while (rc == FINOPS_OK) {
-        int64_t now = fo_clock_now();
-
-        if (good_at(c->keys, now) && (c->fetching || now < c->renew_us))
-            break;
-        rc = c->fetching ? chain_wait(c, call, err) : chain_renew(c, call, err);
-    }
+    rc = fo_renewal_get(c->renewal, call, &keys, err);
     if (rc == FINOPS_OK)
-        *ret = hold(c->keys);
-    (void)pthread_mutex_unlock(&c->lock);
+        *ret = keys;
     return rc;
+}
+
+static bool
+is_same(const void *value, const void *meant)
+{
+    return value == meant;
 }
 
 bool
@@ -367,12 +288,8 @@ fo_aws_chain_expired(fo_aws_chain *c, const fo_aws_keys *keys)
 {
     bool renewable = keys->expires_us != 0;
 
-    (void)pthread_mutex_lock(&c->lock);
-    if (renewable && c->keys == keys) {
-        fo_aws_keys_release(c->keys);
-        c->keys = NULL;
-    }
-    (void)pthread_mutex_unlock(&c->lock);
+    if (renewable)
+        fo_renewal_drop(c->renewal, is_same, keys);
     return renewable;
 }
 

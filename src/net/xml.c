@@ -111,6 +111,15 @@ fo_xml_get(const fo_xml_node *node, const char *name)
     return child ? fo_xml_text(child) : NULL;
 }
 
+const char *
+fo_xml_attribute(const fo_xml_node *node, const char *name)
+{
+    for (const xmlAttr *a = node_of(node)->properties; a; a = a->next)
+        if (strcmp((const char *)a->name, name) == 0)
+            return a->children ? (const char *)a->children->content : "";
+    return NULL;
+}
+
 const fo_xml_node *
 fo_xml_find(const fo_xml_node *node, const char *name)
 {

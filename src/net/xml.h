@@ -23,6 +23,8 @@ const fo_xml_node *fo_xml_next(const fo_xml_node *node, const char *name);
 const char *fo_xml_text(const fo_xml_node *node);
 /* The text of a child; NULL: no such child. */
 const char *fo_xml_get(const fo_xml_node *node, const char *name);
+/* An attribute's value, of letters and digits; NULL: there is none. */
+const char *fo_xml_attribute(const fo_xml_node *node, const char *name);
 /* The first element of that name, however deep; NULL. */
 const fo_xml_node *fo_xml_find(const fo_xml_node *node, const char *name);
 

@@ -143,3 +143,16 @@ fo_put_check(const finops_put *put, const char *version, finops_error **err)
         return fo_error_set(err, FINOPS_E_PRECONDITION, "it is another version");
     return FINOPS_OK;
 }
+
+char *
+fo_storage_prefix(const char *prefix)
+{
+    size_t n;
+
+    while (prefix && *prefix == '/')
+        prefix++;
+    n = prefix ? strlen(prefix) : 0;
+    while (n > 0 && prefix[n - 1] == '/')
+        n--;
+    return n > 0 ? fo_format("%.*s/", (int)n, prefix) : fo_strdup("");
+}

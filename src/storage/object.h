@@ -22,4 +22,7 @@ finops_code fo_get_check(const finops_get *get, const char *version, finops_erro
  */
 finops_code fo_put_check(const finops_put *put, const char *version, finops_error **err);
 
+/* "a/b/" of "/a/b", and "" of nothing: what stands before each key of a storage. NULL: no memory. */
+char *fo_storage_prefix(const char *prefix);
+
 #endif

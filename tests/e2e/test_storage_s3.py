@@ -4,57 +4,15 @@ import base64
 import http.client
 import json
 import os
-import pathlib
-import subprocess
 import urllib.parse
 import uuid
 import zlib
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from storage_driver import Tool, storage_tool  # noqa: F401
+
 MIB = 1 << 20
-
-
-class Tool:
-    def __init__(self, program, driver, options, env=None):
-        settings = ["%s=%s" % (k, v) for k, v in options.items() if v is not None]
-        self.process = subprocess.Popen([program, driver, *settings], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True,
-                                        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TZ": "UTC",
-                                             "AWS_EC2_METADATA_DISABLED": "true", **(env or {})})
-
-    def __call__(self, op, code="ok", **fields):
-        """The answer; `data`, `parts` and what comes back are bytes. `code` is what it must end with (None: any)."""
-        for name in ("data",):
-            if name in fields:
-                fields[name] = base64.b64encode(fields[name]).decode()
-        if "parts" in fields:
-            fields["parts"] = [base64.b64encode(part).decode() for part in fields["parts"]]
-        self.process.stdin.write(json.dumps({"op": op, **fields}) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        assert line, "the tool ended: " + self.process.stderr.read()
-        answer = json.loads(line)
-        if "data" in answer:
-            answer["data"] = base64.b64decode(answer["data"])
-        if code is not None:
-            assert answer["code"] == code, answer
-        return answer
-
-    def keys(self, **fields):
-        return [o["key"] for o in self("list", **fields)["objects"]]
-
-    def close(self):
-        self.process.stdin.close()
-        assert self.process.wait(30) == 0, self.process.stderr.read()
-
-
-@pytest.fixture(scope="session")
-def storage_tool():
-    build = pathlib.Path(os.environ.get("FINOPS", ROOT / "build" / "finops")).parent
-    subprocess.run(["ninja", "-C", build, "tests/storage_tool"], check=True, capture_output=True)
-    return str(build / "tests" / "storage_tool")
 
 
 @pytest.fixture

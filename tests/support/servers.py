@@ -133,7 +133,7 @@ def minio_program():
     if os.environ.get("FINOPS_MINIO"):
         return os.environ["FINOPS_MINIO"]
     if os.environ.get("FINOPS_TEST_SERVERS"):
-        run = subprocess.run([ROOT / "scripts" / "test-servers.sh"], capture_output=True, text=True)
+        run = subprocess.run([ROOT / "scripts" / "test-servers.sh", "minio"], capture_output=True, text=True)
         if run.returncode != 0:
             pytest.fail("scripts/test-servers.sh: " + run.stderr)
         return run.stdout.split()[-1]

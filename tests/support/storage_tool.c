@@ -264,6 +264,21 @@ do_sweep(tool *t, const json_t *op, json_t *answer, finops_error **err)
                             number(op, "before_us", fo_clock_now() + 1000000), NULL, add_object, all, err);
 }
 
+/* Where a part begins in the object. */
+static int64_t
+offset_of(const json_t *parts, size_t index)
+{
+    int64_t offset = 0;
+
+    for (size_t i = 0; i < index; i++) {
+        FO_AUTO(fo_str_done) fo_str data = FO_STR_MAX((size_t)1 << 30);
+
+        (void)fo_base64_decode(&data, json_string_value(json_array_get(parts, i)));
+        offset += (int64_t)data.len;
+    }
+    return offset;
+}
+
 /* Parts are sent in the order of "order" (numbers from 1), or as they stand. "stop": closed without a commit.
  */
 static finops_code
@@ -286,7 +301,8 @@ do_upload(tool *t, const json_t *op, json_t *answer, finops_error **err)
 
         (void)fo_base64_decode(&data, json_string_value(json_array_get(parts, number_of - 1)));
         size += (int64_t)data.len;
-        rc = u->part(u, (unsigned)number_of, 0, fo_str_z(&data), data.len, NULL, err);
+        rc = u->part(u, (unsigned)number_of, offset_of(parts, number_of - 1), fo_str_z(&data), data.len, NULL,
+                     err);
     }
     if (rc == FINOPS_OK && !truth(op, "stop")) {
         rc = u->commit(u, (unsigned)n, size, NULL, &o, err);

@@ -57,7 +57,9 @@ enum {
     FINOPS_STORAGE_PRESIGN = 1 << 11,
     FINOPS_STORAGE_SWEEP = 1 << 12,  /* `sweep` */
     FINOPS_STORAGE_SUFFIX = 1 << 13, /* a suffix is read in one request */
-    FINOPS_STORAGE_REMOTE = 1 << 14  /* a service that may be down */
+    FINOPS_STORAGE_REMOTE = 1 << 14, /* a service that may be down */
+    /* Parts of an upload that was closed stay, unseen, until they are swept: the service cannot remove them. */
+    FINOPS_STORAGE_PARTS_STAY = 1 << 15
 };
 
 typedef struct finops_metadata {
@@ -144,7 +146,8 @@ typedef struct finops_upload {
      * FINOPS_E_TRANSIENT and knows its own success. */
     finops_code (*commit)(struct finops_upload *upload, unsigned parts, int64_t size, const finops_call *call,
                           finops_object *ret, finops_error **err);
-    /* Frees it; what was not committed leaves nothing behind, as far as the service can be reached. */
+    /* Frees it; what was not committed leaves nothing behind, as far as the service can be reached
+     * (FINOPS_STORAGE_PARTS_STAY: nothing that is seen). */
     void (*close)(struct finops_upload *upload);
 } finops_upload;
 

@@ -49,7 +49,7 @@ punctuation(fo_probe *p)
 {
     static const char *const names[] = { "a b",  "a+b", "a%b",  "a%2Fb", "a?b=c", "a#b",
                                          "a&b",  "a<b", "a>b",  "a\"b",  "a'b",   "!$()*,:;=@[]~",
-                                         "a\\b", "a|b", "{a}b", "a^b`",  "a..b" };
+                                         "a|b",  "{a}b", "a^b`", "a..b" };
 
     return all_round(p, names, FO_COUNT(names));
 }
@@ -106,6 +106,7 @@ odd_bytes(fo_probe *p)
                                          ".a",
                                          "a.",
                                          "~a",
+                                         "a\\b", /* a slash to some services */
                                          "a\tb",
                                          "a\rb",
                                          "a\nb",

@@ -258,6 +258,13 @@ closed_is_swept(fo_probe *p)
     if (!begin(p, fo_probe_key(p, "a"), &u) || !send(p, u, 1, 70000, 1))
         return false;
     upload_closep(&u);
+    if (fo_probe_has(p, FINOPS_STORAGE_PARTS_STAY)) {
+        seen again = { .p = p };
+
+        return sweep(p, p->prefix, INT64_MAX, &s) && sweep(p, p->prefix, INT64_MAX, &again) &&
+               fo_probe_true(p, s.n == 1 && again.n == 0, "%u uploads are left, and %u when swept", s.n,
+                             again.n);
+    }
     return sweep(p, p->prefix, INT64_MAX, &s) && fo_probe_true(p, s.n == 0, "%u uploads are left", s.n);
 }
 

@@ -195,8 +195,8 @@ compress_wrap(const void *config, const char *address, fo_stage below, fo_stage 
     (void)pthread_mutex_init(&c->lock, NULL);
     c->pass.done = compress_done;
     /* A part alone has no place in a table; a checksum or a signed address would be of the stored bytes. */
-    c->pass.less = FINOPS_STORAGE_PARTS | FINOPS_STORAGE_PARTS_IN_ORDER | FINOPS_STORAGE_CHECKSUM |
-                   FINOPS_STORAGE_PRESIGN;
+    c->pass.less = FINOPS_STORAGE_PARTS | FINOPS_STORAGE_PARTS_IN_ORDER | FINOPS_STORAGE_PARTS_STAY |
+                   FINOPS_STORAGE_CHECKSUM | FINOPS_STORAGE_PRESIGN;
     c->pass.driver.upload = NULL;
     c->pass.driver.presign = NULL;
     c->pass.driver.write = fo_compress_write;

@@ -289,7 +289,7 @@ replicate_features(void *self)
         features &= one;
         any |= one;
     }
-    return (features & ~r->pass.less) | (any & FINOPS_STORAGE_PARTS_IN_ORDER);
+    return (features & ~r->pass.less) | (any & (FINOPS_STORAGE_PARTS_IN_ORDER | FINOPS_STORAGE_PARTS_STAY));
 }
 
 /* ---- the layer ---- */

@@ -1,0 +1,148 @@
+"""Azurite, Microsoft's own emulator of its blob storage: real signatures, block lists, leases and ETags.
+
+`azurite` is a pytest fixture, one server a session:
+
+    def test_something(azurite):
+        container = azurite.new_container()
+        azurite.request("PUT", "/%s/key" % container, b"bytes", {"x-ms-blob-type": "BlockBlob"})
+"""
+
+import base64
+import contextlib
+import datetime
+import hashlib
+import hmac
+import http.client
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.parse
+import uuid
+
+import pytest
+
+from servers import READY_SECONDS, ROOT, free_port
+
+ACCOUNT = "finopstest"
+VERSION = "2021-12-02"
+
+
+class Azurite:
+    """A running Azurite: endpoint (http://127.0.0.1:PORT/ACCOUNT), account, key."""
+
+    def __init__(self, program, folder):
+        self.host = "127.0.0.1:%d" % free_port()
+        self.account, self.key = ACCOUNT, base64.b64encode(os.urandom(64)).decode()
+        self.endpoint = "http://%s/%s" % (self.host, self.account)
+        self.log = open(os.path.join(folder, "log"), "wb")
+        command = ["node", program, "--blobHost", "127.0.0.1", "--blobPort", self.host.split(":")[1], "--location",
+                   os.path.join(folder, "data"), "--silent", "--disableProductStyleUrl", "--skipApiVersionCheck",
+                   "--disableTelemetry"]
+        env = {"PATH": os.environ["PATH"], "HOME": folder, "AZURITE_ACCOUNTS": "%s:%s" % (self.account, self.key)}
+        self.process = subprocess.Popen(command, env=env, stdout=self.log, stderr=self.log, start_new_session=True)
+
+    def wait_until_ready(self):
+        until = time.monotonic() + READY_SECONDS
+        while time.monotonic() < until and self.process.poll() is None:
+            try:
+                if self.request("GET", "/", query={"comp": "list"})[0] == 200:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        self.stop()
+        raise RuntimeError("azurite is not ready: " + pathlib.Path(self.log.name).read_text(errors="replace")[-2000:])
+
+    def request(self, method, path, body=b"", headers=None, query=None):
+        """Signed with the account's key, by the standard library alone; path is "/container/key". (status, body)"""
+        path = urllib.parse.quote("/%s%s" % (self.account, path), safe="/-_.~")
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%a, %d %b %Y %H:%M:%S GMT")
+        headers = {"x-ms-date": now, "x-ms-version": VERSION, **(headers or {})}
+        lines = ["%s:%s" % (name, headers[name]) for name in sorted(headers) if name.startswith("x-ms-")]
+        place = "/" + self.account + path
+        place += "".join("\n%s:%s" % item for item in sorted((query or {}).items()))
+        text = "\n".join([method, "", "", str(len(body)) if body else "", *[""] * 8, *lines, place])
+        digest = hmac.new(base64.b64decode(self.key), text.encode(), hashlib.sha256).digest()
+        headers["authorization"] = "SharedKey %s:%s" % (self.account, base64.b64encode(digest).decode())
+        return send("http://%s%s" % (self.host, path), method, body, headers, query)[:2]
+
+    def expect(self, status, *args, **fields):
+        got, answer = self.request(*args, **fields)
+        if got != status:
+            raise RuntimeError("%s: %d %s" % (args[:2], got, answer[:500].decode(errors="replace")))
+        return answer
+
+    def new_container(self):
+        name = "c-" + uuid.uuid4().hex[:12]
+        self.expect(201, "PUT", "/" + name, query={"restype": "container"})
+        return name
+
+    def account_sas(self, permissions, minutes=10):
+        """What lets its bearer do this with every container and blob: "r", "rwdlac"."""
+        expires = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)
+        expires = expires.strftime("%Y-%m-%dT%H:%M:%SZ")
+        fields = [self.account, permissions, "b", "sco", "", expires, "", "https,http", VERSION, "", ""]
+        digest = hmac.new(base64.b64decode(self.key), "\n".join(fields).encode(), hashlib.sha256).digest()
+        return urllib.parse.urlencode({"sv": VERSION, "ss": "b", "srt": "sco", "sp": permissions, "se": expires,
+                                       "spr": "https,http", "sig": base64.b64encode(digest).decode()})
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()
+
+
+def send(url, method="GET", body=None, headers=None, query=None):
+    """(status, body, headers)"""
+    parts = urllib.parse.urlsplit(url)
+    text = "&".join(filter(None, (parts.query, urllib.parse.urlencode(query or {}, quote_via=urllib.parse.quote))))
+    connection = http.client.HTTPConnection(parts.netloc, timeout=30)
+    try:
+        connection.request(method, parts.path + ("?" + text if text else ""), body, headers or {})
+        response = connection.getresponse()
+        return response.status, response.read(), dict(response.getheaders())
+    finally:
+        connection.close()
+
+
+def azurite_program():
+    """What scripts/test-servers.sh installs, or $FINOPS_AZURITE names: a folder's node_modules/.bin/azurite-blob."""
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "finops", "bin")
+    built = sorted(str(p) for p in cache.glob("azurite-*/node_modules/.bin/azurite-blob"))
+    if os.environ.get("FINOPS_AZURITE"):
+        return os.environ["FINOPS_AZURITE"]
+    if os.environ.get("FINOPS_TEST_SERVERS"):
+        run = subprocess.run([ROOT / "scripts" / "test-servers.sh", "azurite"], capture_output=True, text=True)
+        if run.returncode != 0:
+            pytest.fail("scripts/test-servers.sh azurite: " + run.stderr)
+        return run.stdout.split()[-1]
+    if not built:
+        pytest.skip("no Azurite: scripts/test-servers.sh installs it")
+    return built[-1]
+
+
+@contextlib.contextmanager
+def running_azurite():
+    folder = tempfile.mkdtemp(prefix="finops-azurite-")
+    server = Azurite(azurite_program(), folder)
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def azurite():
+    with running_azurite() as server:
+        yield server
