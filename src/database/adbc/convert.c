@@ -326,6 +326,19 @@ converter_release(struct ArrowArrayStream *stream)
     stream->release = NULL;
 }
 
+/* What is to be text must be of a type that has one here: the bytes of another would be taken for it. */
+static finops_code
+all_printable(const converter *v, finops_error **err)
+{
+    for (int64_t i = 0; i < v->schema.n_children; i++)
+        if (!fo_adbc_printable(v->schema.children[i]))
+            return fo_error_set(
+                err, FINOPS_E_UNSUPPORTED,
+                "column %s has the arrow type %s, which has no text here; cast it in the query",
+                v->schema.children[i]->name, v->schema.children[i]->format);
+    return FINOPS_OK;
+}
+
 finops_code
 fo_adbc_convert(struct ArrowArrayStream *from, adbc_target *targets, adbc_feed *feed,
                 struct ArrowArrayStream *ret, finops_error **err)
@@ -347,6 +360,10 @@ fo_adbc_convert(struct ArrowArrayStream *from, adbc_target *targets, adbc_feed *
         fo_error_set(err, finops_stream_code(rc), "%s", why ? why : "a stream without schema");
         converter_free(v);
         return finops_stream_code(rc);
+    }
+    if (!targets && all_printable(v, err) != FINOPS_OK) {
+        converter_free(v);
+        return FINOPS_E_UNSUPPORTED;
     }
     *ret = (struct ArrowArrayStream){ .get_schema = converter_get_schema,
                                       .get_next = converter_get_next,

@@ -15,7 +15,7 @@ __extension__ typedef unsigned __int128 uint128;
 static bool
 nested_is_printable(const struct ArrowSchema *schema)
 {
-    if (!strchr("lLsm", schema->format[1]) || schema->format[2] != '\0')
+    if (!schema->format[1] || !strchr("lLsm", schema->format[1]) || schema->format[2] != '\0')
         return false;
     for (int64_t i = 0; i < schema->n_children; i++)
         if (!fo_adbc_printable(schema->children[i]))

@@ -219,7 +219,7 @@ exact_target(const known *k, const struct ArrowSchema *column, adbc_target *ret)
     case FINOPS_TYPE_BYTES:
         return f[0] == 'z' || f[0] == 'Z' || f[0] == 'w';
     case FINOPS_TYPE_DATE:
-        *ret = f[2] == 'm' ? ADBC_DATE : ADBC_KEEP;
+        *ret = fo_starts(f, "tdm") ? ADBC_DATE : ADBC_KEEP;
         return fo_starts(f, "td");
     case FINOPS_TYPE_TIMESTAMP:
     case FINOPS_TYPE_TIMESTAMP_TZ:

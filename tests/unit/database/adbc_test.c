@@ -46,6 +46,26 @@ one_statement_is_told_from_two(void **state)
     assert_int_equal(check("/* open", 0), FINOPS_E_USAGE);
 }
 
+/* Months, days and nanoseconds, 16 bytes, which the printing of times would read as two times. */
+static void
+a_type_that_has_no_text_is_refused_and_not_made_up(void **state)
+{
+    FO_AUTO(finops_error_freep) finops_error *err = NULL;
+    struct ArrowArrayStream from = { 0 }, to = { 0 };
+    struct ArrowSchema schema;
+
+    (void)state;
+    ArrowSchemaInit(&schema);
+    assert_int_equal(ArrowSchemaSetTypeStruct(&schema, 1), 0);
+    assert_int_equal(ArrowSchemaSetType(schema.children[0], NANOARROW_TYPE_INTERVAL_MONTH_DAY_NANO), 0);
+    assert_int_equal(ArrowSchemaSetName(schema.children[0], "wait"), 0);
+    assert_int_equal(ArrowBasicArrayStreamInit(&from, &schema, 0), 0);
+    assert_int_equal(fo_adbc_convert(&from, NULL, NULL, &to, &err), FINOPS_E_UNSUPPORTED);
+    assert_non_null(strstr(finops_error_text(err), "column wait"));
+    assert_null(from.release); /* taken */
+    assert_null(to.release);
+}
+
 static void
 what_follows_a_statement_is_left_out(void **state)
 {
@@ -489,6 +509,7 @@ main(void)
         cmocka_unit_test(a_library_that_strangers_may_write_is_not_loaded),
         cmocka_unit_test(a_commit_is_refused_by_the_servers_word_only),
         cmocka_unit_test(a_commit_whose_connection_failed_has_an_unknown_outcome),
+        cmocka_unit_test(a_type_that_has_no_text_is_refused_and_not_made_up),
         cmocka_unit_test(every_failed_allocation_is_survived),
     };
 
