@@ -33,17 +33,18 @@ static const finops_option retry_options[] = {
 
 /* A stream may take as long as it moves: the limit of all attempts is for those between two signs of life. */
 static bool
-streams(const fo_trial *t)
+streams(const fo_retrying *t)
 {
     return t->op == FO_OP_READ || t->op == FO_OP_LIST || t->op == FO_OP_SWEEP;
 }
 
 void
-fo_trial_begin(fo_trial *t, fo_retry_self *layer, fo_storage_op op, const char *key, const finops_call *call)
+fo_retrying_begin(fo_retrying *t, fo_retry_self *layer, fo_storage_op op, const char *key,
+                  const finops_call *call)
 {
     int64_t deadline_us;
 
-    *t = (fo_trial){ .layer = layer, .op = op, .key = key };
+    *t = (fo_retrying){ .layer = layer, .op = op, .key = key };
     if (call)
         t->call = *call;
     t->begun_us = layer->options.clock_us();
@@ -56,7 +57,7 @@ fo_trial_begin(fo_trial *t, fo_retry_self *layer, fo_storage_op op, const char *
 }
 
 static void
-log_attempt(const fo_trial *t, finops_code rc)
+log_attempt(const fo_retrying *t, finops_code rc)
 {
     char attempt[16], ms[24];
     const fo_field fields[] = { { "op", fo_storage_op_name(t->op) },
@@ -75,7 +76,7 @@ log_attempt(const fo_trial *t, finops_code rc)
 
 /* What the answer means for another attempt: a stall and bytes damaged on the way are bad luck, too. */
 static finops_code
-as_luck(fo_trial *t, finops_code rc)
+as_luck(fo_retrying *t, finops_code rc)
 {
     if (rc == FINOPS_E_TIMEOUT && !fo_deadline_passed(t->call.deadline_us, t->layer->options.clock_us()))
         return FINOPS_E_TRANSIENT;
@@ -87,7 +88,7 @@ as_luck(fo_trial *t, finops_code rc)
 }
 
 bool
-fo_trial_again(fo_trial *t, finops_code rc)
+fo_retrying_again(fo_retrying *t, finops_code rc)
 {
     fo_retry_self *r = t->layer;
     int64_t after_us = finops_error_retry_after(t->why);
@@ -112,7 +113,7 @@ fo_trial_again(fo_trial *t, finops_code rc)
 }
 
 void
-fo_trial_moved(fo_trial *t)
+fo_retrying_moved(fo_retrying *t)
 {
     t->retry.attempt = 0;
     if (!t->call.deadline_us && t->layer->timeout_us)
@@ -120,7 +121,7 @@ fo_trial_moved(fo_trial *t)
 }
 
 finops_code
-fo_trial_end(fo_trial *t, finops_code rc, finops_error **err)
+fo_retrying_end(fo_retrying *t, finops_code rc, finops_error **err)
 {
     if (rc == FINOPS_OK) {
         finops_error_freep(&t->why);
@@ -146,15 +147,15 @@ retry_stat(void *self, const char *key, const finops_call *call, finops_object *
 {
     fo_retry_self *r = self;
     finops_code rc;
-    fo_trial t;
+    fo_retrying t;
 
-    fo_trial_begin(&t, r, FO_OP_STAT, key, call);
+    fo_retrying_begin(&t, r, FO_OP_STAT, key, call);
     do
         rc = FO_BELOW(r, stat)(FO_SELF(r), key, &t.call, ret, &t.why);
-    while (fo_trial_again(&t, rc));
+    while (fo_retrying_again(&t, rc));
     if (rc == FINOPS_OK)
         fo_object_hide(ret, FO_WRITE_ID);
-    return fo_trial_end(&t, rc, err);
+    return fo_retrying_end(&t, rc, err);
 }
 
 static finops_code
@@ -163,14 +164,14 @@ retry_remove(void *self, const finops_remove *remove, finops_error **err)
     fo_retry_self *r = self;
     finops_remove what = *remove;
     finops_code rc;
-    fo_trial t;
+    fo_retrying t;
 
-    fo_trial_begin(&t, r, FO_OP_REMOVE, remove->key, remove->call);
+    fo_retrying_begin(&t, r, FO_OP_REMOVE, remove->key, remove->call);
     what.call = &t.call;
     do
         rc = FO_BELOW(r, remove)(FO_SELF(r), &what, &t.why);
-    while (fo_trial_again(&t, rc));
-    return fo_trial_end(&t, rc, err);
+    while (fo_retrying_again(&t, rc));
+    return fo_retrying_end(&t, rc, err);
 }
 
 static finops_code
@@ -179,16 +180,16 @@ retry_copy(void *self, const finops_copy *copy, finops_object *ret, finops_error
     fo_retry_self *r = self;
     finops_copy what = *copy;
     finops_code rc;
-    fo_trial t;
+    fo_retrying t;
 
-    fo_trial_begin(&t, r, FO_OP_COPY, copy->from, copy->call);
+    fo_retrying_begin(&t, r, FO_OP_COPY, copy->from, copy->call);
     what.call = &t.call;
     do
         rc = FO_BELOW(r, copy)(FO_SELF(r), &what, ret, &t.why);
-    while (fo_trial_again(&t, rc));
+    while (fo_retrying_again(&t, rc));
     if (t.doubt && rc == FINOPS_E_EXISTS)
         fo_error_hint(&t.why, "an attempt whose answer was lost may have made it; compare them");
-    return fo_trial_end(&t, rc, err);
+    return fo_retrying_end(&t, rc, err);
 }
 
 static finops_code
@@ -197,16 +198,16 @@ retry_move(void *self, const finops_copy *move, finops_error **err)
     fo_retry_self *r = self;
     finops_copy what = *move;
     finops_code rc;
-    fo_trial t;
+    fo_retrying t;
 
-    fo_trial_begin(&t, r, FO_OP_MOVE, move->from, move->call);
+    fo_retrying_begin(&t, r, FO_OP_MOVE, move->from, move->call);
     what.call = &t.call;
     do
         rc = FO_BELOW(r, move)(FO_SELF(r), &what, &t.why);
-    while (fo_trial_again(&t, rc));
+    while (fo_retrying_again(&t, rc));
     if (t.doubt && (rc == FINOPS_E_NOT_FOUND || rc == FINOPS_E_EXISTS))
         fo_error_hint(&t.why, "an attempt whose answer was lost may have moved it; look at %s", move->to);
-    return fo_trial_end(&t, rc, err);
+    return fo_retrying_end(&t, rc, err);
 }
 
 static finops_code
@@ -215,14 +216,14 @@ retry_presign(void *self, const finops_presign *presign, char **ret, finops_erro
     fo_retry_self *r = self;
     finops_presign what = *presign;
     finops_code rc;
-    fo_trial t;
+    fo_retrying t;
 
-    fo_trial_begin(&t, r, FO_OP_PRESIGN, presign->key, presign->call);
+    fo_retrying_begin(&t, r, FO_OP_PRESIGN, presign->key, presign->call);
     what.call = &t.call;
     do
         rc = FO_BELOW(r, presign)(FO_SELF(r), &what, ret, &t.why);
-    while (fo_trial_again(&t, rc));
-    return fo_trial_end(&t, rc, err);
+    while (fo_retrying_again(&t, rc));
+    return fo_retrying_end(&t, rc, err);
 }
 
 typedef struct sweeping {
@@ -248,13 +249,13 @@ retry_sweep(void *self, const char *prefix, int64_t before_us, const finops_call
     fo_retry_self *r = self;
     sweeping s = { .each = each, .arg = arg };
     finops_code rc;
-    fo_trial t;
+    fo_retrying t;
 
-    fo_trial_begin(&t, r, FO_OP_SWEEP, prefix, call);
+    fo_retrying_begin(&t, r, FO_OP_SWEEP, prefix, call);
     do
         rc = FO_BELOW(r, sweep)(FO_SELF(r), prefix, before_us, &t.call, swept, &s, &t.why);
-    while (fo_trial_again(&t, rc) && !s.told);
-    return fo_trial_end(&t, rc, err);
+    while (fo_retrying_again(&t, rc) && !s.told);
+    return fo_retrying_end(&t, rc, err);
 }
 
 /* ---- the layer ---- */

@@ -18,7 +18,7 @@ typedef struct fo_retry_self {
     atomic_uint_fast64_t attempts[FO_OP_COUNT_], retries[FO_OP_COUNT_];
 } fo_retry_self;
 
-typedef struct fo_trial {
+typedef struct fo_retrying {
     fo_retry_self *layer;
     fo_storage_op op;
     const char *key;
@@ -31,22 +31,22 @@ typedef struct fo_trial {
     bool last;        /* another attempt would not help */
     bool handed_out;  /* bytes of it went to the caller already */
     finops_error *why;
-} fo_trial;
+} fo_retrying;
 
 /*
- *     fo_trial_begin(&t, r, FO_OP_STAT, key, call);
+ *     fo_retrying_begin(&t, r, FO_OP_STAT, key, call);
  *     do
  *         rc = FO_BELOW(r, stat)(FO_SELF(r), key, &t.call, ret, &t.why);
- *     while (fo_trial_again(&t, rc));
- *     return fo_trial_end(&t, rc, err);
+ *     while (fo_retrying_again(&t, rc));
+ *     return fo_retrying_end(&t, rc, err);
  */
-void fo_trial_begin(fo_trial *t, fo_retry_self *layer, fo_storage_op op, const char *key,
-                    const finops_call *call);
+void fo_retrying_begin(fo_retrying *t, fo_retry_self *layer, fo_storage_op op, const char *key,
+                       const finops_call *call);
 /* Counts and logs the attempt; true after the pause when there is to be another. */
-bool fo_trial_again(fo_trial *t, finops_code rc);
+bool fo_retrying_again(fo_retrying *t, finops_code rc);
 /* Something came: what fails next is counted from the start. */
-void fo_trial_moved(fo_trial *t);
-finops_code fo_trial_end(fo_trial *t, finops_code rc, finops_error **err);
+void fo_retrying_moved(fo_retrying *t);
+finops_code fo_retrying_end(fo_retrying *t, finops_code rc, finops_error **err);
 
 finops_code fo_retry_put(void *self, const finops_put *put, const void *data, size_t n, finops_object *ret,
                          finops_error **err);

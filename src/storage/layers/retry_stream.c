@@ -10,7 +10,7 @@
 typedef struct retry_reader {
     finops_reader base;
     finops_reader *below; /* NULL: broken off */
-    fo_trial trial;
+    fo_retrying trial;
     finops_object object; /* owns what base.object shows */
     finops_get get;       /* of the rest; the texts are in `object` */
     int64_t done;
@@ -69,7 +69,7 @@ static finops_code
 reader_read(finops_reader *reader, void *buffer, size_t n, size_t *ret_n, finops_error **err)
 {
     retry_reader *r = (retry_reader *)reader;
-    fo_trial *t = &r->trial;
+    fo_retrying *t = &r->trial;
     size_t got = 0;
     finops_code rc;
 
@@ -78,12 +78,12 @@ reader_read(finops_reader *reader, void *buffer, size_t n, size_t *ret_n, finops
     t->last = !may_resume(r);
     rc = reader_step(r, buffer, n, &got);
     if (rc != FINOPS_OK)
-        while (fo_trial_again(t, rc))
+        while (fo_retrying_again(t, rc))
             rc = reader_step(r, buffer, n, &got);
     if (rc != FINOPS_OK)
-        return fo_trial_end(t, rc, err);
+        return fo_retrying_end(t, rc, err);
     if (got > 0)
-        fo_trial_moved(t);
+        fo_retrying_moved(t);
     t->handed_out = t->handed_out || got > 0;
     r->done += (int64_t)got;
     *ret_n = got;
@@ -120,7 +120,7 @@ reader_ready(retry_reader *r, finops_error **err)
                                .length = r->below->length,
                                .read = reader_read,
                                .close = reader_close };
-    fo_trial_moved(&r->trial);
+    fo_retrying_moved(&r->trial);
     return FINOPS_OK;
 }
 
@@ -132,13 +132,13 @@ fo_retry_read(void *self, const finops_get *get, finops_reader **ret, finops_err
 
     if (!r)
         return fo_error_oom(err);
-    fo_trial_begin(&r->trial, self, FO_OP_READ, get->key, get->call);
+    fo_retrying_begin(&r->trial, self, FO_OP_READ, get->key, get->call);
     r->get = *get;
     r->get.call = &r->trial.call;
     do
         rc = reader_open(r);
-    while (fo_trial_again(&r->trial, rc));
-    rc = fo_trial_end(&r->trial, rc, err);
+    while (fo_retrying_again(&r->trial, rc));
+    rc = fo_retrying_end(&r->trial, rc, err);
     if (rc == FINOPS_OK)
         rc = reader_ready(r, err);
     if (rc == FINOPS_OK)
@@ -151,7 +151,7 @@ fo_retry_read(void *self, const finops_get *get, finops_reader **ret, finops_err
 /* ---- listing on after the last key ---- */
 
 typedef struct listing {
-    fo_trial trial;
+    fo_retrying trial;
     finops_each_object each;
     void *arg;
     fo_str last; /* key that was told; "" */
@@ -167,7 +167,7 @@ listed(const finops_object *object, void *arg)
         return true;
     fo_str_clear(&l->last);
     fo_str_add(&l->last, object->key);
-    fo_trial_moved(&l->trial);
+    fo_retrying_moved(&l->trial);
     return l->each(object, l->arg);
 }
 
@@ -180,7 +180,7 @@ fo_retry_list(void *self, const finops_list *list, finops_each_object each, void
     FO_AUTO(fo_str_done) fo_str from = FO_STR_INIT;
     finops_code rc;
 
-    fo_trial_begin(&l.trial, r, FO_OP_LIST, list->prefix, list->call);
+    fo_retrying_begin(&l.trial, r, FO_OP_LIST, list->prefix, list->call);
     what.call = &l.trial.call;
     do {
         if (l.last.len > 0) {
@@ -189,7 +189,7 @@ fo_retry_list(void *self, const finops_list *list, finops_each_object each, void
             what.start_after = fo_str_z(&from);
         }
         rc = FO_BELOW(r, list)(FO_SELF(r), &what, listed, &l, &l.trial.why);
-    } while (fo_str_ok(&l.last) && fo_str_ok(&from) && fo_trial_again(&l.trial, rc));
+    } while (fo_str_ok(&l.last) && fo_str_ok(&from) && fo_retrying_again(&l.trial, rc));
     fo_str_done(&l.last);
-    return fo_trial_end(&l.trial, rc, err);
+    return fo_retrying_end(&l.trial, rc, err);
 }

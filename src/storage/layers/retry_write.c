@@ -45,7 +45,7 @@ mark(const fo_retry_self *r, const finops_put *put, const finops_call *call, mar
 
 /* The condition is not met any more; perhaps because an attempt whose answer was lost has met it. */
 static bool
-is_ours(fo_retry_self *r, const marked_put *m, fo_trial *t, finops_object *ret)
+is_ours(fo_retry_self *r, const marked_put *m, fo_retrying *t, finops_object *ret)
 {
     finops_object found = { 0 };
     bool ours;
@@ -77,15 +77,15 @@ fo_retry_put(void *self, const finops_put *put, const void *data, size_t n, fino
     fo_retry_self *r = self;
     marked_put m;
     finops_code rc;
-    fo_trial t;
+    fo_retrying t;
 
-    fo_trial_begin(&t, r, FO_OP_PUT, put->key, put->call);
+    fo_retrying_begin(&t, r, FO_OP_PUT, put->key, put->call);
     rc = mark(r, put, &t.call, &m, err);
     if (rc != FINOPS_OK)
         return rc;
     do
         rc = FO_BELOW(r, put)(FO_SELF(r), &m.put, data, n, ret, &t.why);
-    while (fo_trial_again(&t, rc));
+    while (fo_retrying_again(&t, rc));
     if (is_lost_condition(rc) && is_ours(r, &m, &t, ret))
         rc = FINOPS_OK;
     else if (is_lost_condition(rc) && t.doubt)
@@ -93,7 +93,7 @@ fo_retry_put(void *self, const finops_put *put, const void *data, size_t n, fino
     else if (rc == FINOPS_OK && ret)
         fo_object_hide(ret, FO_WRITE_ID);
     fo_free(m.metadata);
-    return fo_trial_end(&t, rc, err);
+    return fo_retrying_end(&t, rc, err);
 }
 
 typedef struct retry_upload {
@@ -109,13 +109,13 @@ upload_part(finops_upload *upload, unsigned number, int64_t offset, const void *
 {
     retry_upload *u = (retry_upload *)upload;
     finops_code rc;
-    fo_trial t;
+    fo_retrying t;
 
-    fo_trial_begin(&t, u->layer, FO_OP_PART, u->key, call);
+    fo_retrying_begin(&t, u->layer, FO_OP_PART, u->key, call);
     do
         rc = u->below->part(u->below, number, offset, data, n, &t.call, &t.why);
-    while (fo_trial_again(&t, rc));
-    return fo_trial_end(&t, rc, err);
+    while (fo_retrying_again(&t, rc));
+    return fo_retrying_end(&t, rc, err);
 }
 
 static finops_code
@@ -124,13 +124,13 @@ upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_
 {
     retry_upload *u = (retry_upload *)upload;
     finops_code rc;
-    fo_trial t;
+    fo_retrying t;
 
-    fo_trial_begin(&t, u->layer, FO_OP_COMMIT, u->key, call);
+    fo_retrying_begin(&t, u->layer, FO_OP_COMMIT, u->key, call);
     do
         rc = u->below->commit(u->below, parts, size, &t.call, ret, &t.why);
-    while (fo_trial_again(&t, rc));
-    return fo_trial_end(&t, rc, err);
+    while (fo_retrying_again(&t, rc));
+    return fo_retrying_end(&t, rc, err);
 }
 
 static void
@@ -153,7 +153,7 @@ fo_retry_upload(void *self, const finops_put *put, finops_upload **ret, finops_e
     finops_put what = *put;
     retry_upload *u = fo_zalloc(sizeof(*u));
     finops_code rc;
-    fo_trial t;
+    fo_retrying t;
 
     if (u)
         u->key = fo_strdup(put->key);
@@ -162,11 +162,11 @@ fo_retry_upload(void *self, const finops_put *put, finops_upload **ret, finops_e
         return fo_error_oom(err);
     }
     u->layer = r;
-    fo_trial_begin(&t, r, FO_OP_UPLOAD, put->key, put->call);
+    fo_retrying_begin(&t, r, FO_OP_UPLOAD, put->key, put->call);
     what.call = &t.call;
     do
         rc = FO_BELOW(r, upload)(FO_SELF(r), &what, &u->below, &t.why);
-    while (fo_trial_again(&t, rc));
+    while (fo_retrying_again(&t, rc));
     if (rc == FINOPS_OK) {
         u->base = *u->below;
         u->base.part = upload_part;
@@ -176,13 +176,13 @@ fo_retry_upload(void *self, const finops_put *put, finops_upload **ret, finops_e
     } else {
         upload_close(&u->base);
     }
-    return fo_trial_end(&t, rc, err);
+    return fo_retrying_end(&t, rc, err);
 }
 
 /* ---- a batch with the keys that failed ---- */
 
 typedef struct batch {
-    fo_trial trial;
+    fo_retrying trial;
     finops_each_removed each;
     void *arg;
     const char **keys; /* that are left */
@@ -300,12 +300,12 @@ fo_retry_remove_many(void *self, const char *const *keys, size_t n, const finops
         batch_done(&b);
         return fo_error_oom(err);
     }
-    fo_trial_begin(&b.trial, self, FO_OP_REMOVE_MANY, keys[0], call);
+    fo_retrying_begin(&b.trial, self, FO_OP_REMOVE_MANY, keys[0], call);
     do
         rc = batch_once(&b);
-    while (fo_trial_again(&b.trial, rc));
+    while (fo_retrying_again(&b.trial, rc));
     if (rc != FINOPS_OK)
         rc = batch_tell(&b, rc);
     batch_done(&b);
-    return fo_trial_end(&b.trial, rc, err);
+    return fo_retrying_end(&b.trial, rc, err);
 }
