@@ -158,3 +158,66 @@ def running_minio(**options):
 def minio():
     with running_minio(domain=DOMAIN) as server:
         yield server
+
+
+class S3Server:
+    """A running server that speaks S3, started by `command` with HOST, PORT and FOLDER put in: as Minio above."""
+
+    def __init__(self, folder, command, env=None):
+        self.port = free_port()
+        self.host = "127.0.0.1:%d" % self.port
+        self.endpoint = "http://" + self.host
+        self.access_key, self.secret_key, self.region = "finopstest", uuid.uuid4().hex, "us-east-1"
+        self.client = s3.Client(self.host, self.access_key, self.secret_key, self.region)
+        names = {"PORT": str(self.port), "FOLDER": folder}
+        env = {k: v.replace("SECRET", self.secret_key) for k, v in (env or {}).items()}
+        self.log = open(os.path.join(folder, "log"), "wb")
+        self.process = subprocess.Popen([names.get(word, word.replace("PORT", names["PORT"])) for word in command],
+                                        env={"PATH": os.environ["PATH"], "HOME": folder, **env}, stdout=self.log,
+                                        stderr=self.log, start_new_session=True)
+
+    wait_until_ready, log_text, env, new_bucket, stop = (
+        Minio.wait_until_ready, Minio.log_text, Minio.env, Minio.new_bucket, Minio.stop)
+
+
+def found(name, variable):
+    """A program the cache of scripts/test-servers.sh holds, or what the variable names."""
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "finops", "bin")
+    built = sorted(str(p) for p in cache.glob(name + "*"))
+    program = os.environ.get(variable) or (built[-1] if built else shutil.which(name))
+    if not program:
+        pytest.skip("no %s: $%s names one" % (name, variable))
+    return program
+
+
+@contextlib.contextmanager
+def running_s3(kind):
+    """versitygw, which really verifies signatures and checksums, or moto, which has the keys of S3."""
+    folder = tempfile.mkdtemp(prefix="finops-%s-" % kind)
+    os.mkdir(os.path.join(folder, "data"))
+    try:
+        if kind == "versitygw":
+            server = S3Server(folder, [found(kind, "FINOPS_VERSITYGW"), "--keep-alive", "--quiet", "--port",
+                                       "127.0.0.1:PORT", "posix", os.path.join(folder, "data")],
+                              {"ROOT_ACCESS_KEY": "finopstest", "ROOT_SECRET_KEY": "SECRET"})
+        else:
+            server = S3Server(folder, [found("moto_server", "FINOPS_MOTO"), "-H", "127.0.0.1", "-p", "PORT"])
+        try:
+            server.wait_until_ready()
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def versitygw():
+    with running_s3("versitygw") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto():
+    with running_s3("moto") as server:
+        yield server

@@ -19,12 +19,14 @@
 #include "base/str.h"
 #include "builtins.h"
 #include "config/config.h"
+#include "conformance/storage.h"
 #include "storage/object.h"
-#include "storage/stage.h"
+#include "storage/storage.h"
 
 typedef struct tool {
     const finops_storage_driver *driver;
     void *self;
+    void *config;
 } tool;
 
 static const char *
@@ -424,14 +426,71 @@ do_many(tool *t, const json_t *op, json_t *answer, finops_error **err)
     return FINOPS_OK;
 }
 
+static void
+add_case(const fo_case_result *r, void *arg)
+{
+    json_t *told = json_object();
+
+    set_text(told, "area", r->area);
+    set_text(told, "name", r->name);
+    set_text(told, "outcome", fo_case_outcome_name(r->outcome));
+    set_text(told, "why", r->why);
+    (void)json_object_set_new(told, "seconds", json_real(r->seconds));
+    (void)json_array_append_new(arg, told);
+}
+
+/* Puts every layer on top that there is, with its defaults. */
+static finops_code
+wrap(fo_stage *stage, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+
+    for (size_t i = 0; fo_layers[i] && rc == FINOPS_OK; i++) {
+        void *config = fo_zalloc(fo_layers[i]->config_size + 1);
+
+        if (!config)
+            return fo_error_oom(err);
+        rc = fo_option_defaults(fo_layers[i]->options, config, err);
+        if (rc == FINOPS_OK)
+            rc = fo_layers[i]->wrap(config, "tool", *stage, stage, err);
+        fo_option_clear(fo_layers[i]->options, config);
+        fo_free(config);
+    }
+    return rc;
+}
+
+/* The conformance suite over another storage of the same options; "layers": behind them all. */
+static finops_code
+do_conform(tool *t, const json_t *op, json_t *answer, finops_error **err)
+{
+    json_t *cases = json_array();
+    const fo_storage_conformance_options options = {
+        .filter = text(op, "filter"), .with_long = truth(op, "long"), .each = add_case, .arg = cases
+    };
+    FO_AUTO(finops_storage_closep) finops_storage *storage = NULL;
+    fo_conformance_summary summary = { 0 };
+    fo_stage stage = { .driver = t->driver };
+    finops_code rc = t->driver->open(t->config, &stage.self, err);
+
+    (void)json_object_set_new(answer, "cases", cases);
+    if (rc == FINOPS_OK && truth(op, "layers"))
+        rc = wrap(&stage, err);
+    if (rc == FINOPS_OK)
+        rc = fo_storage_over(&stage, "tool", &storage, err);
+    if (rc == FINOPS_OK)
+        rc = fo_storage_conformance_run(storage, &options, &summary, err);
+    return rc;
+}
+
 static const struct verb {
     const char *name;
     finops_code (*run)(tool *t, const json_t *op, json_t *answer, finops_error **err);
 } verbs[] = {
-    { "stat", do_stat },     { "put", do_put },         { "get", do_get },
-    { "list", do_list },     { "remove", do_remove },   { "remove_many", do_remove_many },
-    { "copy", do_copy },     { "presign", do_presign }, { "sweep", do_sweep },
-    { "upload", do_upload }, { "bench", do_bench },     { "many", do_many },
+    { "stat", do_stat },       { "put", do_put },         { "get", do_get },
+    { "list", do_list },       { "remove", do_remove },   { "remove_many", do_remove_many },
+    { "copy", do_copy },       { "presign", do_presign }, { "sweep", do_sweep },
+    { "upload", do_upload },   { "bench", do_bench },     { "many", do_many },
+    { "conform", do_conform },
 };
 
 static json_t *
@@ -453,7 +512,7 @@ run(tool *t, const json_t *op)
 }
 
 static finops_code
-open_tool(tool *t, char **argv, void **ret_config, finops_error **err)
+open_tool(tool *t, char **argv, finops_error **err)
 {
     finops_setting settings[64];
     size_t n = 0;
@@ -472,25 +531,24 @@ open_tool(tool *t, char **argv, void **ret_config, finops_error **err)
         *equal = '\0';
         settings[n++] = (finops_setting){ *a, equal + 1 };
     }
-    *ret_config = fo_zalloc(t->driver->config_size);
-    if (!*ret_config)
+    t->config = fo_zalloc(t->driver->config_size);
+    if (!t->config)
         return fo_error_oom(err);
-    rc = fo_option_fill(t->driver->options, t->driver->name, settings, n, *ret_config, err);
-    return rc == FINOPS_OK ? t->driver->open(*ret_config, &t->self, err) : rc;
+    rc = fo_option_fill(t->driver->options, t->driver->name, settings, n, t->config, err);
+    return rc == FINOPS_OK ? t->driver->open(t->config, &t->self, err) : rc;
 }
 
 int
 main(int argc, char **argv)
 {
     finops_error *err = NULL;
-    void *config = NULL;
     tool t = { 0 };
     char *line = NULL;
     size_t cap = 0;
 
     if (argc < 2)
         return 2;
-    if (open_tool(&t, argv, &config, &err) != FINOPS_OK) {
+    if (open_tool(&t, argv, &err) != FINOPS_OK) {
         fprintf(stderr, "%s\n", finops_error_text(err));
         finops_error_free(err);
         return 2;
@@ -507,7 +565,7 @@ main(int argc, char **argv)
     }
     free(line);
     t.driver->close(t.self);
-    fo_option_clear(t.driver->options, config);
-    fo_free(config);
+    fo_option_clear(t.driver->options, t.config);
+    fo_free(t.config);
     return 0;
 }

@@ -103,7 +103,7 @@ set_place(s3_storage *s, const s3_config *c, finops_error **err)
     if (given) {
         rc = fo_url_parse(c->endpoint_url, &url, err);
         if (rc != FINOPS_OK)
-            return fo_error_wrap(err, FINOPS_E_CONFIG, "s3.endpoint_url");
+            return fo_error_wrap(err, rc == FINOPS_E_MEMORY ? rc : FINOPS_E_CONFIG, "s3.endpoint_url");
         tls = strcmp(url.scheme, "https") == 0;
         if ((!tls && strcmp(url.scheme, "http") != 0) || !*url.host || url.user || url.query)
             return fo_error_set(err, FINOPS_E_CONFIG,
@@ -152,8 +152,10 @@ set_customer_key(s3_storage *s, const char *key, finops_error **err)
 
     if (!key || !*key)
         return rc;
-    if (!fo_base64_decode(&bytes, key) || bytes.len != 32)
+    if (!fo_base64_decode(&bytes, key) || (fo_str_ok(&bytes) && bytes.len != 32))
         rc = fo_error_set(err, FINOPS_E_CONFIG, "s3.sse_c_key must be 32 bytes in base64");
+    if (rc == FINOPS_OK)
+        rc = fo_str_check(&bytes, err);
     if (rc == FINOPS_OK)
         rc = fo_digest(FO_MD5, bytes.data, bytes.len, md5, &n, err);
     if (rc == FINOPS_OK) {

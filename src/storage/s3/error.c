@@ -20,6 +20,7 @@ static const struct row {
     { "ConditionalRequestConflict", FINOPS_E_TRANSIENT },
     { "EntityTooLarge", FINOPS_E_ARGUMENT },
     { "EntityTooSmall", FINOPS_E_ARGUMENT },
+    { "ExistingObjectIsDirectory", FINOPS_E_ARGUMENT }, /* of versitygw, whose keys are files */
     { "ExpiredToken", FINOPS_E_AUTH },
     { "IncompleteBody", FINOPS_E_TRANSIENT },
     { "InternalError", FINOPS_E_TRANSIENT },
@@ -36,6 +37,7 @@ static const struct row {
     { "NoSuchUpload", FINOPS_E_NOT_FOUND },
     { "NoSuchVersion", FINOPS_E_NOT_FOUND },
     { "NotImplemented", FINOPS_E_UNSUPPORTED },
+    { "ObjectParentIsFile", FINOPS_E_ARGUMENT },
     { "OperationAborted", FINOPS_E_TRANSIENT },
     { "PermanentRedirect", FINOPS_E_CONFIG },
     { "PreconditionFailed", FINOPS_E_PRECONDITION },
@@ -54,6 +56,7 @@ static const struct row {
     { "ThrottlingException", FINOPS_E_THROTTLED },
     { "TooManyRequests", FINOPS_E_THROTTLED },
     { "TokenRefreshRequired", FINOPS_E_AUTH },
+    { "XAdminUserNotFound", FINOPS_E_AUTH }, /* of versitygw: no such access key */
     { "XAmzContentChecksumMismatch", FINOPS_E_CORRUPT },
     { "XAmzContentSHA256Mismatch", FINOPS_E_CORRUPT },
 };

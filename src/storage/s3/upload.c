@@ -295,7 +295,8 @@ upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_
         return rc;
     rc = s3_send_for_xml(u->s, &r, &xml, &why);
     gone = strcmp(r.code, "NoSuchUpload") == 0 || rc == FINOPS_E_PRECONDITION;
-    if (gone && (u->doubt || r.resent) && is_ours(u, parts, size, fo_str_z(&sum), call, ret)) {
+    if (gone && (u->committed || u->doubt || r.resent) &&
+        is_ours(u, parts, size, fo_str_z(&sum), call, ret)) {
         finops_error_free(why);
         u->committed = true;
         return FINOPS_OK;

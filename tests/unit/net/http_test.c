@@ -302,6 +302,38 @@ a_kept_connection_cut_under_a_request_is_replaced_once(void **state)
 }
 
 static void
+late_body(fake_http_conn *conn, const char *request, size_t n, void *arg)
+{
+    const fo_str *body = arg;
+    char head[100];
+
+    (void)n;
+    (void)snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", body->len);
+    fake_http_send(conn, head, strlen(head));
+    if (strstr(request, "/late"))
+        fake_http_pause(10);
+    fake_http_send(conn, body->data, body->len);
+}
+
+static void
+a_small_body_left_behind_costs_no_connection(void **state)
+{
+    FO_AUTO(fo_str_done) fo_str body = FO_STR_INIT, got = FO_STR_INIT;
+    http_fixture f;
+
+    (void)state;
+    for (int i = 0; i < 50000; i++)
+        fo_str_addc(&body, (char)('a' + i % 26));
+    fixture_open(&f, fake_http_start(late_body, &body), NULL);
+    for (int i = 0; i < 3; i++)
+        fo_http_end(begin(&f, &(fo_http_request){ .method = "GET", .url = at(&f, "/late") }));
+    assert_int_equal(get(&f, "/", &got), 200);
+    assert_string_equal(fo_str_z(&got), fo_str_z(&body));
+    assert_int_equal(fo_http_connections(f.client), 1);
+    fixture_close(&f);
+}
+
+static void
 a_direct_request_does_not_use_the_proxy(void **state)
 {
     RUN(f, { .expect = "GET http://nowhere.test/a HTTP/1.1\r\nhost: nowhere.test", .status = "200 OK" },
@@ -360,6 +392,7 @@ main(void)
         cmocka_unit_test(more_idle_connections_than_allowed_are_closed),
         cmocka_unit_test(a_connection_the_server_closed_meanwhile_is_replaced),
         cmocka_unit_test(a_kept_connection_cut_under_a_request_is_replaced_once),
+        cmocka_unit_test(a_small_body_left_behind_costs_no_connection),
         cmocka_unit_test(a_direct_request_does_not_use_the_proxy),
         cmocka_unit_test(a_client_survives_every_failed_allocation),
     };
