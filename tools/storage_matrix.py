@@ -4,7 +4,7 @@
 usage: tools/storage_matrix.py BUILD_FOLDER [--write] [--only NAME,...]
 
 Servers are those of tests/support; one that cannot be had is left out, and --write refuses then. Ends with 1 when a case
-failed that is not known to be the server's lack (KNOWN).
+failed that is not known to be the server's fault (KNOWN), which the page says.
 """
 import argparse
 import contextlib
@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "storage-behaviours.md"
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-# What a server cannot do, though its protocol has it: backend, case, reason.
+# What a server does wrong, so that the case fails through no fault of the driver's: backend, case, reason.
 KNOWN = [
     ("MinIO*", "K6 *", "MinIO does not list a/b beside an object a"),
 ]
@@ -75,7 +75,7 @@ BACKENDS = {
 def known(backend, row):
     for backends, cases, why in KNOWN:
         if row["outcome"] == "FAILED" and fnmatch.fnmatch(backend, backends) and fnmatch.fnmatch(row["name"], cases):
-            return dict(row, outcome="not claimed", why=why)
+            return dict(row, outcome="known", why=why)
     return row
 
 
@@ -88,19 +88,25 @@ def run(tool, name):
     return rows
 
 
+LONG = "takes long: only with --long"
+
+
+def cell(row, notes):
+    """One word, and the number of its reason."""
+    if row["outcome"] == "ok":
+        return "yes"
+    word = {"FAILED": "**FAILED**", "known": "fails", "not claimed": "no"}[row["outcome"]]
+    if row["why"] == LONG:
+        word = "not run"
+    return "%s [%d]" % (word, notes.setdefault(row["why"], len(notes) + 1))
+
+
 def page(results):
     """Markdown: a line a case, a column a backend, and the reasons below."""
     notes, lines = {}, []
     names = list(results)
     for number, row in enumerate(results[names[0]]):
-        cells = []
-        for name in names:
-            here = results[name][number]
-            if here["outcome"] == "ok":
-                cells.append("yes")
-            else:
-                mark = notes.setdefault(here["why"] if here["outcome"] == "not claimed" else "FAILED: " + here["why"], len(notes) + 1)
-                cells.append(("no" if here["outcome"] == "not claimed" else "**FAILED**") + " [%d]" % mark)
+        cells = [cell(results[name][number], notes) for name in names]
         ident, _, sentence = row["name"].partition(" ")
         lines.append("| %s | %s | %s |" % (ident, sentence.replace("|", "\\|"), " | ".join(cells)))
     counts = ", ".join("%s %d of %d" % (n, sum(r["outcome"] == "ok" for r in results[n]), len(results[n])) for n in names)
@@ -108,7 +114,8 @@ def page(results):
         "# What storage backends do",
         "",
         "Written by `tools/storage_matrix.py build --write`, from one run of the conformance suite over each backend. A \"no\" is a lack",
-        "that the backend declares: what is asked for is refused, never done in another way. The numbers lead to the reason.",
+        "that is declared, or a key or an option that the service refuses: never is something else done in its place. \"fails\" is a fault",
+        "of the server that the driver cannot mend. The numbers lead to the reasons.",
         "",
         "Passed: %s." % counts,
         "",
@@ -135,8 +142,8 @@ def main():
         except Missing as why:
             missing.append("%s: %s" % (name, why))
             continue
-        counts = [sum(r["outcome"] == o for r in results[name]) for o in ("ok", "FAILED", "not claimed")]
-        print("%s: %d passed, %d failed, %d not claimed" % (name, *counts), flush=True)
+        counts = [sum(r["outcome"] == o for r in results[name]) for o in ("ok", "FAILED", "not claimed", "known")]
+        print("%s: %d passed, %d failed, %d not claimed, %d failed by the server" % (name, *counts), flush=True)
         for row in results[name]:
             if row["outcome"] == "FAILED":
                 print("  FAILED %s: %s" % (row["name"], row["why"]), flush=True)
