@@ -102,8 +102,8 @@ import_format_fits(const fo_aws_settings *aws, const fo_manifest *m)
 }
 
 static finops_code
-import_delivery(fo_import *im, fo_import_export *ex, const fo_bill_source *source, fo_delivery *d,
-                finops_error **err)
+import_delivery(fo_import *im, fo_import_export *ex, const fo_bill_source *source, const fo_export *e,
+                fo_delivery *d, finops_error **err)
 {
     FO_AUTO(fo_strv_done) fo_strv addresses = FO_STRV_INIT;
     FO_AUTO(fo_freep) fo_bill_file *files = NULL;
@@ -113,6 +113,12 @@ import_delivery(fo_import *im, fo_import_export *ex, const fo_bill_source *sourc
         return FINOPS_OK;
     if (d->manifest && d->manifest->keys.n == 0) {
         fo_error_set(&d->error, FINOPS_E_DATA, "manifest %s lists no files", d->manifest_address);
+    }
+    if (d->manifest && !d->error && !d->landed && im->options->land && !im->options->dry_run &&
+        im->options->land(ex->aws, source, e, d, im->options->arg, &d->error) == FINOPS_E_CANCELLED) {
+        if (err)
+            *err = FO_TAKE(d->error);
+        return FINOPS_E_CANCELLED;
     }
     month.broken = d->error;
     if (d->manifest) {
@@ -147,7 +153,7 @@ import_one_export(fo_import *im, const fo_aws_settings *aws, const fo_bill_sourc
     finops_code rc = fo_import_export_open(im, aws, e->name, e->source_uri, &ex, err);
 
     for (size_t i = 0; rc == FINOPS_OK && i < e->n_deliveries; i++)
-        rc = import_delivery(im, &ex, source, &e->deliveries[i], err);
+        rc = import_delivery(im, &ex, source, e, &e->deliveries[i], err);
     return rc;
 }
 

@@ -9,6 +9,10 @@
 #include "config/settings.h"
 #include "database/database.h"
 
+struct fo_bill_source;
+struct fo_export;
+struct fo_delivery;
+
 typedef enum fo_import_action {
     FO_IMPORT_LOAD,    /* not loaded before */
     FO_IMPORT_REPLACE, /* another version is loaded */
@@ -41,6 +45,11 @@ typedef struct fo_import_options {
     bool dry_run;       /* plan only; the database is not written */
     char *const *paths; /* bare report files instead of manifests */
     size_t n_paths;
+    /* Called before a month is planned, with what its files are; an error is the month's failure. May be
+     * NULL. */
+    finops_code (*land)(const fo_aws_settings *aws, const struct fo_bill_source *source,
+                        const struct fo_export *export, const struct fo_delivery *delivery, void *arg,
+                        finops_error **err);
     const fo_cancel *cancel;
     void (*event)(const fo_import_event *event, void *arg); /* each month, in order */
     void (*warning)(const char *text, void *arg);

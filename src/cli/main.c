@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/aws_place.h"
 #include "cli/cli_internal.h"
 #include "net/no_proxy.h"
 
@@ -126,6 +127,7 @@ run_verb(const fo_parsed *p, finops_error **err)
         .yes = g->yes,
         .cancel = &cancel,
     };
+    FO_AUTO(fo_strv_done) fo_strv place_texts = FO_STRV_INIT;
     fo_settings settings;
     finops_code rc;
 
@@ -142,6 +144,9 @@ run_verb(const fo_parsed *p, finops_error **err)
         if (fo_parsed_given(p, "--bucket")) /* names the one source meant, whatever the file lists */
             settings.n_exports = 0;
         cli.settings = &settings;
+        rc = fo_aws_place_resolve(&cli, &settings, &place_texts, err);
+        if (rc != FINOPS_OK)
+            return rc;
         log_start(g, cli.settings);
         rc = fo_no_proxy_export(cli.settings, err);
         if (rc != FINOPS_OK)

@@ -2,8 +2,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "billing/import.h"
+#include "cli/aws_place.h"
 #include "cli/cli.h"
 #include "cli/verb_aws.h"
 #include "config/config.h"
@@ -12,6 +14,7 @@ typedef struct import_options {
     char **file;
     bool dry_run;
     bool force;
+    bool land;
     int64_t jobs;
 } import_options;
 
@@ -23,6 +26,8 @@ static const finops_option options[] = {
       .help = "Show what would be loaded and write nothing" },
     { "force", FINOPS_OPT_BOOL, offsetof(import_options, force), .value = "false",
       .help = "Load the selected months again although they are loaded, each replaced in one step" },
+    { "land", FINOPS_OPT_BOOL, offsetof(import_options, land), .value = "false",
+      .help = "Before a month is loaded, keep its raw files in the storage bronze" },
     { "jobs", FINOPS_OPT_INT, offsetof(import_options, jobs), .value = "0", .min = 0, .max = 256, .arg = "N",
       .help = "Threads that read and write; 0: one a core" },
     { 0 }
@@ -53,6 +58,7 @@ typedef struct import_view {
     const char *backend; /* the one at work */
     bool several;        /* backends: each line names its own */
     unsigned exports;
+    fo_lander lander;
     bool failed_memory;
 } import_view;
 
@@ -126,6 +132,41 @@ import_warning(const char *text, void *arg)
 
     fo_progress_clear(view->cli);
     fo_warn("%s", text);
+}
+
+static finops_code
+import_land(const fo_aws_settings *aws, const struct fo_bill_source *source, const struct fo_export *export,
+            const struct fo_delivery *delivery, void *arg, finops_error **err)
+{
+    import_view *view = arg;
+
+    return fo_lander_land(&view->lander, aws, source, export, delivery, err);
+}
+
+/* Opened before anything is loaded: a place that cannot be is told at once. */
+static finops_code
+import_lander(import_view *view, fo_import_options *import, finops_error **err)
+{
+    const import_options *o = view->cli->options;
+
+    if (!o->land)
+        return FINOPS_OK;
+    if (import->n_paths > 0)
+        return fo_error_set(err, FINOPS_E_USAGE,
+                            "--land keeps what manifests list, and bare files have none");
+    import->land = import_land;
+    return fo_lander_open(view->cli, "bronze", &view->lander, err);
+}
+
+static void
+import_landed(const fo_cli *cli, const import_view *view)
+{
+    const import_options *o = cli->options;
+    const fo_land_counts *c = &view->lander.counts;
+
+    if (o->land && !o->dry_run && !cli->quiet)
+        fo_info("%" PRIu64 " raw files landed (%" PRId64 " bytes), %" PRIu64 " were there", c->files,
+                c->bytes, c->skipped);
 }
 
 /* "--file a --file b c": all of them, in order. */
@@ -238,7 +279,11 @@ run(fo_cli *cli, finops_error **err)
                                  .progress = cli->progress ? import_progress : NULL,
                                  .arg = &view };
     view.import = &import;
-    rc = fo_cli_each_backend(cli, FO_DATASET_BILLS, import_into, &view, err);
+    rc = import_lander(&view, &import, err);
+    if (rc == FINOPS_OK)
+        rc = fo_cli_each_backend(cli, FO_DATASET_BILLS, import_into, &view, err);
+    import_landed(cli, &view);
+    fo_lander_done(&view.lander);
     if (view.failed_memory && rc == FINOPS_OK)
         rc = fo_error_oom(err);
     if (rc == FINOPS_OK || view.exports > 0) {
@@ -258,6 +303,12 @@ const fo_verb fo_verb_aws_import = {
         "current version with what is loaded, and loads what is new. A month is replaced in one step: "
         "readers see the old or the new "
         "one, and a month that fails leaves what was there. Every month is verified against its files.\n\n"
+        "With --land the raw files of every month, as AWS wrote them, are copied to the storage bronze of "
+        "the "
+        "configuration before the month is loaded, under "
+        "system=aws/table=cur/export=NAME/period=YYYY-MM/version=ID, and compared by size and checksum; what "
+        "is "
+        "there already stays. \"--bucket bronze:\" imports from there.\n\n"
         "--backend may name several, separated by commas: each is loaded with a state of its own, and one "
         "that is "
         "down leaves the others complete.\n\n"

@@ -144,9 +144,12 @@ apply_shared(fo_layer *layer, const fo_settings *settings, bool aws, fo_problems
 
         if (is_set(layer, row) || (own && is_credential(option)))
             continue;
-        rc = fo_layer_apply_shared_env(layer, row, env, problems, err);
-        if (rc == FINOPS_OK && aws && !is_set(layer, row))
+        if (aws && fo_option_index(fo_config_section_find("aws")->options, option->name) >= 0) {
+            /* It has heard the environment, and an entry of aws.exports takes nothing from there. */
             rc = apply_section_text(layer, row, settings, "aws", option->name, problems, err);
+            continue;
+        }
+        rc = fo_layer_apply_shared_env(layer, row, env, problems, err);
         if (rc == FINOPS_OK && !is_set(layer, row))
             rc = apply_section_text(layer, row, settings, "network", network_name(option->name), problems,
                                     err);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "billing/aws/land.h"
 
 #define READERS 8 /* manifests read at once from object storage, where each costs a round trip */
 
@@ -71,16 +72,12 @@ discover_find(const fo_exports *exports, const char *uri, fo_layout layout)
     return NULL;
 }
 
+/* Takes *uri over when it makes one. */
 static finops_code
-discover_export(fo_exports *exports, size_t *cap, const fo_bill_source *source,
-                const fo_manifest_place *place, fo_export **ret, finops_error **err)
+discover_export(fo_exports *exports, size_t *cap, char **uri, const fo_manifest_place *place, fo_export **ret,
+                finops_error **err)
 {
-    FO_AUTO(fo_freep) char *uri = NULL;
-    finops_code rc = discover_source_uri(source, place->root, &uri, err);
-
-    if (rc != FINOPS_OK)
-        return rc;
-    *ret = discover_find(exports, uri, place->layout);
+    *ret = discover_find(exports, *uri, place->layout);
     if (*ret)
         return FINOPS_OK;
     if (!fo_grow((void **)&exports->items, cap, exports->n + 1, sizeof(fo_export)))
@@ -89,15 +86,17 @@ discover_export(fo_exports *exports, size_t *cap, const fo_bill_source *source,
     *e = (fo_export){ .name = fo_strdup(place->export_name), .layout = place->layout };
     if (!e->name)
         return fo_error_oom(err);
-    e->source_uri = FO_TAKE(uri);
+    e->source_uri = FO_TAKE(*uri);
     exports->n++;
     *ret = e;
     return FINOPS_OK;
 }
 
-/* Adds the manifest, or lets the newer of two for one month stay. Takes over *place. */
+/* Adds the manifest, or lets the newer of two for one month stay. Takes over *place, and *landed (may be
+ * NULL). */
 static finops_code
-discover_delivery(fo_export *e, const char *address, fo_manifest_place *place, finops_error **err)
+discover_delivery(fo_export *e, const char *address, fo_manifest_place *place, char **landed,
+                  finops_error **err)
 {
     fo_delivery *d = NULL;
 
@@ -118,30 +117,78 @@ discover_delivery(fo_export *e, const char *address, fo_manifest_place *place, f
     }
     fo_free(d->manifest_address);
     fo_manifest_place_done(&d->place);
+    fo_free(d->landed);
     d->manifest_address = FO_TAKE(copy);
+    d->landed = landed ? FO_TAKE(*landed) : NULL;
     memcpy(d->period, place->period, sizeof(d->period));
     d->place = *place;
     *place = (fo_manifest_place){ 0 };
     return FINOPS_OK;
 }
 
+/* A month whose files were landed: its record says which version it is and where that came from. */
 static finops_code
-discover_classify(const fo_strv *addresses, const fo_bill_source *source, const fo_aws_settings *aws,
-                  fo_exports *exports, finops_error **err)
+discover_landed(fo_files *files, const char *address, size_t base, size_t folder, const fo_aws_settings *aws,
+                fo_exports *exports, size_t *cap, finops_error **err)
 {
-    size_t base = strlen(source->base) + 1, cap = 0;
+    FO_AUTO(fo_manifest_place_done) fo_manifest_place place = { 0 };
+    FO_AUTO(fo_str_done) fo_str text = FO_STR_MAX(FO_MANIFEST_MAX);
+    FO_AUTO(fo_landed_done) fo_landed landed = { 0 };
+    bool is = false;
+    fo_export *e = NULL;
+    finops_code rc = fo_files_read(files, address, FO_MANIFEST_MAX, &text, err);
+
+    if (rc == FINOPS_OK)
+        rc = fo_landed_parse(fo_str_z(&text), text.len, address + base, &landed, err);
+    if (rc == FINOPS_OK)
+        rc = fo_manifest_locate(landed.manifest, &is, &place, err);
+    if (rc != FINOPS_OK || !is || !discover_wanted(aws, &place))
+        return rc;
+    FO_AUTO(fo_freep) char *uri = fo_strdup(landed.source_uri);
+    FO_AUTO(fo_freep)
+    char *below = fo_format("%.*s/version=%s", (int)folder, address + base, landed.version);
+    FO_AUTO(fo_freep)
+    char *manifest = below ? fo_format("%.*s%s/%s", (int)base, address, below, landed.manifest) : NULL;
+    if (!uri || !manifest)
+        return fo_error_oom(err);
+    rc = discover_export(exports, cap, &uri, &place, &e, err);
+    if (rc == FINOPS_OK)
+        rc = discover_delivery(e, manifest, &place, &below, err);
+    return rc;
+}
+
+static finops_code
+discover_one(const char *address, const fo_bill_source *source, const fo_aws_settings *aws,
+             fo_exports *exports, size_t *cap, finops_error **err)
+{
+    FO_AUTO(fo_manifest_place_done) fo_manifest_place place = { 0 };
+    FO_AUTO(fo_freep) char *uri = NULL;
+    bool is = false;
+    fo_export *e = NULL;
+    finops_code rc = fo_manifest_locate(address + strlen(source->base) + 1, &is, &place, err);
+
+    if (rc != FINOPS_OK || !is || !discover_wanted(aws, &place))
+        return rc;
+    rc = discover_source_uri(source, place.root, &uri, err);
+    if (rc == FINOPS_OK)
+        rc = discover_export(exports, cap, &uri, &place, &e, err);
+    return rc == FINOPS_OK ? discover_delivery(e, address, &place, NULL, err) : rc;
+}
+
+static finops_code
+discover_classify(fo_files *files, const fo_strv *addresses, const fo_bill_source *source,
+                  const fo_aws_settings *aws, fo_exports *exports, finops_error **err)
+{
+    size_t base = strlen(source->base) + 1, cap = 0, folder = 0;
+    finops_code rc = FINOPS_OK;
 
     for (size_t i = 0; i < addresses->n; i++) {
-        FO_AUTO(fo_manifest_place_done) fo_manifest_place place = { 0 };
-        bool is = false;
-        fo_export *e = NULL;
+        const char *address = addresses->items[i];
 
-        finops_code rc = fo_manifest_locate(addresses->items[i] + base, &is, &place, err);
-        if (rc == FINOPS_OK && is && discover_wanted(aws, &place)) {
-            rc = discover_export(exports, &cap, source, &place, &e, err);
-            if (rc == FINOPS_OK)
-                rc = discover_delivery(e, addresses->items[i], &place, err);
-        }
+        if (fo_landed_is_record(address + base, &folder))
+            rc = discover_landed(files, address, base, folder, aws, exports, &cap, err);
+        else if (!fo_landed_is_below(address + base))
+            rc = discover_one(address, source, aws, exports, &cap, err);
         if (rc != FINOPS_OK)
             return rc;
     }
@@ -163,7 +210,8 @@ discover_read(fo_files *files, const fo_bill_source *source, fo_delivery *d)
         return;
     if (fo_manifest_parse(fo_str_z(&text), text.len, &d->place, label, &d->manifest, &d->error) != FINOPS_OK)
         return;
-    if (source->bucket && d->manifest->bucket && !fo_streq(d->manifest->bucket, source->bucket)) {
+    if (source->bucket && !d->landed && d->manifest->bucket &&
+        !fo_streq(d->manifest->bucket, source->bucket)) {
         fo_error_set(&d->error, FINOPS_E_DATA, "manifest %s names files in bucket %s, not in %s", label,
                      d->manifest->bucket, source->bucket);
         fo_manifest_free(FO_TAKE(d->manifest));
@@ -261,7 +309,7 @@ fo_exports_discover(fo_files *files, const fo_aws_settings *aws, bool read, cons
     if (rc == FINOPS_OK)
         rc = fo_files_list(files, fo_str_z(&root), "-Manifest.json", &addresses, err);
     if (rc == FINOPS_OK)
-        rc = discover_classify(&addresses, &source, aws, &exports, err);
+        rc = discover_classify(files, &addresses, &source, aws, &exports, err);
     if (rc == FINOPS_OK && read)
         rc = discover_read_all(files, &source, cancel, &exports, err);
     if (rc != FINOPS_OK)
@@ -277,6 +325,7 @@ static void
 discover_delivery_done(fo_delivery *d)
 {
     fo_free(d->manifest_address);
+    fo_free(d->landed);
     fo_manifest_place_done(&d->place);
     fo_manifest_free(d->manifest);
     finops_error_free(d->error);

@@ -23,6 +23,7 @@ void fo_bill_source_done(fo_bill_source *source);
 typedef struct fo_delivery {
     char period[8];
     char *manifest_address;
+    char *landed; /* of landed files: the folder that holds their keys, relative to the base; else NULL */
     fo_manifest_place place;
     fo_manifest *manifest; /* NULL when it cannot be used: `error` says why */
     finops_error *error;

@@ -102,7 +102,11 @@ fo_delivery_files(const fo_delivery *delivery, const fo_bill_source *source, fo_
         return fo_error_oom(err);
     for (size_t i = 0; i < keys->n; i++) {
         FO_AUTO(fo_str_done) fo_str address = FO_STR_INIT;
-        finops_code rc = fo_bill_address(source, keys->items[i], &address, err);
+        FO_AUTO(fo_freep)
+        char *landed = delivery->landed ? fo_format("%s/%s", delivery->landed, keys->items[i]) : NULL;
+        if (delivery->landed && !landed)
+            return fo_error_oom(err);
+        finops_code rc = fo_bill_address(source, landed ? landed : keys->items[i], &address, err);
         if (rc != FINOPS_OK)
             return rc;
         if (!fo_strv_add(addresses, fo_str_z(&address)))
