@@ -48,6 +48,7 @@ typedef struct fo_http_request {
     size_t body_size;
     bool has_body;      /* an empty body is one: Content-Length: 0 */
     bool direct;        /* never through a proxy (a metadata service) */
+    bool once;          /* on a connection of its own: libcurl sends again what breaks off on a kept one */
     int64_t stall_us;   /* 0: the client's */
     int64_t connect_us; /* 0: the client's */
     const finops_call *call;

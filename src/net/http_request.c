@@ -135,6 +135,7 @@ set_route(fo_http_exchange *e, const fo_http_request *request)
     /* "" also keeps libcurl from looking at the environment. */
     bad |= curl_easy_setopt(e->easy, CURLOPT_PROXY, direct ? "" : c->proxy) != CURLE_OK;
     bad |= curl_easy_setopt(e->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_us / 1000)) != CURLE_OK;
+    bad |= curl_easy_setopt(e->easy, CURLOPT_FRESH_CONNECT, request->once ? 1L : 0L) != CURLE_OK;
     bad |= curl_easy_setopt(e->easy, CURLOPT_URL, request->url) != CURLE_OK;
     bad |= curl_easy_setopt(e->easy, CURLOPT_HTTPHEADER, e->headers) != CURLE_OK;
     return !bad;
