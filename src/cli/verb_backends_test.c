@@ -102,6 +102,37 @@ suite_run(fo_cli *cli, finops_database *database, printer *p, fo_conformance_sum
     return fo_conformance_run(&run, ret, err);
 }
 
+/*
+ * A session of a pool of its own, held while the suite runs. A database that one process writes is closed with
+ * its last session, and to open it anew for each of a thousand cases would take most of the time.
+ */
+typedef struct keeper {
+    finops_database *database;
+    finops_session *session;
+} keeper;
+
+static void
+keeper_done(keeper *k)
+{
+    finops_session_release(k->session);
+    finops_database_close(k->database);
+}
+
+/* Whatever fails here, the suite tells better. */
+static void
+keep_open(fo_cli *cli, finops_registry *registry, keeper *k)
+{
+    const test_options *o = cli->options;
+    finops_capabilities c;
+
+    if (o->hooks || o->list ||
+        fo_database_open_settings(registry, cli->settings, cli->args[0], &k->database, NULL) != FINOPS_OK)
+        return;
+    finops_database_capabilities(k->database, &c);
+    if (!(c.features & FINOPS_DATABASE_CONCURRENT_WRITERS))
+        (void)finops_session_acquire(k->database, 0, NULL, &k->session, NULL);
+}
+
 static finops_code
 summary_print(fo_cli *cli, const fo_conformance_summary *s, finops_error **err)
 {
@@ -150,6 +181,7 @@ run(fo_cli *cli, finops_error **err)
                                                { "why", NULL, false } };
     FO_AUTO(finops_registry_freep) finops_registry *registry = NULL;
     FO_AUTO(finops_database_closep) finops_database *database = NULL;
+    FO_AUTO(keeper_done) keeper kept = { 0 };
     FO_AUTO(fo_table_freep) fo_table *table = NULL;
     printer p = { .cli = cli, .options = cli->options };
     fo_conformance_summary summary = { 0 };
@@ -166,11 +198,13 @@ run(fo_cli *cli, finops_error **err)
         if (!table)
             return fo_error_oom(err);
     }
+    keep_open(cli, registry, &kept);
     rc = suite_run(cli, database, &p, &summary, err);
     fo_progress_clear(cli);
     if (rc == FINOPS_OK && summary.hung[0]) {
         cli->thread_hangs = true;
         (void)FO_TAKE(database);
+        kept = (keeper){ 0 };
         (void)FO_TAKE(registry);
     }
     if (rc == FINOPS_OK && p.out_of_memory)

@@ -69,12 +69,17 @@ probe_begin(suite *s, const fo_probe_case *c, fo_probe *ret)
     }
 }
 
-/* All of the case's objects; one that cannot be removed is told of at the end of the run. */
+/*
+ * All of the case's objects, and the parts that a storage keeps of uploads that were closed; one that cannot
+ * be removed is told of at the end of the run.
+ */
 static void
 probe_end(fo_probe *p)
 {
     if (p->storage)
         (void)finops_storage_delete_prefix(p->storage, p->prefix, NULL, NULL, NULL);
+    if (p->storage && fo_probe_has(p, FINOPS_STORAGE_SWEEP) && fo_probe_has(p, FINOPS_STORAGE_PARTS_STAY))
+        (void)finops_storage_sweep(p->storage, p->prefix, INT64_MAX, NULL, NULL, NULL, NULL);
     fo_strv_done(&p->texts);
     fo_ruling_done(&p->ruling);
 }
