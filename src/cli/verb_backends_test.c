@@ -103,8 +103,8 @@ suite_run(fo_cli *cli, finops_database *database, printer *p, fo_conformance_sum
 }
 
 /*
- * A session of a pool of its own, held while the suite runs. A database that one process writes is closed with
- * its last session, and to open it anew for each of a thousand cases would take most of the time.
+ * A session of a pool of its own, held while the suite runs. A database that one process writes is closed
+ * with its last session, and to open it anew for each of a thousand cases would take most of the time.
  */
 typedef struct keeper {
     finops_database *database;

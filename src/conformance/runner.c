@@ -98,14 +98,15 @@ missing_feature(uint64_t missing)
 }
 
 static bool
-trial_run(fo_trial *t)
+trial_run(fo_suite *s, fo_trial *t)
 {
+    finops_session *session = NULL;
     finops_error *err = NULL;
-    finops_code rc = finops_session_acquire(t->database, 0, NULL, &t->session, &err);
+    finops_code rc = finops_session_acquire(t->database, 0, NULL, &session, &err);
 
     if (!fo_trial_ok(t, rc, &err, "acquire a session"))
         return false;
-    t->driver = fo_session_driver(t->session);
+    fo_watchdog_watch(s, t, session);
     return t->c->run(t) &&
            fo_trial_true(t, t->ruling.why.len == 0, "a helper noted a failure the case did not see");
 }
@@ -136,9 +137,9 @@ judge(fo_suite *s, const char *area, fo_trial *t)
     bool ok;
 
     fo_watchdog_begin(s, area, t);
-    ok = trial_run(t) && !t->ruling.why.len;
+    ok = trial_run(s, t) && !t->ruling.why.len;
     ok = fo_fault_end(t) && ok;
-    finops_session_release(fo_watchdog_session(s, t));
+    finops_session_release(fo_watchdog_forget(s, t));
     fo_watchdog_end(s);
     if (ok)
         return FO_CASE_OK;

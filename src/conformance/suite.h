@@ -29,8 +29,9 @@ typedef struct fo_suite {
     const fo_trial *running; /* in the thread of the cases; NULL: none */
     const char *area;        /* its */
     int64_t started_us, due_us;
-    bool ended;  /* the thread of the cases */
-    bool struck; /* the case that runs was given up: its thread touches nothing of ours any more */
+    bool ended;   /* the thread of the cases */
+    bool dropped; /* the thread that drops the schema of a run that hangs is done */
+    bool struck;  /* the case that runs was given up: its thread touches nothing of ours any more */
 } fo_suite;
 
 /* ---- runner.c ---- */
@@ -58,8 +59,10 @@ finops_code fo_watchdog_run(fo_suite *s, finops_error **err);
 /* Around what may hang, in the thread of the cases. The end does not return when it came too late. */
 void fo_watchdog_begin(fo_suite *s, const char *area, const fo_trial *t);
 void fo_watchdog_end(fo_suite *s);
+/* The session the trial is to use: the watchdog cancels it when the case hangs. */
+void fo_watchdog_watch(fo_suite *s, fo_trial *t, finops_session *session);
 /* The trial's session, to be released; the watchdog cancels it no more. Nor does this return when it is too
  * late. */
-finops_session *fo_watchdog_session(fo_suite *s, fo_trial *t);
+finops_session *fo_watchdog_forget(fo_suite *s, fo_trial *t);
 
 #endif

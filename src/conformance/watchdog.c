@@ -55,8 +55,17 @@ fo_watchdog_end(fo_suite *s)
     (void)pthread_mutex_unlock(&s->lock);
 }
 
+void
+fo_watchdog_watch(fo_suite *s, fo_trial *t, finops_session *session)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    t->session = session;
+    t->driver = fo_session_driver(session);
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
 finops_session *
-fo_watchdog_session(fo_suite *s, fo_trial *t)
+fo_watchdog_forget(fo_suite *s, fo_trial *t)
 {
     finops_session *session;
 
@@ -100,7 +109,24 @@ drop_thread(void *arg)
         t->driver->cancel(fo_session_native(t->session));
     (void)pthread_mutex_unlock(&s->lock);
     fo_schema_drop(s, fo_clock_monotonic() + DROP_US);
+    (void)pthread_mutex_lock(&s->lock);
+    s->dropped = true;
+    (void)pthread_cond_signal(&s->changed);
+    (void)pthread_mutex_unlock(&s->lock);
     return NULL;
+}
+
+static bool
+wait_for_drop(fo_suite *s, const struct timespec *until)
+{
+    bool dropped;
+
+    (void)pthread_mutex_lock(&s->lock);
+    while (!s->dropped && pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, until) == 0)
+        continue;
+    dropped = s->dropped;
+    (void)pthread_mutex_unlock(&s->lock);
+    return dropped;
 }
 
 static void
@@ -112,8 +138,9 @@ schema_forsake(fo_suite *s)
 
     if (!s->schema[0])
         return;
-    if (pthread_create(&thread, NULL, drop_thread, s) != 0 ||
-        pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &end) != 0)
+    if (pthread_create(&thread, NULL, drop_thread, s) == 0 && wait_for_drop(s, &end))
+        (void)pthread_join(thread, NULL);
+    else
         (void)snprintf(s->summary.left, sizeof(s->summary.left), "%s", s->schema);
 }
 

@@ -80,7 +80,12 @@ note(fake_world *w, const char *text)
 const char *
 fake_log(fake_world *w, size_t n)
 {
-    return n < w->log.n ? w->log.items[n] : NULL;
+    const char *text;
+
+    (void)pthread_mutex_lock(&w->lock_log);
+    text = n < w->log.n ? w->log.items[n] : NULL;
+    (void)pthread_mutex_unlock(&w->lock_log);
+    return text;
 }
 
 void

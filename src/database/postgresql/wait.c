@@ -15,7 +15,7 @@
 
 #define SLICE_MS 50       /* between two looks at `cancelled` */
 #define GRACE_US 5000000  /* for the server to answer a request to stop */
-#define CANCEL_SECONDS 2  /* for that request to reach it */
+#define CANCEL_SECONDS 5  /* for that request to reach it */
 #define ANSWER_US 3000000 /* for a connection from the pool to show that it is one */
 
 void
