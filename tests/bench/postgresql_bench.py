@@ -6,8 +6,8 @@
 
 The same Parquet file (a bill of 100 columns) goes into the same table of the same server, which is started here: finops
 appends to it over one connection, and replaces it over one or more (copy_connections). Ratios are of each round and
-against the first; their median and range are printed, as the machine may be busy. Then the time to connect, over the
-socket and over TCP with TLS. Nothing is asserted.
+against the first; their median and range are printed, as the machine may be busy. And the time to connect, over the
+socket beside pgbench doing only that, and over TCP with TLS. Nothing is asserted.
 Needs tests/bench/requirements-postgresql.txt in the Python that runs it, `ninja tests/driver_tool`, and PostgreSQL.
 """
 import argparse
@@ -15,6 +15,7 @@ import importlib.util
 import os
 import pathlib
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -143,6 +144,17 @@ def compare(server, work, tool, rows, rounds, connections, without):
         print("%-26s %7.2f s  %9.0f rows/s  %s" % (way, middle, rows / middle, ratios(seconds, next(iter(ways)), way)))
 
 
+def pgbench_connects(name, times, host, port, user, database, password, sslmode="prefer", sslrootcert="", **_):
+    """Average of pgbench doing nothing but to connect: libpq, the server's fork and the password check."""
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
+        script.write("\\set a 1\n")
+        script.flush()
+        done = subprocess.run([postgresql.programs() / "pgbench", "-C", "-n", "-c", "1", "-t", str(times), "-f", script.name, "-h", host,
+                               "-p", str(port), "-U", user, database], capture_output=True, text=True, check=True,
+                              env={**os.environ, "PGPASSWORD": password, "PGSSLMODE": sslmode, "PGSSLROOTCERT": sslrootcert})
+    print("%-26s average %s ms" % (name, re.search(r"connection time = ([0-9.]+) ms", done.stdout)[1]))
+
+
 def connects(tool, name, db, times, **settings):
     lines = run_tool(tool, db, ["connect"] * times, **settings)
     micros = sorted(int(line.split("\t")[1]) for line in lines if line.startswith("connected"))
@@ -167,11 +179,16 @@ def main():
         sys.exit("ninja -C %s tests/driver_tool, and pip install -r tests/bench/requirements-postgresql.txt" % a.build)
     print("%d rows of %d columns, %d rounds, %d cores, %s" % (a.rows, len(COLUMNS), a.rounds, os.cpu_count(), platform.platform()))
     with postgresql.running_postgresql(options=["max_wal_size=8GB", "fsync=on"]) as server:
-        compare(server, work, tool, a.rows, a.rounds, [int(n) for n in a.connections.split(",") if n], a.without.split(","))
-        connects(tool, "connect, socket", server.new_database(), a.connects, **server.new_database().settings())
+        db = server.new_database()
+        pgbench_connects("pgbench connects, socket", a.connects, **db.settings())
+        connects(tool, "connect, socket", db, a.connects, **db.settings())
+        if a.rounds:
+            compare(server, work, tool, a.rows, a.rounds, [int(n) for n in a.connections.split(",") if n], a.without.split(","))
     with postgresql.running_postgresql(tls=True) as server:
         db = server.new_database()
-        connects(tool, "connect, TCP with TLS", db, a.connects, **db.tcp_settings(sslrootcert=server.ca_file))
+        settings = db.tcp_settings(sslrootcert=server.ca_file)
+        pgbench_connects("pgbench connects, TLS", a.connects, **settings)
+        connects(tool, "connect, TCP with TLS", db, a.connects, **settings)
 
 
 if __name__ == "__main__":
