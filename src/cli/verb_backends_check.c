@@ -1,4 +1,4 @@
-/* finops backends check: would this plugin be taken? */
+/* finops backends check, finops storage check: would this plugin be taken? */
 #include "base/mem.h"
 #include "cli/backends.h"
 
@@ -73,6 +73,22 @@ const fo_verb fo_verb_backends_check = {
             "do, \"finops backends test\" shows.\n\n"
             "Exit status: 0 it can be used, 1 a problem was found.",
     .examples = "finops backends check ./finops_sqlite.so\n  # before it is put into plugin_path\n",
+    .min_args = 1,
+    .max_args = 100,
+    .flags = FO_VERB_ROWS | FO_VERB_NO_CONFIG,
+    .run = run,
+};
+
+const fo_verb fo_verb_storage_check = {
+    .name = "storage check",
+    .args = "FILE.so...",
+    .summary = "Check whether a plugin of a storage can be used, and say why not",
+    .help =
+        "The same as \"finops backends check\", which takes plugins of both kinds: who may write the file, "
+        "its symbol, the version of the interface, the functions a driver must have, its option table. "
+        "What it can do, \"finops storage test\" shows.\n\n"
+        "Exit status: 0 it can be used, 1 a problem was found.",
+    .examples = "finops storage check ./finops_dropbox.so\n  # before it is put into plugin_path\n",
     .min_args = 1,
     .max_args = 100,
     .flags = FO_VERB_ROWS | FO_VERB_NO_CONFIG,

@@ -1,11 +1,9 @@
 /* finops backends test: the conformance suite against a configured database. */
-#include <stdio.h>
 #include <sys/stat.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "cli/backends.h"
-#include "cli/cli_internal.h"
+#include "cli/suite.h"
 #include "conformance/conformance.h"
 #include "database/session.h"
 
@@ -39,54 +37,9 @@ static const finops_option options[] = {
 
 static const char *const config_keys[] = { "database.plugin_path", "database.duckdb.database_path", NULL };
 
-typedef struct printer {
-    fo_cli *cli;
-    const test_options *options;
-    fo_table *table; /* NULL: a line a case, as it ends */
-    unsigned n;
-    bool out_of_memory;
-} printer;
-
-static void
-line_print(const printer *p, const fo_case_result *r)
-{
-    static const char *const colours[] = { "\033[32m", "\033[31m", "\033[2m", "\033[2m" };
-    const char *why = r->why[0] ? r->why : NULL, *end = p->cli->colour ? "\033[0m" : "";
-
-    if (p->options->list)
-        (void)fprintf(p->cli->out, "%s: %s\n", r->area, r->name);
-    else
-        (void)fprintf(p->cli->out, "%s%-11s%s %s: %s%s%s\n", p->cli->colour ? colours[r->outcome] : "",
-                      fo_case_outcome_name(r->outcome), end, r->area, r->name, why ? ": " : "",
-                      why ? why : "");
-    (void)fflush(p->cli->out);
-}
-
-static void
-case_print(const fo_case_result *r, void *arg)
-{
-    printer *p = arg;
-    char ms[32];
-
-    p->n++;
-    if (p->options->failed && r->outcome != FO_CASE_FAILED) {
-        fo_progress_show(p->cli, -1, "%u cases, now %s: %s", p->n, r->area, r->name);
-        return;
-    }
-    fo_progress_clear(p->cli);
-    if (!p->table) {
-        line_print(p, r);
-        return;
-    }
-    (void)snprintf(ms, sizeof(ms), "%.1f", r->seconds * 1000);
-    const char *const cells[] = { r->area, r->name,
-                                  p->options->list ? NULL : fo_case_outcome_name(r->outcome), ms,
-                                  r->why[0] ? r->why : NULL };
-    p->out_of_memory |= !fo_table_add(p->table, cells);
-}
-
 static finops_code
-suite_run(fo_cli *cli, finops_database *database, printer *p, fo_conformance_summary *ret, finops_error **err)
+suite_run(fo_cli *cli, finops_database *database, fo_suite_printer *p, fo_conformance_summary *ret,
+          finops_error **err)
 {
     const test_options *o = cli->options;
     const fo_conformance_options run = { .database = database,
@@ -96,7 +49,7 @@ suite_run(fo_cli *cli, finops_database *database, printer *p, fo_conformance_sum
                                          .case_us = o->case_timeout * 1000000,
                                          .hooks = o->hooks,
                                          .cancel = cli->cancel,
-                                         .each = case_print,
+                                         .each = fo_suite_case,
                                          .arg = p };
 
     return fo_conformance_run(&run, ret, err);
@@ -133,33 +86,6 @@ keep_open(fo_cli *cli, finops_registry *registry, keeper *k)
         (void)finops_session_acquire(k->database, 0, NULL, &k->session, NULL);
 }
 
-static finops_code
-summary_print(fo_cli *cli, const fo_conformance_summary *s, finops_error **err)
-{
-    const test_options *o = cli->options;
-    FILE *to = cli->format == FO_FORMAT_TABLE ? cli->out : stderr;
-    char not_run[32] = "";
-
-    if (o->list)
-        return FINOPS_OK;
-    if (s->passed + s->failed + s->not_claimed == 0)
-        return fo_error_set(err, FINOPS_E_USAGE, "no case matches %s", o->filter ? o->filter : "");
-    if (s->not_run)
-        (void)snprintf(not_run, sizeof(not_run), ", %u not run", s->not_run);
-    if (!cli->quiet || cli->format == FO_FORMAT_TABLE)
-        (void)fprintf(to, "%u passed, %u failed, %u not claimed%s\n", s->passed, s->failed, s->not_claimed,
-                      not_run);
-    if (s->left[0])
-        fo_warn("schema %s of the tests could not be dropped: drop it by hand", s->left);
-    if (s->hung[0])
-        return fo_error_set(err, FINOPS_E_DATABASE, "%s hangs in \"%s\"; what comes after it was not run",
-                            cli->args[0], s->hung);
-    if (s->failed)
-        return fo_error_set(err, FINOPS_E_DATABASE, "%s failed %u of %u cases", cli->args[0], s->failed,
-                            s->passed + s->failed);
-    return FINOPS_OK;
-}
-
 /* A name that is misspelt must not pass for hooks that are missing. */
 static finops_code
 hooks_check(const test_options *o, finops_error **err)
@@ -174,44 +100,32 @@ hooks_check(const test_options *o, finops_error **err)
 static finops_code
 run(fo_cli *cli, finops_error **err)
 {
-    static const fo_table_column columns[] = { { "area", NULL, false },
-                                               { "name", NULL, false },
-                                               { "outcome", NULL, false },
-                                               { "ms", NULL, true },
-                                               { "why", NULL, false } };
     FO_AUTO(finops_registry_freep) finops_registry *registry = NULL;
     FO_AUTO(finops_database_closep) finops_database *database = NULL;
     FO_AUTO(keeper_done) keeper kept = { 0 };
-    FO_AUTO(fo_table_freep) fo_table *table = NULL;
-    printer p = { .cli = cli, .options = cli->options };
+    const test_options *o = cli->options;
+    FO_AUTO(fo_suite_done)
+    fo_suite_printer p = { .cli = cli, .failed = o->failed, .list = o->list, .filter = o->filter };
     fo_conformance_summary summary = { 0 };
-    finops_code rc = hooks_check(cli->options, err);
+    finops_code rc = hooks_check(o, err);
 
     if (rc == FINOPS_OK)
         rc = fo_backends_registry(cli, &registry, err);
     if (rc == FINOPS_OK)
         rc = fo_database_open_settings(registry, cli->settings, cli->args[0], &database, err);
+    if (rc == FINOPS_OK)
+        rc = fo_suite_begin(&p, err);
     if (rc != FINOPS_OK)
         return rc;
-    if (cli->format != FO_FORMAT_TABLE) {
-        p.table = table = fo_table_new(columns, FO_COUNT(columns));
-        if (!table)
-            return fo_error_oom(err);
-    }
     keep_open(cli, registry, &kept);
     rc = suite_run(cli, database, &p, &summary, err);
-    fo_progress_clear(cli);
     if (rc == FINOPS_OK && summary.hung[0]) {
         cli->thread_hangs = true;
         (void)FO_TAKE(database);
         kept = (keeper){ 0 };
         (void)FO_TAKE(registry);
     }
-    if (rc == FINOPS_OK && p.out_of_memory)
-        rc = fo_error_oom(err);
-    if (rc == FINOPS_OK)
-        rc = table ? fo_table_print(cli, table, err) : fo_out_check(cli->out, err);
-    return rc == FINOPS_OK ? summary_print(cli, &summary, err) : rc;
+    return fo_suite_end(&p, &summary, rc, err);
 }
 
 const fo_verb fo_verb_backends_test = {

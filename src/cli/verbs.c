@@ -35,6 +35,8 @@
     row(storage_sync) \
     row(storage_du) \
     row(storage_presign) \
+    row(storage_test) \
+    row(storage_check) \
     row(audit_verify) \
     row(doctor) \
     row(config_show) \

@@ -254,7 +254,7 @@ def test_a_case_that_hangs_ends_the_run_and_is_told(finops, plugin, tmp_path):
     assert summary.startswith("%d passed, 1 failed, " % (len(lines) - len(after) - 1))
     assert summary.endswith(", %d not run" % len(after))
     assert 'stalls hangs in "params: ' in done.stderr
-    assert "could not be dropped" not in done.stderr
+    assert "could not be removed" not in done.stderr
 
 
 def test_cases_are_listed_without_a_run(finops):

@@ -380,7 +380,8 @@ def test_an_import_stopped_in_its_second_database_is_partly_done(both, bucket):
 
 @pytest.mark.parametrize("month,loaded,status", [("2026-05", 0, 1), ("2026-06", 1, 3)])
 def test_an_import_stopped_in_its_first_database_does_not_begin_the_second(both, bucket, month, loaded, status):
-    both.post.env["OPEN_FINOPS_DATABASE_DUCKDB_DATABASE_PATH"] = "/nowhere/to/be/found.duckdb"
+    (both.post.folder / "file").write_text("no folder")
+    both.post.env["OPEN_FINOPS_DATABASE_DUCKDB_DATABASE_PATH"] = "file/found.duckdb"
     ended, errors = stopped_at(both, bucket, month, "postgresql,duckdb")
     assert ended == status and "stopped" in errors and "duckdb" not in errors, errors
     assert both.server.value("SELECT count(*) FROM billing_state.load_state WHERE current_version") == str(loaded)

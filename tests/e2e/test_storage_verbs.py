@@ -277,3 +277,36 @@ def test_backends_tells_services_and_their_options(finops):
     assert options[0] == "path" and "retry.attempts" in options
     assert "local" not in [row["name"] for row in finops.rows("backends", "list")]
     assert json.loads(finops.run("storage", "backends", "--format", "json").stdout)
+
+
+def test_the_conformance_suite_runs_over_a_place_of_the_configuration(finops, minio):
+    finops.env.update(minio.env())
+    bucket = minio.new_bucket()
+    (finops.folder / "config.toml").write_text('[storage.raw]\naddress = "s3://%s/some/where"\n' % bucket)
+    minio.put(bucket, "some/where/mine", b"kept")
+    for place in ("raw", "raw:", "s3://%s/else/where" % bucket):
+        rows = json.loads(finops.run("storage", "test", place, "--filter", "conditions", "--format", "json").stdout)
+        told = {r["name"].split()[0]: r["outcome"] for r in rows}
+        assert len(rows) > 8 and "FAILED" not in told.values() and told["C1"] == told["C4"] == "ok"
+    assert keys(finops, "s3://%s" % bucket) == ["some/where/mine"]
+
+
+def test_a_suite_over_what_cannot_be_written_to_fails_once(finops, minio):
+    finops.env.update(minio.env())
+    done = finops.run("storage", "test", "s3://no-such-bucket-here", status=None)
+    assert done.returncode != 0 and "no-such-bucket-here" in done.stderr and "FAILED" not in done.stdout
+    done = finops.run("storage", "test", "misspelt", status=2)
+    assert "no storage is called misspelt" in done.stderr and not (finops.folder / "misspelt").exists()
+
+
+def test_the_cases_of_the_suite_are_listed(finops):
+    lines = finops.run("storage", "test", "./x", "--list").stdout.splitlines()
+    assert len(lines) > 90 and "keys: K7 a key of 1,024 bytes works" in lines
+    assert not (finops.folder / "x").exists()
+    assert "no case matches nothing" in finops.run("storage", "test", "./x", "--filter", "nothing", status=2).stderr
+
+
+def test_a_plugin_that_is_none_is_told(finops):
+    (finops.folder / "none.so").write_bytes(b"no library")
+    done = finops.run("storage", "check", "none.so", status=1)
+    assert "cannot be loaded" in done.stdout
