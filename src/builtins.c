@@ -7,6 +7,7 @@
 #include "database/duckdb/driver.h"
 #include "database/postgresql/driver.h"
 #include "storage/azure/driver.h"
+#include "storage/gcs/driver.h"
 #include "storage/local/driver.h"
 #include "storage/s3/driver.h"
 #include "storage/sftp/driver.h"
@@ -20,6 +21,7 @@ const finops_database_driver *const fo_database_builtin[] = {
 
 const finops_storage_driver *const fo_storage_builtin[] = {
     &fo_azure_driver,
+    &fo_gcs_driver,
     &fo_local_driver,
     &fo_s3_driver,
     &fo_sftp_driver,

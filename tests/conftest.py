@@ -10,6 +10,7 @@ import pytest
 
 from azurite import azurite  # noqa: F401
 from bills import new_bill  # noqa: F401
+from fake_gcs import fake_gcs  # noqa: F401
 from postgresql import postgresql, postgresql_tls  # noqa: F401
 from servers import minio, moto, versitygw  # noqa: F401
 from sqlite import sqlite_plugins  # noqa: F401

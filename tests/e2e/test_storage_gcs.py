@@ -1,0 +1,128 @@
+"""The driver for Google Cloud Storage against fake-gcs-server, driven by tests/support/storage_tool.c."""
+
+import base64
+import os
+import uuid
+
+import pytest
+
+from storage_driver import Tool, run_suite, storage_tool  # noqa: F401
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def open_tool(storage_tool):  # noqa: F811
+    tools = []
+
+    def start(options, env=None):
+        tools.append(Tool(storage_tool, "gcs", options, env))
+        return tools[-1]
+    yield start
+    for tool in tools:
+        tool.close()
+
+
+@pytest.fixture
+def options(fake_gcs):
+    return {"bucket": fake_gcs.new_bucket(), "endpoint_url": fake_gcs.endpoint}
+
+
+@pytest.fixture
+def gcs(open_tool, options):
+    return open_tool({**options, "prefix": "some/place"})
+
+
+def test_a_put_tells_what_a_stat_tells(gcs):
+    put = gcs("put", key="a", data=b"123456789", content_type="text/plain", cache_control="no-store",
+              metadata={"one-part": "1 and \u00e4", "two": "b"})["object"]
+    stat = gcs("stat", key="a")["object"]
+    for name in ("key", "size", "version", "etag", "checksum"):
+        assert put[name] == stat[name]
+    assert put["size"] == 9 and put["checksum"] == "crc32c:e3069283"
+    assert (stat["content_type"], stat["cache_control"]) == ("text/plain", "no-store")
+    assert stat["metadata"] == {"one-part": "1 and \u00e4", "two": "b"}
+
+
+@pytest.mark.parametrize("fields, want", [
+    ({}, b"0123456789"), ({"length": 0}, b""), ({"offset": 3, "length": 4}, b"3456"), ({"offset": 9}, b"9"),
+    ({"offset": 8, "length": 100}, b"89"), ({"suffix": 3}, b"789"), ({"suffix": 100}, b"0123456789"),
+    ({"offset": 10}, "range"), ({"offset": 11, "length": 1}, "range"), ({"length": 1}, b"0"),
+], ids=str)
+def test_ranges(gcs, fields, want):
+    gcs("put", key="a", data=b"0123456789")
+    if isinstance(want, str):
+        gcs("get", code=want, key="a", **fields)
+        return
+    got = gcs("get", key="a", **fields)
+    assert got["data"] == want and got["length"] == len(want) and got["object"]["size"] == 10
+
+
+def test_an_empty_object_is_read_whole(gcs):
+    gcs("put", key="e", data=b"")
+    assert gcs("get", key="e")["data"] == b""
+    assert gcs("get", key="e", length=5)["data"] == b""
+    gcs("get", code="range", key="e", offset=1)
+
+
+def test_generations_are_conditions(gcs):
+    old = gcs("put", key="a", data=b"1", create_only=True)["object"]["version"]
+    gcs("put", code="exists", key="a", data=b"2", create_only=True)
+    new = gcs("put", key="a", data=b"3", if_version=old)["object"]["version"]
+    gcs("put", code="precondition", key="a", data=b"4", if_version=old)
+    gcs("put", code="precondition", key="missing", data=b"4", if_version=old)
+    assert gcs("get", key="a", if_version=new)["data"] == b"3"
+    gcs("upload", code="exists", key="a", parts=[b"5"], create_only=True)
+    assert gcs("get", key="a")["data"] == b"3"
+    gcs("remove", key="a", if_version=new)
+    gcs("remove", key="a")
+
+
+def test_of_racing_writers_one_wins(gcs):
+    puts = [{"op": "put", "key": "r", "data": base64.b64encode(b"%d" % i).decode(), "create_only": True}
+            for i in range(8)]
+    codes = [a["code"] for a in gcs("many", ops=puts)["answers"]]
+    assert codes.count("ok") == 1 and codes.count("exists") == 7, codes
+
+
+def test_what_is_missing_is_told_from_a_missing_bucket(gcs, options, open_tool):
+    gcs("put", key="there", data=b"")
+    gcs("stat", code="not_found", key="x")
+    gcs("get", code="not_found", key="x")
+    gcs("remove", key="x")
+    other = open_tool({**options, "bucket": "no-such-" + uuid.uuid4().hex[:8]})
+    assert "no bucket" in other("stat", code="config", key="x")["error"]
+    other("put", code="config", key="x", data=b"")
+    other("list", code="config")
+
+
+def test_lists_come_whole_in_order_and_from_anywhere(gcs):
+    keys = sorted(["d%02d/k%02d" % (i, j) for i in range(5) for j in range(9)] + ["top", "d01!"])
+    gcs("many", ops=[{"op": "put", "key": k, "data": ""} for k in keys])
+    for page in (0, 7):
+        assert gcs.keys(page=page) == keys
+    assert gcs.keys(prefix="d0", children=True) == ["d00/", "d01!", "d01/", "d02/", "d03/", "d04/"]
+    assert gcs.keys(children=True, start_after="d01/") == ["d02/", "d03/", "d04/", "top"]
+    assert gcs.keys(start_after="d04/k07") == ["d04/k08", "top"]
+    assert gcs.keys(prefix="none") == []
+
+
+def test_parts_become_an_object_at_the_commit(gcs):
+    parts = [os.urandom(MIB), os.urandom(MIB + 7), b"the end"]
+    done = gcs("upload", key="big", parts=parts, metadata={"m": "1"}, content_type="a/b")["object"]
+    stat = gcs("stat", key="big")["object"]
+    assert stat["size"] == done["size"] == 2 * MIB + 14 and stat["checksum"] == done["checksum"]
+    assert stat["metadata"] == {"m": "1"} and stat["content_type"] == "a/b"
+    assert gcs("get", key="big")["data"] == b"".join(parts)
+    gcs("upload", key="gone", parts=[b"1"], stop=True)
+    gcs("stat", code="not_found", key="gone")
+
+
+def test_copies_keep_content_and_metadata(gcs):
+    gcs("put", key="from me", data=b"hello", content_type="x/y", metadata={"a": "b"})
+    copied = gcs("copy", **{"from": "from me", "to": "to+you"})["object"]
+    assert copied["key"] == "to+you" and copied["size"] == 5
+    stat = gcs("stat", key="to+you")["object"]
+    assert stat["content_type"] == "x/y" and stat["metadata"] == {"a": "b"}
+    gcs("copy", code="not_found", **{"from": "missing", "to": "x"})
+    assert gcs("get", key="to+you")["data"] == b"hello"
