@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Builds the servers the tests talk to, at the version deps.lock pins, and prints the path of each.
 #
-# usage: scripts/test-servers.sh [SERVER...]     servers: minio azurite; all when none is named
+# usage: scripts/test-servers.sh [SERVER...]     servers: minio azurite fake-gcs; all when none is named
 #
-# MinIO comes as a Go module: the Go client verifies every module it downloads, and the sum of MinIO itself is compared
-# with deps.lock. Azurite comes as npm packages, each compared with the digest in tests/support/azurite. Kept in $XDG_CACHE_HOME/finops/bin, where the next run finds it; the first takes some minutes.
+# MinIO and fake-gcs-server come as Go modules: the Go client verifies every module it downloads, and the sum of the
+# server itself is compared with deps.lock. Azurite comes as npm packages, each compared with the digest in
+# tests/support/azurite. Kept in $XDG_CACHE_HOME/finops/bin, where the next run finds them; the first takes some minutes.
 . "$(dirname "$0")/lib.sh"
 
 oldest_go=1.24
@@ -40,7 +41,7 @@ build() { # MODULE VERSION SUM PROGRAM TARGET
     say "test-servers.sh: built $4 ($(elapsed))"
 }
 
-from_go() { # MINIO
+from_go() { # USE
     local module version program sum target
     while read -r _ module version program sum; do
         target=$cache/bin/$program-$version
@@ -83,10 +84,11 @@ from_npm() { # SERVER PROGRAM
 mkdir -p "$cache/bin"
 exec 8>"$cache/bin/.lock"
 flock 8
-for server in ${*:-minio azurite}; do
+for server in ${*:-minio azurite fake-gcs}; do
     case $server in
     minio) from_go minio ;;
     azurite) from_npm azurite azurite-blob ;;
+    fake-gcs) from_go fake-gcs ;;
     *) die "there is no server $server" ;;
     esac
 done

@@ -24,6 +24,7 @@ typedef enum azure_sum { AZURE_SUM_MD5, AZURE_SUM_CRC64, AZURE_SUM_NONE } azure_
 typedef struct azure_config {
     char *container, *prefix;
     char *endpoint_url, *endpoint_suffix;
+    bool hierarchical;
     azure_auth_config auth;
     char *checksum;
     fo_http_settings network;
@@ -33,6 +34,8 @@ typedef struct azure_storage {
     char *container;
     char *prefix;   /* "" or "a/b/" */
     char *endpoint; /* "https://account.blob.core.windows.net", "http://127.0.0.1:10000/devstoreaccount1" */
+    char *dfs;      /* of the same account with folders, "https://account.dfs.core.windows.net"; NULL: flat */
+    char *host_account, *host_endpoint; /* of such an address; NULL */
     azure_auth *auth;
     azure_sum sum;
     fo_http_client *http;
@@ -46,6 +49,7 @@ typedef struct azure_request {
     const void *body;
     size_t body_size;
     bool has_body;
+    bool dfs; /* to that service */
     const finops_call *call;
 
     /* What came back, also when the request failed. */
@@ -115,6 +119,7 @@ finops_code azure_remove(void *self, const finops_remove *remove, finops_error *
 finops_code azure_remove_many(void *self, const char *const *keys, size_t n, const finops_call *call,
                               finops_each_removed each, void *arg, finops_error **err);
 finops_code azure_copy(void *self, const finops_copy *copy, finops_object *ret, finops_error **err);
+finops_code azure_move(void *self, const finops_copy *move, finops_error **err);
 finops_code azure_presign(void *self, const finops_presign *presign, char **ret_url, finops_error **err);
 finops_code azure_sweep(void *self, const char *prefix, int64_t begun_before_us, const finops_call *call,
                         finops_each_object each, void *arg, finops_error **err);

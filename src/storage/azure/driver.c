@@ -46,6 +46,8 @@ static const finops_option azure_options[] = {
       .help = "Address of the blob service; with an emulator http://127.0.0.1:10000/devstoreaccount1." },
     { "endpoint_suffix", FINOPS_OPT_STRING, AT(endpoint_suffix), .value = "core.windows.net",
       .help = "What follows \"account.blob.\" in clouds of their own." },
+    { "hierarchical", FINOPS_OPT_BOOL, AT(hierarchical), .value = "false",
+      .help = "The account has folders (Data Lake Storage Gen2), as abfss:// addresses say." },
     { "checksum", FINOPS_OPT_ENUM, AT(checksum), .value = "md5", .allow = "md5 crc64 none",
       .help = "How the service checks what it is sent; crc64 costs less, and emulators do not know it." },
     FO_HTTP_OPTIONS(azure_config, network),
@@ -102,18 +104,61 @@ azure_close(void *self)
     fo_free(s->container);
     fo_free(s->prefix);
     fo_free(s->endpoint);
+    fo_free(s->dfs);
+    fo_free(s->host_account);
+    fo_free(s->host_endpoint);
     fo_free(s);
 }
 
-static finops_code
-open_parts(azure_storage *s, const azure_config *c, finops_error **err)
+/* "https://account.dfs.core.windows.net" for "https://account.blob...", and the other way; `to` as "blob". */
+static char *
+other_endpoint(const char *endpoint, const char *from, const char *to)
 {
-    const fo_http_options options = fo_http_options_of(&c->network);
-    finops_code rc = check_container(c->container, err);
+    FO_AUTO(fo_freep) char *middle = fo_format(".%s.", from);
+    const char *at = middle ? strstr(endpoint, middle) : NULL;
 
+    /* An address without the name, of a test or a gateway, is that of both. */
+    if (!at)
+        return middle ? fo_strdup(endpoint) : NULL;
+    return fo_format("%.*s.%s.%s", (int)(at - endpoint), endpoint, to, at + strlen(middle));
+}
+
+/* "container@account.dfs.core.windows.net", as abfss:// addresses have it: an account with folders. */
+static finops_code
+set_host(azure_storage *s, azure_config *c, const char *host, finops_error **err)
+{
+    FO_AUTO(fo_freep) char *dfs = fo_format("https://%s", host);
+    FO_AUTO(fo_freep) char *account = fo_strndup(host, strcspn(host, "."));
+
+    if (!dfs || !account)
+        return fo_error_oom(err);
+    if (!said(c->auth.account)) {
+        s->host_account = FO_TAKE(account);
+        c->auth.account = s->host_account;
+    }
+    if (said(c->endpoint_url))
+        return FINOPS_OK;
+    s->host_endpoint = other_endpoint(dfs, "dfs", "blob");
+    c->endpoint_url = s->host_endpoint;
+    return s->host_endpoint ? FINOPS_OK : fo_error_oom(err);
+}
+
+static finops_code
+open_parts(azure_storage *s, const azure_config *config, finops_error **err)
+{
+    azure_config copy = *config, *c = &copy; /* its texts are the caller's */
+    const fo_http_options options = fo_http_options_of(&c->network);
+    const char *host = strchr(c->container, '@');
+    finops_code rc = FINOPS_OK;
+
+    s->container = fo_strndup(c->container, strcspn(c->container, "@"));
+    if (!s->container)
+        return fo_error_oom(err);
+    rc = check_container(s->container, err);
+    if (rc == FINOPS_OK && host)
+        rc = set_host(s, c, host + 1, err);
     if (rc != FINOPS_OK)
         return rc;
-    s->container = fo_strdup(c->container);
     s->prefix = fo_storage_prefix(c->prefix);
     if (!s->container || !s->prefix)
         return fo_error_oom(err);
@@ -123,7 +168,13 @@ open_parts(azure_storage *s, const azure_config *c, finops_error **err)
     rc = fo_http_client_new(&options, &s->http, err);
     if (rc == FINOPS_OK)
         rc = azure_auth_new(&c->auth, s->http, &s->auth, err);
-    return rc == FINOPS_OK ? set_endpoint(s, c, err) : rc;
+    if (rc == FINOPS_OK)
+        rc = set_endpoint(s, c, err);
+    if (rc == FINOPS_OK && (host || c->hierarchical)) {
+        s->dfs = other_endpoint(s->endpoint, "blob", "dfs");
+        rc = s->dfs ? FINOPS_OK : fo_error_oom(err);
+    }
+    return rc;
 }
 
 static finops_code
@@ -149,7 +200,8 @@ azure_features(void *self)
 {
     const azure_storage *s = self;
 
-    return FEATURES | (s->auth->kind == AZURE_BY_KEY ? (uint64_t)FINOPS_STORAGE_PRESIGN : 0);
+    return (s->dfs ? (FEATURES & ~(uint64_t)FINOPS_STORAGE_FLAT_KEYS) | FINOPS_STORAGE_MOVE : FEATURES) |
+           (s->auth->kind == AZURE_BY_KEY ? (uint64_t)FINOPS_STORAGE_PRESIGN : 0);
 }
 
 const finops_storage_driver fo_azure_driver = {
@@ -174,6 +226,7 @@ const finops_storage_driver fo_azure_driver = {
     .upload = azure_upload_begin,
     .remove_many = azure_remove_many,
     .copy = azure_copy,
+    .move = azure_move,
     .presign = azure_presign,
     .sweep = azure_sweep,
 };

@@ -101,6 +101,14 @@ by_key(const void *a, const void *b)
     return strcmp(((const finops_object *)a)->key, ((const finops_object *)b)->key);
 }
 
+/* Accounts with folders list them as objects, too. */
+static bool
+is_folder(const fo_xml_node *item)
+{
+    return fo_streq(fo_xml_get(fo_xml_child(item, "Properties"), "ResourceType"), "directory") ||
+           fo_streq(fo_xml_get(fo_xml_child(item, "Metadata"), "hdi_isfolder"), "true");
+}
+
 /* Objects and prefixes of a page, by bytes. */
 static finops_code
 page_read(const azure_storage *s, const fo_xml *xml, page *p, finops_error **err)
@@ -114,6 +122,8 @@ page_read(const azure_storage *s, const fo_xml *xml, page *p, finops_error **err
 
         if (!name || !fo_grow((void **)&p->items, &p->cap, p->n + 1, sizeof(*p->items)))
             return fo_error_oom(err);
+        if (is_folder(item))
+            continue;
         if (fo_starts(name, s->prefix) && name[n_prefix])
             p->items[p->n++] = object_of(p, item, name + n_prefix);
     }

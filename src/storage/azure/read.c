@@ -49,7 +49,16 @@ head(azure_storage *s, const char *key, const finops_call *call, fo_http_exchang
 {
     FO_AUTO(azure_request_done) azure_request r = { .method = "HEAD", .key = key, .call = call };
 
-    return azure_send(s, &r, ret, err);
+    finops_code rc = azure_send(s, &r, ret, err);
+    bool folder =
+        rc == FINOPS_OK && (fo_streq(fo_http_header_value(*ret, "x-ms-resource-type"), "directory") ||
+                            fo_streq(fo_http_header_value(*ret, AZURE_META "hdi_isfolder"), "true"));
+
+    if (!folder)
+        return rc;
+    fo_http_end(*ret);
+    *ret = NULL;
+    return fo_error_set(err, FINOPS_E_NOT_FOUND, "%s is a folder", key);
 }
 
 finops_code

@@ -21,20 +21,26 @@ check_key(const char *key, finops_error **err)
     return FINOPS_OK;
 }
 
-finops_code
-azure_place(const azure_storage *s, const char *key, fo_str *ret, finops_error **err)
+static finops_code
+place_at(const azure_storage *s, const char *endpoint, const char *key, fo_str *ret, finops_error **err)
 {
     finops_code rc = key ? check_key(key, err) : FINOPS_OK;
 
     if (rc != FINOPS_OK)
         return rc;
-    fo_str_addf(ret, "%s/%s", s->endpoint, s->container);
+    fo_str_addf(ret, "%s/%s", endpoint, s->container);
     if (key) {
         fo_str_addc(ret, '/');
         fo_url_escape(ret, s->prefix, true);
         fo_url_escape(ret, key, true);
     }
     return fo_str_check(ret, err);
+}
+
+finops_code
+azure_place(const azure_storage *s, const char *key, fo_str *ret, finops_error **err)
+{
+    return place_at(s, s->endpoint, key, ret, err);
 }
 
 /* Sends it as it is now; *ret_headers are those that went out. */
@@ -50,7 +56,7 @@ once(azure_storage *s, const azure_request *r, fo_headers *headers, fo_http_exch
                                 .call = r->call };
     azure_signed sign = { .method = r->method, .query = r->query, .body_size = r->body_size };
     FO_AUTO(fo_freep) char *path = NULL;
-    finops_code rc = azure_place(s, r->key, &url, err);
+    finops_code rc = place_at(s, r->dfs ? s->dfs : s->endpoint, r->key, &url, err);
 
     if (rc != FINOPS_OK)
         return rc;

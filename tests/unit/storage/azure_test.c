@@ -343,6 +343,51 @@ what_comes_wrong_is_never_given_as_right(void **state)
     stop(&f);
 }
 
+/* ---- accounts with folders ---- */
+
+static void
+a_move_is_a_rename_and_makes_the_folder_it_needs(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "PUT /box/b/c \nx-ms-rename-source: /box/a%20b",
+          .status = "404 x",
+          .headers = "x-ms-error-code: RenameDestinationParentPathNotFound\r\n" },
+        { .expect = "PUT /box/b?resource=directory \nif-none-match: *", .status = "201 Created" },
+        { .expect = "PUT /box/b/c \nx-ms-rename-source: /box/a%20b\nif-none-match: *",
+          .status = "201 Created" },
+        { .expect = "PUT /box/b/c ", .status = "409 x", .headers = "x-ms-error-code: PathAlreadyExists\r\n" },
+        { .expect = "PUT /box/b/c ",
+          .status = "404 x",
+          .headers = "x-ms-error-code: SourcePathNotFound\r\n" },
+        { .expect = "HEAD /box/b ", .status = "200 OK", .headers = "x-ms-resource-type: directory\r\n" },
+        { .expect = "GET /box?restype=container&comp=list",
+          .status = "200 OK",
+          .body = "<EnumerationResults><Blobs><Blob><Name>b</Name><Properties><ResourceType>directory"
+                  "</ResourceType></Properties></Blob><Blob><Name>b/c</Name></Blob></Blobs>"
+                  "</EnumerationResults>" },
+    };
+    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    const finops_setting settings[] = { { "container", "box@acct.dfs.core.windows.net" },
+                                        { "account_key", EMULATOR_KEY },
+                                        { "endpoint_url", fake_http_url(f.server) } };
+    finops_error *err = NULL;
+    finops_object o = { 0 };
+    fo_str keys = FO_STR_MAX(1000);
+    const finops_copy move = { .from = "a b", .to = "b/c", .create_only = true };
+
+    (void)state;
+    f.self = open_with(settings, FO_COUNT(settings));
+    assert_true(fo_azure_driver.features(f.self) & FINOPS_STORAGE_MOVE);
+    ok(fo_azure_driver.move(f.self, &move, &err), &err);
+    fails(fo_azure_driver.move(f.self, &move, &err), FINOPS_E_EXISTS, &err);
+    fails(fo_azure_driver.move(f.self, &move, &err), FINOPS_E_NOT_FOUND, &err);
+    fails(fo_azure_driver.stat(f.self, "b", NULL, &o, &err), FINOPS_E_NOT_FOUND, &err);
+    ok(fo_azure_driver.list(f.self, &(finops_list){ .prefix = "" }, keys_add, &keys, &err), &err);
+    assert_string_equal(fo_str_z(&keys), "b/c ");
+    fo_str_done(&keys);
+    stop(&f);
+}
+
 /* ---- tokens ---- */
 
 static void
@@ -456,6 +501,7 @@ main(void)
         cmocka_unit_test(a_commit_that_lost_to_another_writer_is_told),
         cmocka_unit_test(a_copy_that_is_pending_is_waited_for),
         cmocka_unit_test(what_comes_wrong_is_never_given_as_right),
+        cmocka_unit_test(a_move_is_a_rename_and_makes_the_folder_it_needs),
         cmocka_unit_test(an_application_logs_in_once_and_again_when_its_token_is_refused),
         cmocka_unit_test(the_machine_gives_tokens_to_who_has_none),
         cmocka_unit_test(a_workload_shows_the_token_it_was_given),
