@@ -55,6 +55,7 @@ typedef struct azure_request {
     /* What came back, also when the request failed. */
     int status;
     char code[64]; /* "BlobNotFound"; "" */
+    bool resent;   /* it may have been done before it failed */
 } azure_request;
 
 extern const fo_http_spelling azure_spelling;
@@ -76,7 +77,8 @@ void azure_request_done(azure_request *r);
 /* The error of an answer that is none of success; reads its document. */
 finops_code azure_failure(const azure_storage *s, azure_request *r, fo_http_exchange *e, finops_error **err);
 finops_code azure_code_of(int status, const char *code);
-/* What a condition of a put that was not met means. */
+/* What a condition of a put that was not met means; one that this very put may have met before its
+ * connection broke is left to who tries again. */
 finops_code azure_condition(const finops_put *put, const azure_request *r, finops_code rc,
                             finops_error **err);
 

@@ -196,6 +196,10 @@ azure_failure(const azure_storage *s, azure_request *r, fo_http_exchange *e, fin
 finops_code
 azure_condition(const finops_put *put, const azure_request *r, finops_code rc, finops_error **err)
 {
+    bool conditional = put->create_only || put->if_version;
+
+    if (conditional && r->resent && (rc == FINOPS_E_EXISTS || rc == FINOPS_E_PRECONDITION))
+        return fo_error_wrap(err, FINOPS_E_TRANSIENT, "the connection broke, so that it may have been done");
     if (put->create_only && rc == FINOPS_E_PRECONDITION && strcmp(r->code, "ConditionNotMet") == 0)
         return fo_error_wrap(err, FINOPS_E_EXISTS, "it exists");
     if (put->if_version && rc == FINOPS_E_NOT_FOUND)

@@ -104,6 +104,7 @@ azure_send(azure_storage *s, azure_request *r, fo_http_exchange **ret, finops_er
         if (rc != FINOPS_OK)
             return rc;
         r->status = fo_http_status(e);
+        r->resent = r->resent || fo_http_resent(e);
         if (r->status >= 200 && r->status < 300) {
             *ret = FO_TAKE(e);
             return FINOPS_OK;

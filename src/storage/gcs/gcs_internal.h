@@ -40,7 +40,8 @@ typedef struct gcs_request {
     bool has_body;
     bool resume; /* 308 is an answer as well */
     const finops_call *call;
-    int status; /* what came back */
+    int status;  /* what came back */
+    bool resent; /* it may have been done before it failed */
 } gcs_request;
 
 extern const fo_http_spelling gcs_spelling;
@@ -53,8 +54,9 @@ finops_code gcs_send(gcs_storage *s, gcs_request *r, fo_http_exchange **ret, fin
 /* The same, and the document that came; *ret may be NULL where there is none. */
 finops_code gcs_send_for_json(gcs_storage *s, gcs_request *r, json_t **ret, finops_error **err);
 void gcs_request_done(gcs_request *r);
-/* A condition of a put that was not met. */
-finops_code gcs_condition(const finops_put *put, finops_code rc, finops_error **err);
+/* A condition of a put that was not met; one that this very put may have met before its connection broke is
+ * left to who tries again. */
+finops_code gcs_condition(const finops_put *put, bool resent, finops_code rc, finops_error **err);
 
 /* An object of a document; `key` relative to the prefix. The texts are its own. */
 finops_code gcs_object_of(const json_t *json, const char *key, finops_object *ret, finops_error **err);

@@ -126,8 +126,10 @@ once(gcs_storage *s, gcs_request *r, fo_str *token, fo_http_exchange **ret, fino
     if (token->len > 0)
         headers[request.n_headers++] = (fo_http_header){ "authorization", fo_str_z(token) };
     rc = fo_http_begin(s->http, &request, ret, err);
-    if (rc == FINOPS_OK)
+    if (rc == FINOPS_OK) {
         r->status = fo_http_status(*ret);
+        r->resent = r->resent || fo_http_resent(*ret);
+    }
     return rc;
 }
 
@@ -206,8 +208,10 @@ gcs_request_done(gcs_request *r)
 }
 
 finops_code
-gcs_condition(const finops_put *put, finops_code rc, finops_error **err)
+gcs_condition(const finops_put *put, bool resent, finops_code rc, finops_error **err)
 {
+    if (resent && rc == FINOPS_E_PRECONDITION)
+        return fo_error_wrap(err, FINOPS_E_TRANSIENT, "the connection broke, so that it may have been done");
     if (put->create_only && rc == FINOPS_E_PRECONDITION)
         return fo_error_wrap(err, FINOPS_E_EXISTS, "it exists");
     if (put->if_version && rc == FINOPS_E_NOT_FOUND)

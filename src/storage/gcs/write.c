@@ -109,7 +109,7 @@ gcs_put(void *self, const finops_put *put, const void *data, size_t n, finops_ob
     if (rc == FINOPS_OK && ret)
         rc = gcs_object_of(json, put->key, ret, err);
     else
-        rc = gcs_condition(put, rc, err);
+        rc = gcs_condition(put, r.resent, rc, err);
     json_decref(json);
     return rc;
 }
@@ -309,7 +309,7 @@ commit_once(gcs_upload *u, unsigned parts, int64_t size, const finops_call *call
     if (rc == FINOPS_OK)
         rc = gcs_object_of(json, u->put.put.key, &u->stored, err);
     json_decref(json);
-    return gcs_condition(&u->put.put, rc, err);
+    return gcs_condition(&u->put.put, false, rc, err);
 }
 
 static finops_code
@@ -364,7 +364,7 @@ session_begin(gcs_upload *u, const finops_put *put, finops_error **err)
     fo_headers_add(&r.headers, "x-upload-content-type", put->content_type);
     rc = gcs_send(u->s, &r, &e, err);
     if (rc != FINOPS_OK)
-        return gcs_condition(put, rc, err);
+        return gcs_condition(put, false, rc, err);
     place = fo_http_header_value(e, "location");
     if (!place)
         return fo_error_set(err, FINOPS_E_TRANSIENT, "gcs POST %s: the answer has no address of a session",

@@ -214,6 +214,27 @@ errors_are_told_apart_by_their_code(void **state)
     }
 }
 
+/* libcurl sends again what broke off on a kept connection: its first time may have made the object. */
+static void
+a_creation_whose_connection_broke_is_in_doubt(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "DELETE /box/k ", .status = "202 Accepted" },
+        { .expect = "PUT /box/k \nif-none-match: *", .then = FAKE_HTTP_CUT },
+        { .expect = "PUT /box/k ", .status = "409 x", .headers = "x-ms-error-code: BlobAlreadyExists\r\n" },
+        { .expect = "PUT /box/k ", .status = "409 x", .headers = "x-ms-error-code: BlobAlreadyExists\r\n" },
+    };
+    fixture f = start(script, FO_COUNT(script));
+    const finops_put put = { .key = "k", .create_only = true };
+    finops_error *err = NULL;
+
+    (void)state;
+    ok(fo_azure_driver.remove(f.self, &(finops_remove){ .key = "k" }, &err), &err);
+    fails(fo_azure_driver.put(f.self, &put, "1", 1, NULL, &err), FINOPS_E_TRANSIENT, &err);
+    fails(fo_azure_driver.put(f.self, &put, "1", 1, NULL, &err), FINOPS_E_EXISTS, &err);
+    stop(&f);
+}
+
 /* The commit came through, its answer did not; asked again, the service knows no such blocks any more. */
 static void
 a_commit_whose_answer_was_lost_is_known_by_its_blocks(void **state)
@@ -497,6 +518,7 @@ main(void)
         cmocka_unit_test(what_is_signed_is_what_the_documentation_shows),
         cmocka_unit_test(names_that_xml_cannot_hold_are_decoded_when_the_reply_says_so),
         cmocka_unit_test(errors_are_told_apart_by_their_code),
+        cmocka_unit_test(a_creation_whose_connection_broke_is_in_doubt),
         cmocka_unit_test(a_commit_whose_answer_was_lost_is_known_by_its_blocks),
         cmocka_unit_test(a_commit_that_lost_to_another_writer_is_told),
         cmocka_unit_test(a_copy_that_is_pending_is_waited_for),
