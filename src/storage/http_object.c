@@ -323,7 +323,10 @@ reader_range(http_reader *r, const finops_get *get, finops_error **err)
     if (size < 0 || comes < 0 || begin < 0)
         return fo_error_set(err, FINOPS_E_TRANSIENT, "read %s: the answer does not say how long it is",
                             get->key);
-    rc = fo_get_resolve(get, size, &r->base.offset, &r->base.length, err);
+    /* There are services that take no notice of a condition. */
+    rc = r->base.object.version ? fo_get_check(get, r->base.object.version, err) : FINOPS_OK;
+    if (rc == FINOPS_OK)
+        rc = fo_get_resolve(get, size, &r->base.offset, &r->base.length, err);
     if (rc != FINOPS_OK)
         return fo_error_wrap(err, rc, "read %s", get->key);
     r->skip = r->base.offset - begin;

@@ -342,6 +342,57 @@ a_copy_that_takes_several_steps_goes_on_to_its_end(void **state)
     stop(&f);
 }
 
+/* libcurl sends again what broke off on a kept connection: its first time may have made the object. */
+static void
+a_creation_whose_connection_broke_is_in_doubt(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "DELETE /storage/v1/b/box/o/k?", .status = "204 No Content" },
+        { .expect = "POST /upload/storage/v1/b/box/o?uploadType=multipart&name=k&ifGenerationMatch=0",
+          .then = FAKE_HTTP_CUT },
+        { .expect = "POST /upload/", .status = "412 Precondition Failed", .body = "{}" },
+        { .expect = "POST /upload/", .status = "412 Precondition Failed", .body = "{}" },
+    };
+    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    const finops_put put = { .key = "k", .create_only = true };
+    finops_error *err = NULL;
+
+    (void)state;
+    f.self = open_at(fake_http_url(f.server), NULL);
+    ok(fo_gcs_driver.remove(f.self, &(finops_remove){ .key = "k" }, &err), &err);
+    fails(fo_gcs_driver.put(f.self, &put, "1", 1, NULL, &err), FINOPS_E_TRANSIENT, &err);
+    fails(fo_gcs_driver.put(f.self, &put, "1", 1, NULL, &err), FINOPS_E_EXISTS, &err);
+    stop(&f);
+}
+
+/* Neither the emulator nor a proxy before the service may look at them. */
+static void
+a_condition_nobody_looked_at_is_checked_against_what_came(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "GET /storage/v1/b/box/o/k?alt=media&ifGenerationMatch=1 ",
+          .status = "200 OK",
+          .headers = "x-goog-generation: 2\r\n",
+          .body = "new" },
+        { .expect = "GET /storage/v1/b/box/o/k?alt=media&ifGenerationNotMatch=2 ",
+          .status = "200 OK",
+          .headers = "x-goog-generation: 2\r\n",
+          .body = "new" },
+    };
+    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    finops_reader *r = NULL;
+    finops_error *err = NULL;
+
+    (void)state;
+    f.self = open_at(fake_http_url(f.server), NULL);
+    fails(fo_gcs_driver.read(f.self, &(finops_get){ .key = "k", .length = -1, .if_version = "1" }, &r, &err),
+          FINOPS_E_PRECONDITION, &err);
+    fails(fo_gcs_driver.read(f.self, &(finops_get){ .key = "k", .length = -1, .unless_version = "2" }, &r,
+                             &err),
+          FINOPS_E_UNCHANGED, &err);
+    stop(&f);
+}
+
 int
 main(void)
 {
@@ -353,6 +404,8 @@ main(void)
         cmocka_unit_test(a_308_without_a_range_means_that_nothing_was_stored),
         cmocka_unit_test(an_upload_that_is_closed_is_cancelled),
         cmocka_unit_test(a_copy_that_takes_several_steps_goes_on_to_its_end),
+        cmocka_unit_test(a_creation_whose_connection_broke_is_in_doubt),
+        cmocka_unit_test(a_condition_nobody_looked_at_is_checked_against_what_came),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
