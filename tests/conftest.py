@@ -118,5 +118,7 @@ def parquet_bill(tmp_path):
 
 
 def pytest_collection_modifyitems(items):
-    """Tests that need a server run last: it may still be building."""
-    items.sort(key=lambda item: any("minio" in name for name in getattr(item, "fixturenames", ())))
+    """Tests that need a server run last, in the order scripts/test-servers.sh builds them: it may still be at it."""
+    built = ["minio", "azurite", "fake_gcs"]
+    items.sort(key=lambda item: max((i + 1 for i, server in enumerate(built)
+                                     if any(server in name for name in getattr(item, "fixturenames", ()))), default=0))

@@ -126,3 +126,19 @@ def test_copies_keep_content_and_metadata(gcs):
     assert stat["content_type"] == "x/y" and stat["metadata"] == {"a": "b"}
     gcs("copy", code="not_found", **{"from": "missing", "to": "x"})
     assert gcs("get", key="to+you")["data"] == b"hello"
+
+
+# What fake-gcs-server does wrong, by the beginnings of the cases' names: it looks at generations in uploads only.
+QUIRKS = {
+    "D4 one version is copied": "rewriteTo ignores ifSourceGenerationMatch",
+    "D4 a copy may only create": "rewriteTo ignores ifGenerationMatch",
+    "C3 the right version is deleted": "DELETE ignores ifGenerationMatch",
+}
+
+
+def test_the_conformance_suite_passes(storage_tool, options):  # noqa: F811
+    rows = run_suite(storage_tool, "gs://%s/pre fix" % options["bucket"], {"endpoint_url": options["endpoint_url"]})
+    assert len(rows) > 90
+    failed = {r["name"]: r["why"] for r in rows if r["outcome"] not in ("ok", "not claimed")}
+    assert all(any(name.startswith(q) for q in QUIRKS) for name in failed), failed
+    assert sum(r["outcome"] == "ok" for r in rows) >= 90
