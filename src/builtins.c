@@ -11,6 +11,7 @@
 #include "storage/local/driver.h"
 #include "storage/s3/driver.h"
 #include "storage/sftp/driver.h"
+#include "storage/webhdfs/driver.h"
 
 const finops_database_driver *const fo_database_builtin[] = {
     &fo_adbc_driver,
@@ -25,5 +26,6 @@ const finops_storage_driver *const fo_storage_builtin[] = {
     &fo_local_driver,
     &fo_s3_driver,
     &fo_sftp_driver,
+    &fo_webhdfs_driver,
     NULL,
 };

@@ -156,3 +156,13 @@ fo_storage_prefix(const char *prefix)
         n--;
     return n > 0 ? fo_format("%.*s/", (int)n, prefix) : fo_strdup("");
 }
+
+finops_code
+fo_put_plain(const finops_put *put, const char *who, finops_error **err)
+{
+    if (put->content_type || put->content_encoding || put->cache_control || put->n_metadata > 0)
+        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "%s keeps no metadata", who);
+    if (put->if_version)
+        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "%s cannot replace one version only", who);
+    return FINOPS_OK;
+}

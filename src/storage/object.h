@@ -25,4 +25,8 @@ finops_code fo_put_check(const finops_put *put, const char *version, finops_erro
 /* "a/b/" of "/a/b", and "" of nothing: what stands before each key of a storage. NULL: no memory. */
 char *fo_storage_prefix(const char *prefix);
 
+/* For a store of files, `who` ("an SFTP server"): what it cannot keep or check of a put is
+ * FINOPS_E_UNSUPPORTED. */
+finops_code fo_put_plain(const finops_put *put, const char *who, finops_error **err);
+
 #endif

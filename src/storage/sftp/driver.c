@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "storage/host.h"
 #include "storage/object.h"
 #include "storage/sftp/driver_internal.h"
 
@@ -83,34 +84,22 @@ sf_close(void *self)
 
 /* ---- what it is told ---- */
 
-/* "user@host:port", "[::1]:2222" */
 static finops_code
 take_host(sf_target *t, const char *text, finops_error **err)
 {
-    const char *at = strrchr(text, '@'), *host = at ? at + 1 : text, *end, *port = NULL;
-    unsigned long long number;
+    FO_AUTO(fo_storage_host_done) fo_storage_host h = { 0 };
+    finops_code rc = fo_storage_host_parse(text, &h, err);
 
-    if (at) {
+    if (rc != FINOPS_OK)
+        return rc;
+    t->host = FO_TAKE(h.host);
+    if (h.port)
+        t->port = h.port;
+    if (h.user) {
         fo_free(t->user);
-        t->user = fo_strndup(text, (size_t)(at - text));
+        t->user = FO_TAKE(h.user);
     }
-    end = host[0] == '[' ? strchr(host, ']') : NULL;
-    if (end) {
-        host++;
-        port = end[1] == ':' ? end + 2 : NULL;
-    } else {
-        end = strchrnul(host, ':');
-        port = *end && !strchr(end + 1, ':') ? end + 1 : NULL;
-        if (*end && !port) /* an IPv6 address as it is */
-            end = host + strlen(host);
-    }
-    if (end == host || (at && at == text) ||
-        (port && (!fo_parse_u64(port, &number) || number < 1 || number > 65535)))
-        return fo_error_set(err, FINOPS_E_CONFIG, "host %s is not host, host:port or user@host:port", text);
-    if (port)
-        t->port = (unsigned)number;
-    t->host = fo_strndup(host, (size_t)(end - host));
-    return t->host && (!at || t->user) ? FINOPS_OK : fo_error_oom(err);
+    return FINOPS_OK;
 }
 
 static char *

@@ -111,6 +111,7 @@ typedef struct sf_new {
     bool exists;  /* under its temporary name, as far as we know */
     bool settled; /* all was written, and attrs are what it has */
     bool open;
+    atomic_bool hurry; /* a call had to end */
     sf_handle handle;
     sf_attrs attrs;
     pthread_mutex_t lock; /* of lease, open and handle: parts come from several threads */

@@ -12,7 +12,8 @@
 #include "storage/sftp/driver_internal.h"
 
 #define BEGIN_TRIES 4
-#define CLEAN_UP_US 30000 /* for what is left over when a call must end */
+#define CLEAN_UP_US 5000000
+#define HURRY_US 30000 /* for what is left over when a call must end */
 
 /* ---- names ---- */
 
@@ -100,10 +101,10 @@ sf_rename_new(sf_storage *s, sf_link *link, const char *from, const char *to, co
 finops_code
 sf_put_check(sf_storage *s, const finops_put *put, finops_error **err)
 {
-    if (put->content_type || put->content_encoding || put->cache_control || put->n_metadata > 0)
-        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "an SFTP server keeps no metadata");
-    if (put->if_version)
-        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "an SFTP server cannot replace one version only");
+    finops_code rc = fo_put_plain(put, "an SFTP server", err);
+
+    if (rc != FINOPS_OK)
+        return rc;
     if (put->create_only && !sf_has(s, SFTP_EXT_LINK))
         return fo_error_set(err, FINOPS_E_UNSUPPORTED,
                             "a create-only write is not supported by this server (hardlink@openssh.com)");
@@ -112,17 +113,10 @@ sf_put_check(sf_storage *s, const finops_put *put, finops_error **err)
 
 /* ---- begin and end ---- */
 
-/* The time that is left for cleaning up, whatever the call says. */
-static finops_call
-short_call(void)
-{
-    return (finops_call){ .deadline_us = fo_deadline_in(CLEAN_UP_US) };
-}
-
 static void
 clean_up(sf_new *n)
 {
-    const finops_call call = short_call();
+    const finops_call call = { .deadline_us = fo_deadline_in(n->hurry ? HURRY_US : CLEAN_UP_US) };
     sf_request *r = NULL;
 
     if (n->lease && !sf_link_is_alive(n->lease->link)) {
@@ -154,6 +148,14 @@ sf_new_free(sf_new *n)
     fo_free(n->path);
     fo_free(n->temporary);
     fo_free(n);
+}
+
+/* Cleaning up may take its time unless the call had to end. */
+static void
+note_end(sf_new *n, finops_code rc)
+{
+    if (rc == FINOPS_E_CANCELLED || rc == FINOPS_E_TIMEOUT)
+        n->hurry = true;
 }
 
 /* "a/b/.finops~...~c" */
@@ -235,6 +237,7 @@ sf_new_begin(sf_storage *s, const char *key, const finops_call *call, sf_new **r
     if (rc == FINOPS_OK)
         rc = begin(n, call, err);
     if (rc != FINOPS_OK) {
+        note_end(n, rc);
         sf_new_free(n);
         return rc;
     }
@@ -304,6 +307,9 @@ write_all(const sf_new *n, sf_link *link, const sf_handle *handle, const char *d
     while (size > 0 && rc == FINOPS_OK) {
         size_t now = size < SFTP_BLOCK ? size : SFTP_BLOCK;
 
+        rc = fo_call_check(call, err); /* answers may come so fast that nobody ever waits */
+        if (rc != FINOPS_OK)
+            return rc;
         if (f.n == SFTP_FLIGHT) { /* half of them, so that those to come go out together */
             while (f.n > SFTP_FLIGHT / 2 && rc == FINOPS_OK)
                 rc = flight_land(&f, n->path, call, err);
@@ -337,6 +343,7 @@ sf_new_write(sf_new *n, const void *data, size_t size, int64_t offset, const fin
     if (rc == FINOPS_OK)
         rc = write_all(n, lease->link, &handle, data, size, offset, call, err);
     sf_release(n->s, lease);
+    note_end(n, rc);
     return rc;
 }
 
@@ -534,6 +541,7 @@ sf_new_commit(sf_new *n, const finops_put *put, int64_t size, finops_object *ret
     if (rc == FINOPS_OK)
         rc = commit(n, lease->link, put, size, err);
     sf_release(n->s, lease);
+    note_end(n, rc);
     if (rc != FINOPS_OK)
         return rc;
     n->exists = false;

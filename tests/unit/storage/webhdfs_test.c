@@ -1,0 +1,330 @@
+/* Storage in HDFS against a server that plays a script; tests/e2e/test_storage_webhdfs.py has the real one.
+ */
+#include "storage_test.h"
+
+#include <stdio.h>
+
+#include "storage/webhdfs/driver.h"
+
+#include "../../support/fake_http.h"
+
+static const finops_storage_driver *const d = &fo_webhdfs_driver;
+
+#define STATUS(type, size, number)                                                                           \
+    "{\"FileStatus\":{\"type\":\"" type "\",\"length\":" #size ",\"modificationTime\":1700000000123,"        \
+    "\"fileId\":" #number ",\"pathSuffix\":\"\"}}"
+#define EXCEPTION(name)                                                                                      \
+    "{\"RemoteException\":{\"exception\":\"" name "\",\"javaClassName\":\"x." name                           \
+    "\",\"message\":\"so it is\\n\\tat java\"}}"
+#define NOT_THERE                                                                                            \
+    {                                                                                                        \
+        .expect = "GET \nop=GETFILESTATUS", .status = "404 Not Found",                                       \
+        .body = EXCEPTION("FileNotFoundException")                                                           \
+    }
+#define TO_DATA_NODE(op)                                                                                     \
+    "Location: http://data-1.cluster:9864/webhdfs/v1/wrong?op=" op "&namenoderpcaddress=nn:8020\r\n"
+
+/* A storage of the folder /data; names of the cluster lead to the script. */
+static void *
+opened(const fake_http *server, const char *token)
+{
+    FO_AUTO(fo_freep) char *host = fo_format("127.0.0.1:%d", fake_http_port(server));
+    FO_AUTO(fo_freep) char *map = fo_format("data-1.cluster:9864=127.0.0.1:%d", fake_http_port(server));
+    FO_AUTO(fo_freep) char *folder = fo_strdup("data/");
+    FO_AUTO(fo_freep) char *user = fo_strdup("ann b");
+    FO_AUTO(fo_freep) char *secret = token ? fo_strdup(token) : NULL;
+    char *maps[] = { map, NULL };
+    const fo_webhdfs_settings settings = { .host = host,
+                                           .folder = folder,
+                                           .user = user,
+                                           .delegation_token = secret,
+                                           .host_map = maps,
+                                           .network = { .connect_timeout = 5, .stall_timeout = 5 } };
+    finops_error *err = NULL;
+    void *self = NULL;
+
+    ok(d->open(&settings, &self, &err), &err);
+    return self;
+}
+
+static void
+done(void *self, fake_http *server)
+{
+    d->close(self);
+    assert_null(fake_http_problem(server));
+    fake_http_stop(server);
+}
+
+static void
+bytes_go_to_the_data_node_and_are_renamed_at_the_end(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "PUT /webhdfs/v1/data/a/.finops~\n~b%20c?op=CREATE&user.name=ann%20b&overwrite=false\n"
+                    "content-length: 0",
+          .status = "307 Temporary Redirect",
+          .headers = TO_DATA_NODE("CREATE") },
+        { .expect = "PUT /webhdfs/v1/data/a/.finops~\n~b%20c?op=CREATE&namenoderpcaddress\nhello",
+          .status = "201 Created" },
+        { .expect = "op=GETFILESTATUS", .status = "200 OK", .body = STATUS("FILE", 5, 77) },
+        { .expect = "GET /webhdfs/v1/data/a/b%20c?op=GETFILESTATUS",
+          .status = "200 OK",
+          .body = STATUS("FILE", 9, 76) },
+        { .expect = "PUT /webhdfs/v1/data/a/.finops~\n"
+                    "op=RENAME&user.name=ann%20b&destination=/data/a/b%20c&renameoptions=OVERWRITE",
+          .status = "200 OK",
+          .body = "" },
+    };
+    fake_http *server = fake_http_script(script, FO_COUNT(script));
+    void *self = opened(server, NULL);
+    finops_error *err = NULL;
+    finops_object told = { 0 };
+
+    (void)state;
+    ok(d->put(self, &(finops_put){ .key = "a/b c" }, "hello", 5, &told, &err), &err);
+    assert_int_equal(told.size, 5);
+    assert_string_equal(told.version, "4d-5-18bcfe5687b");
+    finops_object_done(&told);
+    done(self, server);
+}
+
+static void
+a_rename_that_answers_false_is_a_failure_and_leaves_nothing(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "op=CREATE", .status = "307 Temporary Redirect", .headers = TO_DATA_NODE("CREATE") },
+        { .expect = "op=CREATE", .status = "201 Created" },
+        { .expect = "op=GETFILESTATUS", .status = "200 OK", .body = STATUS("FILE", 1, 77) },
+        NOT_THERE,
+        { .expect = "op=RENAME", .status = "200 OK", .body = "{\"boolean\":false}" },
+        NOT_THERE,
+        { .expect = "DELETE /webhdfs/v1/data/.finops~\nop=DELETE",
+          .status = "200 OK",
+          .body = "{\"boolean\":true}" },
+    };
+    fake_http *server = fake_http_script(script, FO_COUNT(script));
+    void *self = opened(server, NULL);
+    finops_error *err = NULL;
+
+    (void)state;
+    fails(d->put(self, &(finops_put){ .key = "k" }, "x", 1, NULL, &err), FINOPS_E_IO, &err);
+    done(self, server);
+}
+
+static void
+a_server_that_cannot_replace_says_so(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "op=CREATE", .status = "307 Temporary Redirect", .headers = TO_DATA_NODE("CREATE") },
+        { .expect = "op=CREATE", .status = "201 Created" },
+        { .expect = "op=GETFILESTATUS", .status = "200 OK", .body = STATUS("FILE", 1, 77) },
+        { .expect = "op=GETFILESTATUS", .status = "200 OK", .body = STATUS("FILE", 1, 12) },
+        { .expect = "op=RENAME", .status = "200 OK", .body = "{\"boolean\":false}" },
+        { .expect = "op=GETFILESTATUS", .status = "200 OK", .body = STATUS("FILE", 1, 12) },
+        { .expect = "op=DELETE", .status = "200 OK", .body = "{\"boolean\":true}" },
+    };
+    fake_http *server = fake_http_script(script, FO_COUNT(script));
+    void *self = opened(server, NULL);
+    finops_error *err = NULL;
+
+    (void)state;
+    assert_true(d->features(self) & FINOPS_STORAGE_MOVE);
+    fails(d->put(self, &(finops_put){ .key = "k" }, "x", 1, NULL, &err), FINOPS_E_UNSUPPORTED, &err);
+    assert_false(d->features(self) & FINOPS_STORAGE_MOVE);
+    done(self, server);
+}
+
+static void
+who_creates_and_is_too_late_is_told(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "op=CREATE", .status = "307 Temporary Redirect", .headers = TO_DATA_NODE("CREATE") },
+        { .expect = "op=CREATE", .status = "201 Created" },
+        { .expect = "op=GETFILESTATUS", .status = "200 OK", .body = STATUS("FILE", 1, 77) },
+        NOT_THERE,
+        { .expect = "op=RENAME\nrenameoptions=NONE",
+          .status = "403 Forbidden",
+          .body = EXCEPTION("FileAlreadyExistsException") },
+        { .expect = "op=DELETE", .status = "200 OK", .body = "{\"boolean\":true}" },
+    };
+    fake_http *server = fake_http_script(script, FO_COUNT(script));
+    void *self = opened(server, NULL);
+    finops_error *err = NULL;
+
+    (void)state;
+    fails(d->put(self, &(finops_put){ .key = "k", .create_only = true }, "x", 1, NULL, &err), FINOPS_E_EXISTS,
+          &err);
+    done(self, server);
+}
+
+static void
+a_range_is_asked_of_the_data_node(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "GET /webhdfs/v1/data/k?op=GETFILESTATUS",
+          .status = "200 OK",
+          .body = STATUS("FILE", 10, 5) },
+        { .expect = "GET /webhdfs/v1/data/k?op=OPEN\noffset=2&length=3",
+          .status = "307 Temporary Redirect",
+          .headers = TO_DATA_NODE("OPEN") },
+        { .expect = "GET /webhdfs/v1/data/k?op=OPEN&namenoderpcaddress", .status = "200 OK", .body = "cde" },
+        { .expect = "op=GETFILESTATUS", .status = "200 OK", .body = STATUS("FILE", 10, 5) },
+    };
+    fake_http *server = fake_http_script(script, FO_COUNT(script));
+    void *self = opened(server, NULL);
+    FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
+    finops_error *err = NULL;
+    finops_reader *reader = NULL;
+
+    (void)state;
+    ok(d->read(self, &(finops_get){ .key = "k", .offset = 2, .length = 3 }, &reader, &err), &err);
+    reader_text(reader, &text);
+    assert_string_equal(fo_str_z(&text), "cde");
+    done(self, server);
+}
+
+static void
+a_file_that_is_replaced_as_it_is_opened_is_opened_again(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "op=GETFILESTATUS", .status = "200 OK", .body = STATUS("FILE", 3, 5) },
+        { .expect = "op=OPEN", .status = "200 OK", .body = "mix" }, /* HttpFS answers at once */
+        { .expect = "op=GETFILESTATUS", .status = "200 OK", .body = STATUS("FILE", 3, 6) },
+        { .expect = "op=GETFILESTATUS", .status = "200 OK", .body = STATUS("FILE", 3, 6) },
+        { .expect = "op=OPEN", .status = "200 OK", .body = "new" },
+        { .expect = "op=GETFILESTATUS", .status = "200 OK", .body = STATUS("FILE", 3, 6) },
+    };
+    fake_http *server = fake_http_script(script, FO_COUNT(script));
+    void *self = opened(server, NULL);
+    FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
+    finops_error *err = NULL;
+    finops_reader *reader = NULL;
+
+    (void)state;
+    ok(d->read(self, &(finops_get){ .key = "k", .length = -1 }, &reader, &err), &err);
+    reader_text(reader, &text);
+    assert_string_equal(fo_str_z(&text), "new");
+    done(self, server);
+}
+
+static void
+exceptions_have_the_codes_of_the_interface(void **state)
+{
+    static const struct {
+        fake_http_step step;
+        finops_code code;
+    } rows[] = {
+        { { .status = "404 Not Found", .body = EXCEPTION("FileNotFoundException") }, FINOPS_E_NOT_FOUND },
+        { { .status = "403 Forbidden", .body = EXCEPTION("AccessControlException") }, FINOPS_E_DENIED },
+        { { .status = "403 Forbidden", .body = EXCEPTION("StandbyException") }, FINOPS_E_TRANSIENT },
+        { { .status = "403 Forbidden", .body = EXCEPTION("InvalidToken") }, FINOPS_E_AUTH },
+        { { .status = "403 Forbidden", .body = EXCEPTION("ParentNotDirectoryException") },
+          FINOPS_E_NOT_FOUND },
+        { { .status = "401 Unauthorized", .body = "" }, FINOPS_E_AUTH },
+        { { .status = "404 Not Found", .body = "<html>" }, FINOPS_E_CONFIG },
+        { { .status = "503 Busy", .body = "", .headers = "Retry-After: 2\r\n" }, FINOPS_E_THROTTLED },
+        { { .status = "500 Oops", .body = "" }, FINOPS_E_TRANSIENT },
+        { { .status = "200 OK", .body = "{" }, FINOPS_E_CORRUPT },
+        { { .status = "200 OK", .body = "{}" }, FINOPS_E_CORRUPT },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < FO_COUNT(rows); i++) {
+        fake_http *server = fake_http_script(&rows[i].step, 1);
+        void *self = opened(server, "token/of+mine");
+        finops_error *err = NULL;
+        finops_object object;
+
+        assert_int_equal(d->stat(self, "k", NULL, &object, &err), rows[i].code);
+        assert_null(strstr(finops_error_text(err), "token"));
+        assert_null(strstr(finops_error_text(err), "java"));
+        finops_error_freep(&err);
+        assert_non_null(strstr(fake_http_request(server, 0), "&delegation=token%2Fof%2Bmine"));
+        done(self, server);
+    }
+}
+
+static void
+folders_are_listed_page_by_page(void **state)
+{
+#define ENTRY(type, name)                                                                                    \
+    "{\"type\":\"" type "\",\"length\":1,\"modificationTime\":1,\"fileId\":1,\"pathSuffix\":\"" name "\"}"
+#define PAGE(entries, left)                                                                                  \
+    "{\"DirectoryListing\":{\"partialListing\":{\"FileStatuses\":{\"FileStatus\":[" entries                  \
+    "]}},\"remainingEntries\":" #left "}}"
+    static const fake_http_step script[] = {
+        { .expect = "GET /webhdfs/v1/data?op=LISTSTATUS_BATCH\nstartAfter= ",
+          .status = "200 OK",
+          .body = PAGE(ENTRY("DIRECTORY", "a") "," ENTRY("FILE", "a b"), 2) },
+        { .expect = "startAfter=a%20b",
+          .status = "200 OK",
+          .body = PAGE(ENTRY("FILE", ".finops~1") "," ENTRY("FILE", "c"), 0) },
+        { .expect = "GET /webhdfs/v1/data/a?op=LISTSTATUS_BATCH",
+          .status = "200 OK",
+          .body = PAGE(ENTRY("FILE", "x"), 0) },
+    };
+    fake_http *server = fake_http_script(script, FO_COUNT(script));
+    void *self = opened(server, NULL);
+    FO_AUTO(fo_str_done) fo_str keys = FO_STR_INIT;
+    finops_error *err = NULL;
+
+    (void)state;
+    ok(d->list(self, &(finops_list){ .prefix = "" }, keys_add, &keys, &err), &err);
+    assert_string_equal(fo_str_z(&keys), "a b a/x c ");
+    done(self, server);
+}
+
+static void
+parts_are_appended_and_one_sent_again_takes_its_place(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "op=CREATE\noverwrite=false", .status = "307 Go", .headers = TO_DATA_NODE("CREATE") },
+        { .expect = "op=CREATE\nabcd", .status = "201 Created" },
+        { .expect = "POST \nop=APPEND", .status = "307 Go", .headers = TO_DATA_NODE("APPEND") },
+        { .expect = "POST \nop=APPEND\nefgh", .then = FAKE_HTTP_CUT, .raw = "" },
+        { .expect = "op=GETFILESTATUS", .status = "200 OK", .body = STATUS("FILE", 6, 9) },
+        { .expect = "POST \nop=TRUNCATE\nnewlength=4", .status = "200 OK", .body = "{\"boolean\":false}" },
+        { .expect = "POST \nop=TRUNCATE\nnewlength=4", .status = "200 OK", .body = "{\"boolean\":true}" },
+        { .expect = "POST \nop=APPEND", .status = "307 Go", .headers = TO_DATA_NODE("APPEND") },
+        { .expect = "POST \nop=APPEND\nefgh", .status = "200 OK" },
+        { .expect = "op=GETFILESTATUS", .status = "200 OK", .body = STATUS("FILE", 8, 9) },
+        NOT_THERE,
+        { .expect = "op=RENAME", .then = FAKE_HTTP_CUT, .raw = "" }, /* done, and the answer lost */
+        NOT_THERE,
+        { .expect = "GET /webhdfs/v1/data/k?op=GETFILESTATUS",
+          .status = "200 OK",
+          .body = STATUS("FILE", 8, 9) },
+    };
+    fake_http *server = fake_http_script(script, FO_COUNT(script));
+    void *self = opened(server, NULL);
+    finops_error *err = NULL;
+    finops_upload *u = NULL;
+
+    (void)state;
+    ok(d->upload(self, &(finops_put){ .key = "k" }, &u, &err), &err);
+    ok(u->part(u, 1, 0, "abcd", 4, NULL, &err), &err);
+    fails(u->part(u, 2, 4, "efgh", 4, NULL, &err), FINOPS_E_TRANSIENT, &err);
+    ok(u->part(u, 2, 4, "efgh", 4, NULL, &err), &err);
+    fails(u->part(u, 4, 12, "x", 1, NULL, &err), FINOPS_E_ARGUMENT, &err);
+    fails(u->commit(u, 2, 8, NULL, NULL, &err), FINOPS_E_TRANSIENT, &err);
+    ok(u->commit(u, 2, 8, NULL, NULL, &err), &err);
+    u->close(u);
+    done(self, server);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_go_to_the_data_node_and_are_renamed_at_the_end),
+        cmocka_unit_test(a_rename_that_answers_false_is_a_failure_and_leaves_nothing),
+        cmocka_unit_test(a_server_that_cannot_replace_says_so),
+        cmocka_unit_test(who_creates_and_is_too_late_is_told),
+        cmocka_unit_test(a_range_is_asked_of_the_data_node),
+        cmocka_unit_test(a_file_that_is_replaced_as_it_is_opened_is_opened_again),
+        cmocka_unit_test(exceptions_have_the_codes_of_the_interface),
+        cmocka_unit_test(folders_are_listed_page_by_page),
+        cmocka_unit_test(parts_are_appended_and_one_sent_again_takes_its_place),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
