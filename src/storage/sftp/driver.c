@@ -73,7 +73,7 @@ sf_close(void *self)
     if (!s)
         return;
     sf_pool_close(s);
-    sf_folders_done(s);
+    fo_folders_done(&s->folders);
     (void)pthread_mutex_destroy(&s->lock);
     (void)pthread_cond_destroy(&s->changed);
     target_done(&s->target);
@@ -190,6 +190,7 @@ sf_open(const void *config, void **ret_self, finops_error **err)
     if (!s)
         return fo_error_oom(err);
     (void)pthread_mutex_init(&s->lock, NULL);
+    fo_folders_init(&s->folders);
     (void)pthread_condattr_init(&clock);
     (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&s->changed, &clock);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "storage/file_key.h"
+#include "storage/folders.h"
 #include "storage/sftp/link.h"
 
 #define SFTP_LINKS_MAX 32
@@ -19,15 +20,6 @@ typedef struct sf_lease {
     sf_link *link;
     unsigned users;
 } sf_lease;
-
-/* What is known of a folder. */
-typedef struct sf_folder {
-    struct sf_folder *next;
-    int64_t until_us; /* that it is one, and no link; 0: not known */
-    bool made;        /* by us: removed again when it is empty */
-    char path[];      /* of the key */
-} sf_folder;
-#define SFTP_FOLDERS 1024
 
 typedef struct sf_storage {
     sf_target target;
@@ -40,9 +32,8 @@ typedef struct sf_storage {
     sf_lease *leases[SFTP_LINKS_MAX];
     unsigned n_leases, connecting;
     int64_t full_until_us; /* the server wants no more connections */
-    sf_folder *folders[SFTP_FOLDERS];
-    unsigned n_folders;
-    char *real; /* of the folder, without links; NULL: not asked yet */
+    char *real;            /* of the folder, without links; NULL: not asked yet */
+    fo_folders folders;
 } sf_storage;
 #define SFTP_EXT_KNOWN (1u << 31)
 
@@ -77,13 +68,10 @@ finops_code sf_finish(sf_request *r, const finops_call *call, const char *what, 
  */
 finops_code sf_folders_check(sf_storage *s, sf_link *link, const char *key, bool make,
                              const finops_call *call, finops_error **err);
-/* What was known of the folders of a key is not true any more. */
-void sf_folders_forget(sf_storage *s, const char *key);
 /* The folder of all keys is made. */
 finops_code sf_root_make(sf_storage *s, sf_link *link, const finops_call *call, finops_error **err);
 /* Removes folders above the key that are empty and were made by us. */
 void sf_folders_tidy(sf_storage *s, sf_link *link, const char *key, const finops_call *call);
-void sf_folders_done(sf_storage *s);
 /* That a link leads to a file below the folder; FINOPS_E_DENIED: it does not. */
 finops_code sf_link_check(sf_storage *s, sf_link *link, const char *key, const finops_call *call,
                           finops_error **err);

@@ -5,12 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "storage/sftp/driver_internal.h"
 
-#define BELIEVE_US 10000000
-#define FOLDERS_MAX 16384 /* remembered; after that everything is forgotten */
 #define DEPTH_MAX (FINOPS_STORAGE_KEY_MAX / 2 + 1)
 #define MAKE_TRIES 4
 
@@ -30,103 +27,6 @@ sf_finish(sf_request *r, const finops_call *call, const char *what, const char *
     finops_code rc = sf_wait(r, call, err);
 
     return rc == FINOPS_OK ? sf_result(r, what, path, err) : rc;
-}
-
-/* ---- what is known ---- */
-
-static sf_folder **
-slot_of(sf_storage *s, const char *path, size_t n)
-{
-    uint32_t hash = 2166136261u;
-    sf_folder **at;
-
-    for (size_t i = 0; i < n; i++)
-        hash = (hash ^ (unsigned char)path[i]) * 16777619u;
-    for (at = &s->folders[hash % SFTP_FOLDERS]; *at; at = &(*at)->next)
-        if (strncmp((*at)->path, path, n) == 0 && (*at)->path[n] == '\0')
-            break;
-    return at;
-}
-
-void
-sf_folders_done(sf_storage *s)
-{
-    for (size_t i = 0; i < SFTP_FOLDERS; i++)
-        while (s->folders[i]) {
-            sf_folder *f = s->folders[i];
-
-            s->folders[i] = f->next;
-            fo_free(f);
-        }
-    s->n_folders = 0;
-}
-
-static bool
-is_known(sf_storage *s, const char *path, size_t n)
-{
-    const sf_folder *f;
-    bool known;
-
-    (void)pthread_mutex_lock(&s->lock);
-    f = *slot_of(s, path, n);
-    known = f && f->until_us > fo_clock_monotonic();
-    (void)pthread_mutex_unlock(&s->lock);
-    return known;
-}
-
-/* It is a folder, and perhaps made by us. Without memory it is looked at again. */
-static void
-note(sf_storage *s, const char *path, size_t n, bool made)
-{
-    sf_folder **slot;
-
-    (void)pthread_mutex_lock(&s->lock);
-    if (s->n_folders >= FOLDERS_MAX)
-        sf_folders_done(s);
-    slot = slot_of(s, path, n);
-    if (!*slot) {
-        *slot = fo_zalloc(sizeof(**slot) + n + 1);
-        if (*slot) {
-            memcpy((*slot)->path, path, n);
-            s->n_folders++;
-        }
-    }
-    if (*slot) {
-        (*slot)->until_us = fo_clock_monotonic() + BELIEVE_US;
-        (*slot)->made = (*slot)->made || made;
-    }
-    (void)pthread_mutex_unlock(&s->lock);
-}
-
-void
-sf_folders_forget(sf_storage *s, const char *key)
-{
-    (void)pthread_mutex_lock(&s->lock);
-    for (const char *end = strchr(key, '/'); end; end = strchr(end + 1, '/')) {
-        sf_folder *f = *slot_of(s, key, (size_t)(end - key));
-
-        if (f)
-            f->until_us = 0;
-    }
-    (void)pthread_mutex_unlock(&s->lock);
-}
-
-/* Whether it was made by us; from now on it was not. */
-static bool
-take_made(sf_storage *s, const char *path)
-{
-    sf_folder *f;
-    bool made;
-
-    (void)pthread_mutex_lock(&s->lock);
-    f = *slot_of(s, path, strlen(path));
-    made = f && f->made;
-    if (made) {
-        f->made = false;
-        f->until_us = 0;
-    }
-    (void)pthread_mutex_unlock(&s->lock);
-    return made;
 }
 
 /* ---- looking ---- */
@@ -188,7 +88,7 @@ walk_look(walk *w, size_t *ret_missing, finops_error **err)
         if (!S_ISDIR(a.mode))
             return fo_error_set(err, FINOPS_E_ARGUMENT, "open %s: a folder of it is an object already",
                                 w->key);
-        note(w->s, w->key, w->lengths[i], false);
+        fo_folders_note(&w->s->folders, w->key, w->lengths[i], false);
     }
     *ret_missing = w->n;
     return rc;
@@ -230,7 +130,7 @@ walk_make(walk *w, size_t first, finops_error **err)
             return rc;
         status = sf_status_of(w->requests[i]);
         if (status == SFTP_FX_OK)
-            note(w->s, w->key, w->lengths[i], true);
+            fo_folders_note(&w->s->folders, w->key, w->lengths[i], true);
         else if (status == SFTP_FX_NO_SUCH_FILE && i == 0 && first == 0)
             root = false;
         else if (status != SFTP_FX_FAILURE && status != SFTP_FX_NO_SUCH_FILE)
@@ -270,7 +170,7 @@ sf_folders_check(sf_storage *s, sf_link *link, const char *key, bool make, const
         return fo_error_oom(err);
     *w = (walk){ .s = s, .link = link, .key = key, .call = call };
     for (const char *end = strchr(key, '/'); end && w->n < DEPTH_MAX; end = strchr(end + 1, '/'))
-        if (!is_known(s, key, (size_t)(end - key)))
+        if (!fo_folders_known(&s->folders, key, (size_t)(end - key)))
             w->lengths[w->n++] = (size_t)(end - key);
     rc = w->n > 0 ? walk_run(w, make, err) : FINOPS_OK;
     walk_drop(w);
@@ -289,13 +189,13 @@ sf_folders_tidy(sf_storage *s, sf_link *link, const char *key, const finops_call
         FO_AUTO(sf_request_dropp) sf_request *r = NULL;
 
         *strrchr(path, '/') = '\0';
-        if (!take_made(s, path))
+        if (!fo_folders_take_made(&s->folders, path))
             return;
         full = sf_path(s, path);
         gone = full && sf_send_path(link, SFTP_RMDIR, full, &r, NULL) == FINOPS_OK &&
                sf_wait(r, call, NULL) == FINOPS_OK && sf_status_of(r) == SFTP_FX_OK;
         if (!gone)
-            note(s, path, strlen(path), true);
+            fo_folders_note(&s->folders, path, strlen(path), true);
     }
 }
 

@@ -201,7 +201,7 @@ begin(sf_new *n, const finops_call *call, finops_error **err)
             break;
         n->exists = false;
         finops_error_freep(&why);
-        sf_folders_forget(n->s, n->key);
+        fo_folders_forget(&n->s->folders, n->key);
         if (!strchr(n->key, '/'))
             rc = sf_root_make(n->s, n->lease->link, call, &why);
         if (rc != FINOPS_OK && rc != FINOPS_E_NOT_FOUND)
