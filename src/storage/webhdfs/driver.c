@@ -35,6 +35,7 @@ wh_close(void *self)
     if (!s)
         return;
     fo_http_client_free(s->http);
+    fo_folders_done(&s->folders);
     fo_free(s->base);
     fo_free(s->folder);
     fo_free(s->who);
@@ -120,6 +121,7 @@ wh_open(const void *config, void **ret_self, finops_error **err)
     s = fo_zalloc(sizeof(*s));
     if (!s)
         return fo_error_oom(err);
+    fo_folders_init(&s->folders);
     rc = take_place(s, c, err);
     if (rc == FINOPS_OK)
         rc = take_folder(s, c->folder, err);

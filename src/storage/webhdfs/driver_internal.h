@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "net/http.h"
 #include "storage/file_key.h"
+#include "storage/folders.h"
 #include "storage/webhdfs/driver.h"
 
 #define WH_VERSION_TEXT 64
@@ -20,6 +21,7 @@ typedef struct wh_storage {
     char *folder; /* "/a/b", or "" */
     char *who;    /* "&user.name=x", "&delegation=...", or "" */
     char **host_map;
+    fo_folders folders;
     atomic_bool no_batch;   /* the server lists a folder in one answer only */
     atomic_bool no_replace; /* and cannot rename over a file */
 } wh_storage;

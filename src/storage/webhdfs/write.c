@@ -22,7 +22,9 @@
 finops_code
 wh_delete(wh_storage *s, const char *path, const finops_call *call, finops_error **err)
 {
-    const wh_request r = { .method = "DELETE", .op = "DELETE", .path = path, .call = call };
+    const wh_request r = {
+        .method = "DELETE", .op = "DELETE", .path = path, .query = "&recursive=false", .call = call
+    };
     bool gone;
     finops_code rc = wh_ask_bool(s, &r, &gone, err);
 
@@ -112,6 +114,61 @@ make_folder_of(wh_storage *s, const char *path, const finops_call *call, finops_
     return rc;
 }
 
+/* ---- folders, which the server makes with the files in them ---- */
+
+/* Sees which of the folders of a key are missing: they are ours once the file is there. */
+static finops_code
+folders_look(wh_storage *s, const char *key, const finops_call *call, size_t *ret_there, finops_error **err)
+{
+    size_t n = (size_t)(fo_path_base(key) - key);
+    finops_code rc = FINOPS_OK;
+    bool there = false;
+
+    for (n = n > 0 ? n - 1 : 0; rc == FINOPS_OK && n > 0 && !there;) {
+        FO_AUTO(fo_freep) char *folder = fo_strndup(key, n);
+        FO_AUTO(fo_freep) char *path = folder ? wh_path(s, folder) : NULL;
+        const char *slash;
+        wh_status st;
+
+        there = fo_folders_known(&s->folders, key, n);
+        if (!there)
+            rc = path ? peek(s, path, call, &there, &st, err) : fo_error_oom(err);
+        if (rc != FINOPS_OK || there)
+            break;
+        slash = memrchr(key, '/', n);
+        n = slash ? (size_t)(slash - key) : 0;
+    }
+    *ret_there = n;
+    return rc;
+}
+
+/* All are there now; those behind the first `there` bytes of the key were made for it. */
+static void
+folders_note(wh_storage *s, const char *key, size_t there)
+{
+    for (const char *end = strchr(key, '/'); end; end = strchr(end + 1, '/'))
+        fo_folders_note(&s->folders, key, (size_t)(end - key), (size_t)(end - key) > there);
+}
+
+static void
+folders_tidy(wh_storage *s, const char *key, const finops_call *call)
+{
+    FO_AUTO(fo_freep) char *folder = fo_strdup(key);
+    bool gone = true;
+
+    while (gone && folder && strrchr(folder, '/')) {
+        FO_AUTO(fo_freep) char *path = NULL;
+
+        *strrchr(folder, '/') = '\0';
+        if (!fo_folders_take_made(&s->folders, folder))
+            return;
+        path = wh_path(s, folder);
+        gone = path && wh_delete(s, path, call, NULL) == FINOPS_OK; /* not with something in it */
+        if (!gone)
+            fo_folders_note(&s->folders, folder, strlen(folder), true);
+    }
+}
+
 /* ---- files on their way in ---- */
 
 typedef struct new_file {
@@ -129,8 +186,10 @@ new_done(new_file *n)
 {
     const finops_call call = { .deadline_us = fo_deadline_in(CLEAN_UP_US) };
 
-    if (n->exists)
+    if (n->exists) {
         (void)wh_delete(n->s, n->temporary, &call, NULL); /* else a sweep finds it */
+        folders_tidy(n->s, n->key, &call);
+    }
     fo_free(n->key);
     fo_free(n->path);
     fo_free(n->temporary);
@@ -169,9 +228,16 @@ new_create(new_file *n, const void *data, size_t size, const finops_call *call, 
                            .n = size,
                            .call = call };
     FO_AUTO(fo_http_endp) fo_http_exchange *e = NULL;
+    size_t there = strlen(n->key);
+    finops_code rc = n->exists ? FINOPS_OK : folders_look(n->s, n->key, call, &there, err);
 
+    if (rc != FINOPS_OK)
+        return rc;
     n->exists = true; /* it may be, whatever comes back */
-    return wh_send(n->s, &r, &e, err);
+    rc = wh_send(n->s, &r, &e, err);
+    if (rc == FINOPS_OK)
+        folders_note(n->s, n->key, there);
+    return rc;
 }
 
 static finops_code
@@ -420,7 +486,10 @@ wh_remove(void *self, const finops_remove *remove, finops_error **err)
         rc = peek(s, path, remove->call, &there, &st, err);
     if (rc != FINOPS_OK || !there || st.is_folder) /* no object has the key of a folder */
         return rc;
-    return wh_delete(s, path, remove->call, err);
+    rc = wh_delete(s, path, remove->call, err);
+    if (rc == FINOPS_OK)
+        folders_tidy(s, remove->key, remove->call);
+    return rc;
 }
 
 static finops_code
@@ -442,6 +511,7 @@ wh_move(void *self, const finops_copy *move, finops_error **err)
     FO_AUTO(fo_freep) char *from = wh_path(s, move->from);
     FO_AUTO(fo_freep) char *to = wh_path(s, move->to);
     char version[WH_VERSION_TEXT];
+    size_t at = 0;
     wh_status st;
     finops_code rc = from && to ? move_check(move, err) : fo_error_oom(err);
 
@@ -452,6 +522,13 @@ wh_move(void *self, const finops_copy *move, finops_error **err)
     if (rc == FINOPS_OK && move->if_version && !fo_streq(move->if_version, wh_version(&st, version)))
         rc = fo_error_set(err, FINOPS_E_PRECONDITION, "%s is another version", move->from);
     if (rc == FINOPS_OK)
+        rc = folders_look(s, move->to, move->call, &at, err);
+    if (rc == FINOPS_OK)
         rc = make_folder_of(s, to, move->call, err);
-    return rc == FINOPS_OK ? rename_to(s, from, to, !move->create_only, move->call, err) : rc;
+    if (rc != FINOPS_OK)
+        return rc;
+    folders_note(s, move->to, at);
+    rc = rename_to(s, from, to, !move->create_only, move->call, err);
+    folders_tidy(s, rc == FINOPS_OK ? move->from : move->to, move->call);
+    return rc;
 }

@@ -59,6 +59,9 @@ static void
 bytes_go_to_the_data_node_and_are_renamed_at_the_end(void **state)
 {
     static const fake_http_step script[] = {
+        { .expect = "GET /webhdfs/v1/data/a?op=GETFILESTATUS",
+          .status = "200 OK",
+          .body = STATUS("DIRECTORY", 0, 3) },
         { .expect = "PUT /webhdfs/v1/data/a/.finops~\n~b%20c?op=CREATE&user.name=ann%20b&overwrite=false\n"
                     "content-length: 0",
           .status = "307 Temporary Redirect",
