@@ -41,7 +41,8 @@ path_address(const char *path, fo_storage_address *ret, finops_error **err)
     return FINOPS_OK;
 }
 
-/* What stands behind "file://" is a path; of others the place ends at the first '/'. */
+/* What stands behind "file://" is a path, and what has no place; of others the place ends at the first '/'.
+ */
 static finops_code
 split(const char *text, size_t n_scheme, fo_storage_address *ret, finops_error **err)
 {
@@ -50,7 +51,7 @@ split(const char *text, size_t n_scheme, fo_storage_address *ret, finops_error *
     size_t n = file ? 0 : strcspn(rest, "/");
     fo_storage_address a = { .scheme = fo_strndup(text, n_scheme), .place = fo_strndup(rest, n) };
 
-    a.rest = fo_strdup(rest + n + (!file && rest[n] == '/'));
+    a.rest = fo_strdup(rest + n + (n > 0 && rest[n] == '/'));
     if (!a.scheme || !a.place || !a.rest) {
         fo_storage_address_done(&a);
         return fo_error_oom(err);
@@ -76,7 +77,7 @@ fo_storage_address_parse(const char *text, fo_storage_address *ret, finops_error
     if (n == 0 && strstr(text, "://"))
         return fo_error_set(err, FINOPS_E_ARGUMENT, "the address %.60s has no scheme that could be one",
                             text);
-    if (n > 0 && strcspn(text + n + 3, "/") == 0 && strncasecmp(text, "file", n) != 0)
+    if (n > 0 && !text[n + 3] && strncasecmp(text, "file", n) != 0)
         return fo_error_set(err, FINOPS_E_ARGUMENT, "the address %.60s names no bucket, container or host",
                             text);
     return n > 0 ? split(text, n, ret, err) : path_address(text, ret, err);

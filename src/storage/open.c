@@ -143,13 +143,29 @@ wrap(const fo_layer *layer, const char *address, opening *o, fo_stage *stage, fi
     return rc;
 }
 
+/* An address has a bucket, container or host, or where the driver knows none a path. */
+static finops_code
+address_check(const finops_storage_driver *driver, const fo_storage_address *a, finops_error **err)
+{
+    if (driver->place_option && !*a->place)
+        return fo_error_set(err, FINOPS_E_ARGUMENT,
+                            "the address %s://%.60s names no bucket, container or host", a->scheme, a->rest);
+    if (!driver->place_option && *a->place)
+        return fo_error_set(err, FINOPS_E_ARGUMENT,
+                            "the address of a path of %s is written %s:///%.60s/%.60s", driver->name,
+                            a->scheme, a->place, a->rest);
+    return FINOPS_OK;
+}
+
 /* What the address says goes before what is set: it was named for this place. */
 static finops_code
 driver_settings(const finops_storage_driver *driver, const fo_storage_address *address,
                 const finops_setting *all, size_t n, own_settings *ret, finops_error **err)
 {
-    finops_code rc = pick(all, n, NULL, 2, ret, err);
+    finops_code rc = address_check(driver, address, err);
 
+    if (rc == FINOPS_OK)
+        rc = pick(all, n, NULL, 2, ret, err);
     if (rc != FINOPS_OK)
         return rc;
     if (driver->place_option && *address->place)

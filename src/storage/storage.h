@@ -17,7 +17,7 @@ void finops_storage_closep(finops_storage **storage);
 typedef struct fo_storage_address {
     char *scheme; /* lower case */
     char *place;  /* bucket, container, host, "" */
-    char *rest;   /* below it, without the first '/' but for "file" */
+    char *rest;   /* below it, without the first '/'; where there is no place a path, with it */
 } fo_storage_address;
 finops_code fo_storage_address_parse(const char *text, fo_storage_address *ret, finops_error **err);
 void fo_storage_address_done(fo_storage_address *address);

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import pathlib
 import re
 import shutil
 import sqlite3
@@ -11,65 +10,25 @@ import subprocess
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-GUIDE = ROOT / "docs" / "guides" / "write-a-database-plugin.md"
-BUILD = pathlib.Path(os.environ.get("FINOPS", ROOT / "build" / "finops")).parent
-BLOCK = re.compile(r"^<!-- installed (run|file (\S+)) -->\n```\w*\n(.*?)^```$(?:\n+```text\n(.*?)^```$)?", re.S | re.M)
+from installed import ROOT, built as build_plugin, env, needs_installed_headers_only, prefix, run, run_guide  # noqa: F401
 
 
 @pytest.fixture(scope="module")
-def prefix(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("install")
-    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", folder], check=True, timeout=120)
-    return next(folder.rglob("bin/finops")).parents[1]
-
-
-@pytest.fixture(scope="module")
-def env(prefix, tmp_path_factory):
-    """An environment in which finops is installed: the program, and pkg-config that finds it where it was put."""
-    tools = tmp_path_factory.mktemp("tools")
-    wrapper = tools / "pkg-config"
-    wrapper.write_text('#!/bin/sh\nexec %s --define-variable=prefix=%s "$@"\n' % (shutil.which("pkg-config"), prefix))
-    wrapper.chmod(0o755)
-    found = next(prefix.rglob("pkgconfig/finops.pc")).parent
-    return {"PATH": f"{tools}:{prefix}/bin:/usr/local/bin:/usr/bin:/bin", "PKG_CONFIG_PATH": str(found),
-            "PKG_CONFIG": str(wrapper), "HOME": str(tools), "LANG": "C.UTF-8", "FINOPS_SOURCE": str(ROOT)}
-
-
-def run(env, cwd, *command, status=0):
-    done = subprocess.run([str(c) for c in command], cwd=cwd, env=env, timeout=300, text=True, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert done.returncode == status, f"{command}: {done.returncode}\n{done.stdout}"
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def built(env, tmp_path_factory):
-    """plugins/sqlite, built by its own meson.build in a folder far from the source."""
-    folder = tmp_path_factory.mktemp("sqlite")
-    shutil.copytree(ROOT / "plugins" / "sqlite", folder / "source")
-    run(env, folder, "meson", "setup", "build", "source")
-    run(env, folder, "ninja", "-C", "build")
-    plugins = folder / "plugins"
-    plugins.mkdir(mode=0o755)
-    shutil.copy(folder / "build" / "sqlite.so", plugins / "sqlite.so")
-    (plugins / "sqlite.so").chmod(0o755)
-    return plugins
+def built(env, tmp_path_factory):  # noqa: F811
+    return build_plugin(env, tmp_path_factory.mktemp("sqlite"), "sqlite")
 
 
 @pytest.fixture
-def with_plugin(env, built, tmp_path):
+def with_plugin(env, built, tmp_path):  # noqa: F811
     return {**env, "OPEN_FINOPS_PLUGIN_PATH": str(built), "OPEN_FINOPS_DATABASE_BACKEND": "sqlite",
             "OPEN_FINOPS_DATABASE_SQLITE_DATABASE_PATH": str(tmp_path / "bills.sqlite")}
 
 
 def test_the_example_needs_installed_headers_only():
-    for source in (ROOT / "plugins" / "sqlite").glob("*.[ch]"):
-        for name in re.findall(r'#include [<"]([^>"]+)', source.read_text()):
-            assert name == "sqlite.h" or not (ROOT / "src" / name).exists(), f"{source.name} includes {name}"
+    needs_installed_headers_only("sqlite")
 
 
-def test_the_example_installs_where_plugins_are_looked_for(env, prefix, tmp_path):
+def test_the_example_installs_where_plugins_are_looked_for(env, prefix, tmp_path):  # noqa: F811
     shutil.copytree(ROOT / "plugins" / "sqlite", tmp_path / "source")
     run(env, tmp_path, "make", "-C", "source", "install")
     installed = prefix / "lib/finops/plugins/sqlite.so"
@@ -119,16 +78,5 @@ def test_big_values_come_a_few_at_a_time(with_plugin, tmp_path):
     assert used.ru_maxrss < 250 * 1024  # KiB
 
 
-def test_every_command_of_the_guide_works(env, tmp_path):
-    blocks = BLOCK.findall(GUIDE.read_text(encoding="utf-8"))
-    assert len(blocks) >= 8
-    exported = {}
-    for kind, name, text, shown in blocks:
-        if name:
-            (tmp_path / name).write_text(text)
-            continue
-        exported.update(re.findall(r"^export (\w+)=(.*)$", text.replace("$PWD", str(tmp_path)), re.M))
-        said = run({**env, **exported}, tmp_path, "bash", "-eu", "-o", "pipefail", "-c", text)
-        flat = re.sub(r"[ ]+", " ", said)
-        for line in shown.splitlines():
-            assert re.sub(r"[ ]+", " ", line).strip() in flat, f"{text}\ndid not say {line!r} but\n{said}"
+def test_every_command_of_the_guide_works(env, tmp_path):  # noqa: F811
+    assert run_guide(env, tmp_path, "write-a-database-plugin.md") >= 8

@@ -323,6 +323,7 @@ addresses_are_taken_apart(void **state)
         { "/var/data", "file", "", "/var/data" },
         { "data/x", "file", "", "data/x" },
         { "sftp://u@host:22/in", "sftp", "u@host:22", "in" },
+        { "box:///var/x.db", "box", "", "/var/x.db" },
     };
     finops_error *err = NULL;
     fo_storage_address a;
