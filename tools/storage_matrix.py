@@ -22,6 +22,9 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 # What a server does wrong, so that the case fails through no fault of the driver's: backend, case, reason.
 KNOWN = [
     ("MinIO*", "K6 *", "MinIO does not list a/b beside an object a"),
+    ("fake-gcs-server", "D4 one version is copied", "fake-gcs-server looks at generations in uploads only"),
+    ("fake-gcs-server", "D4 a copy may only create", "fake-gcs-server looks at generations in uploads only"),
+    ("fake-gcs-server", "C3 the right version is deleted*", "fake-gcs-server looks at generations in uploads only"),
 ]
 
 
@@ -58,6 +61,27 @@ def minio(*settings):
                *[s.replace("{}", folder) for s in settings]]
 
 
+@contextlib.contextmanager
+def azurite():
+    import azurite as support
+
+    if not list(pathlib.Path.home().glob(".cache/finops/bin/azurite-*")):
+        raise Missing("scripts/test-servers.sh gets Azurite")
+    with support.running_azurite() as server:
+        yield ["az://%s/suite" % server.new_container(), "endpoint_url=%s" % server.endpoint, "account=%s" % server.account,
+               "account_key=%s" % server.key]
+
+
+@contextlib.contextmanager
+def fake_gcs():
+    import fake_gcs as support
+
+    if not list(pathlib.Path.home().glob(".cache/finops/bin/fake-gcs-server-*")):
+        raise Missing("scripts/test-servers.sh builds fake-gcs-server")
+    with support.running_fake_gcs() as server:
+        yield ["gs://%s/suite" % server.new_bucket(), "endpoint_url=%s" % server.endpoint]
+
+
 BACKENDS = {
     "memory": memory,
     "local": files,
@@ -69,6 +93,8 @@ BACKENDS = {
                                        "limits.concurrency=32", "deadline.timeout=300"),
     "MinIO": minio,
     "MinIO, cached and compressed": lambda: minio("cache.folder={}/cache", "compress.format=zstd"),
+    "Azurite": azurite,
+    "fake-gcs-server": fake_gcs,
 }
 
 
