@@ -86,7 +86,8 @@ uint64_t fo_http_connections(const fo_http_client *client);
 
 /* "Fri, 24 May 2013 00:00:00 GMT"; false: it is not. */
 bool fo_http_date_parse(const char *text, int64_t *ret_micros);
-/* What Retry-After asks for, in seconds or as a time, from now on; -1: nothing. */
+/* What Retry-After asks for, in seconds or as a time, in microseconds from now on; -1: nothing. */
+int64_t fo_http_retry_after_parse(const char *text);
 int64_t fo_http_retry_after(const fo_http_exchange *exchange);
 
 /* ---- the parts of an address ---- */

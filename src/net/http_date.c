@@ -65,18 +65,25 @@ fo_http_date_parse(const char *text, int64_t *ret_micros)
 }
 
 int64_t
-fo_http_retry_after(const fo_http_exchange *exchange)
+fo_http_retry_after_parse(const char *text)
 {
-    const char *text = fo_http_header_value(exchange, "retry-after");
     unsigned long long seconds;
     int64_t when;
 
-    if (!text)
-        return -1;
+    assert(text);
+
     if (fo_parse_u64(text, &seconds))
         return seconds < 86400 ? (int64_t)seconds * 1000000 : 86400 * INT64_C(1000000);
     if (!fo_http_date_parse(text, &when))
         return -1;
     when -= fo_clock_now();
     return when > 0 ? when : -1;
+}
+
+int64_t
+fo_http_retry_after(const fo_http_exchange *exchange)
+{
+    const char *text = fo_http_header_value(exchange, "retry-after");
+
+    return text ? fo_http_retry_after_parse(text) : -1;
 }

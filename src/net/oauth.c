@@ -8,10 +8,12 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "finops/sys/plugin.h"
 #include "net/renewal.h"
 
 #define SECOND INT64_C(1000000)
 #define LIFE_UNKNOWN 300 /* seconds a token is used whose end nobody tells */
+#define NUMBER_MAX (INT64_MAX / SECOND / 2)
 
 typedef struct token {
     atomic_uint held;
@@ -136,32 +138,45 @@ fo_oauth_field(fo_str *form, const char *name, const char *value)
     fo_url_escape(form, value, false);
 }
 
-/* Some services write numbers as texts. */
+/* Some services write numbers as texts. -1: there is none that could be one of seconds. */
 static int64_t
 number_of(const json_t *json, const char *name)
 {
     const json_t *v = json_object_get(json, name);
     unsigned long long n;
 
-    if (json_is_integer(v))
-        return json_integer_value(v);
-    return json_is_string(v) && fo_parse_u64(json_string_value(v), &n) && n < INT64_MAX / SECOND ? (int64_t)n
-                                                                                                 : -1;
+    if (json_is_integer(v) && json_integer_value(v) >= 0)
+        n = (unsigned long long)json_integer_value(v);
+    else if (!json_is_string(v) || !fo_parse_u64(json_string_value(v), &n))
+        return -1;
+    return n < NUMBER_MAX ? (int64_t)n : -1;
+}
+
+/* Azure's machines say 410 while their service is being renewed. */
+static finops_code
+code_of(int status)
+{
+    if (status == 429)
+        return FINOPS_E_THROTTLED;
+    return status >= 500 || status == 408 || status == 410 ? FINOPS_E_TRANSIENT : FINOPS_E_AUTH;
 }
 
 /* The service's words have no secrets in them; those that follow a line break are numbers for its support. */
 static finops_code
-refused(int status, const json_t *json, const char *who, finops_error **err)
+refused(const fo_http_exchange *e, const json_t *json, const char *who, finops_error **err)
 {
+    int status = fo_http_status(e);
+    int64_t after = fo_http_retry_after(e);
     const char *what = json_string_value(json_object_get(json, "error"));
     const char *why = json_string_value(json_object_get(json, "error_description"));
     size_t n = why ? strcspn(why, "\r\n") : 0;
-    finops_code rc = status == 429                    ? FINOPS_E_THROTTLED
-                     : status >= 500 || status == 408 ? FINOPS_E_TRANSIENT
-                                                      : FINOPS_E_AUTH;
+    finops_code rc = code_of(status);
 
-    return fo_error_set(err, rc, "%s answered %d%s%.60s%s%.*s", who, status, what ? " " : "",
-                        what ? what : "", why ? ": " : "", (int)(n < 300 ? n : 300), why ? why : "");
+    rc = fo_error_set(err, rc, "%s answered %d%s%.60s%s%.*s", who, status, what ? " " : "", what ? what : "",
+                      why ? ": " : "", (int)(n < 300 ? n : 300), why ? why : "");
+    if (err && after >= 0)
+        finops_error_set_retry_after(*err, after);
+    return rc;
 }
 
 static finops_code
@@ -195,7 +210,7 @@ fo_oauth_ask(fo_http_client *http, const fo_http_request *request, const char *w
         return fo_error_wrap(err, rc, "%s", who);
     json = json_loadb(fo_str_z(&answer), answer.len, 0, NULL);
     rc = fo_http_status(e) == 200 ? take_token(json, who, ret, ret_expires_us, err)
-                                  : refused(fo_http_status(e), json, who, err);
+                                  : refused(e, json, who, err);
     json_decref(json);
     if (answer.data)
         explicit_bzero(answer.data, answer.len);

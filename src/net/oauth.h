@@ -30,7 +30,8 @@ void fo_oauth_field(fo_str *form, const char *name, const char *value);
 
 /*
  * Sends the request and takes access_token, expires_in or expires_on out of the answer. FINOPS_E_AUTH: it was
- * refused, with the service's own words; FINOPS_E_THROTTLED, _TRANSIENT as usual. `who` is for messages.
+ * refused, with the service's own words; FINOPS_E_THROTTLED, _TRANSIENT as usual, with what Retry-After says.
+ * `who` is for messages.
  */
 finops_code fo_oauth_ask(fo_http_client *http, const fo_http_request *request, const char *who, fo_str *ret,
                          int64_t *ret_expires_us, finops_error **err);

@@ -105,6 +105,11 @@ renew(fo_renewal *r, const finops_call *call, finops_error **err)
     r->fetching = true;
     (void)pthread_mutex_unlock(&r->lock);
     rc = r->ops->fetch(r->arg, call, &value, &expires_us, &problem);
+    if (rc == FINOPS_OK && expires_us != 0 && expires_us <= fo_clock_now()) {
+        r->ops->release(value); /* else it would be fetched again and again */
+        rc = fo_error_set(&problem, FINOPS_E_AUTH, "%s came that had already ended", r->ops->what);
+        fo_error_hint(&problem, "is the clock of this machine right?");
+    }
     (void)pthread_mutex_lock(&r->lock);
     take(r, value, expires_us, rc, finops_error_text(problem));
     if (rc == FINOPS_OK)
