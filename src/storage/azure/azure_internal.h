@@ -49,7 +49,8 @@ typedef struct azure_request {
     const void *body;
     size_t body_size;
     bool has_body;
-    bool dfs; /* to that service */
+    bool dfs;  /* to that service */
+    bool once; /* never sent again by the connection's doing */
     const finops_call *call;
 
     /* What came back, also when the request failed. */

@@ -28,8 +28,11 @@ add_source(const azure_storage *s, const char *key, fo_headers *h, finops_error 
 static finops_code
 rename_once(azure_storage *s, const finops_copy *move, char code[64], finops_error **err)
 {
+    /* Once: done a second time it would find nothing to rename. */
     FO_AUTO(azure_request_done)
-    azure_request r = { .method = "PUT", .key = move->to, .dfs = true, .has_body = true, .call = move->call };
+    azure_request r = {
+        .method = "PUT", .key = move->to, .dfs = true, .once = true, .has_body = true, .call = move->call
+    };
     finops_code rc = add_source(s, move->from, &r.headers, err);
 
     if (rc != FINOPS_OK)

@@ -44,21 +44,27 @@ const fo_http_spelling azure_spelling = { .metadata = AZURE_META,
                                           .metadata_name = metadata_name,
                                           .checksum = checksum };
 
-static finops_code
-head(azure_storage *s, const char *key, const finops_call *call, fo_http_exchange **ret, finops_error **err)
+/* Accounts with folders answer for them, too. */
+static bool
+is_folder(const fo_http_exchange *e)
 {
-    FO_AUTO(azure_request_done) azure_request r = { .method = "HEAD", .key = key, .call = call };
+    return fo_streq(fo_http_header_value(e, "x-ms-resource-type"), "directory") ||
+           fo_streq(fo_http_header_value(e, AZURE_META "hdi_isfolder"), "true");
+}
 
-    finops_code rc = azure_send(s, &r, ret, err);
-    bool folder =
-        rc == FINOPS_OK && (fo_streq(fo_http_header_value(*ret, "x-ms-resource-type"), "directory") ||
-                            fo_streq(fo_http_header_value(*ret, AZURE_META "hdi_isfolder"), "true"));
+/* `folder`: what one is to who asks. */
+static finops_code
+ask(azure_storage *s, azure_request *r, finops_code folder, fo_http_exchange **ret, finops_error **err)
+{
+    FO_AUTO(fo_http_endp) fo_http_exchange *e = NULL;
+    finops_code rc = azure_send(s, r, &e, err);
 
-    if (!folder)
+    if (rc != FINOPS_OK)
         return rc;
-    fo_http_end(*ret);
-    *ret = NULL;
-    return fo_error_set(err, FINOPS_E_NOT_FOUND, "%s is a folder", key);
+    if (is_folder(e))
+        return fo_error_set(err, folder, "%s is a folder", r->key);
+    *ret = FO_TAKE(e);
+    return FINOPS_OK;
 }
 
 finops_code
@@ -66,7 +72,8 @@ azure_stat(void *self, const char *key, const finops_call *call, finops_object *
 {
     FO_AUTO(fo_http_endp) fo_http_exchange *e = NULL;
     FO_AUTO(fo_http_object_done) fo_http_object about = { 0 };
-    finops_code rc = head(self, key, call, &e, err);
+    FO_AUTO(azure_request_done) azure_request r = { .method = "HEAD", .key = key, .call = call };
+    finops_code rc = ask(self, &r, FINOPS_E_NOT_FOUND, &e, err);
 
     if (rc == FINOPS_OK)
         rc = fo_http_object_make(e, key, &azure_spelling, &about, err);
@@ -77,8 +84,9 @@ azure_stat(void *self, const char *key, const finops_call *call, finops_object *
 static finops_code
 read_nothing(azure_storage *s, const finops_get *get, finops_reader **ret, finops_error **err)
 {
+    FO_AUTO(azure_request_done) azure_request r = { .method = "HEAD", .key = get->key, .call = get->call };
     fo_http_exchange *e = NULL;
-    finops_code rc = head(s, get->key, get->call, &e, err);
+    finops_code rc = ask(s, &r, FINOPS_E_ARGUMENT, &e, err);
 
     return rc == FINOPS_OK ? fo_http_reader_new(e, get, &azure_spelling, true, ret, err) : rc;
 }
@@ -99,7 +107,7 @@ azure_read(void *self, const finops_get *get, finops_reader **ret, finops_error 
     fo_headers_add_range(&r.headers, "x-ms-range", get);
     fo_headers_add_version(&r.headers, "if-match", get->if_version);
     fo_headers_add_version(&r.headers, "if-none-match", get->unless_version);
-    rc = azure_send(s, &r, &e, &why);
+    rc = ask(s, &r, FINOPS_E_ARGUMENT, &e, &why);
     if (rc == FINOPS_E_RANGE)
         return read_nothing(s, get, ret, err); /* of an empty object perhaps */
     if (rc == FINOPS_OK)

@@ -53,6 +53,7 @@ once(azure_storage *s, const azure_request *r, fo_headers *headers, fo_http_exch
                                 .body = r->body,
                                 .body_size = r->body_size,
                                 .has_body = r->has_body,
+                                .once = r->once,
                                 .call = r->call };
     azure_signed sign = { .method = r->method, .query = r->query, .body_size = r->body_size };
     FO_AUTO(fo_freep) char *path = NULL;

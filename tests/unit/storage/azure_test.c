@@ -409,6 +409,78 @@ a_move_is_a_rename_and_makes_the_folder_it_needs(void **state)
     stop(&f);
 }
 
+static fixture
+start_with_folders(const fake_http_step *script, size_t n)
+{
+    fixture f = { .server = fake_http_script(script, n) };
+    const finops_setting settings[] = { { "container", "box@acct.dfs.core.windows.net" },
+                                        { "prefix", "lake" },
+                                        { "sas_token", "sv=1&sig=s3cret" },
+                                        { "endpoint_url", fake_http_url(f.server) } };
+
+    f.self = open_with(settings, FO_COUNT(settings));
+    return f;
+}
+
+static void
+a_folder_is_no_object(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "GET /box/lake/d?", .status = "200 OK", .headers = "x-ms-resource-type: directory\r\n" },
+        { .expect = "HEAD /box/lake/d?", .status = "200 OK", .headers = "x-ms-meta-hdi_isfolder: true\r\n" },
+        { .expect = "HEAD /box/lake/d?", .status = "200 OK", .headers = "x-ms-resource-type: directory\r\n" },
+        { .expect = "PUT /box/lake/d?",
+          .status = "409 x",
+          .headers = "x-ms-error-code: ResourceTypeMismatch\r\n" },
+        { .expect = "DELETE /box/lake/d?",
+          .status = "409 x",
+          .headers = "x-ms-error-code: DirectoryIsNotEmpty\r\n" },
+    };
+    fixture f = start_with_folders(script, FO_COUNT(script));
+    finops_get get = { .key = "d", .length = -1 };
+    finops_error *err = NULL;
+    finops_reader *r = NULL;
+    finops_object o;
+
+    (void)state;
+    fails(fo_azure_driver.read(f.self, &get, &r, &err), FINOPS_E_ARGUMENT, &err);
+    get.length = 0;
+    fails(fo_azure_driver.read(f.self, &get, &r, &err), FINOPS_E_ARGUMENT, &err);
+    fails(fo_azure_driver.stat(f.self, "d", NULL, &o, &err), FINOPS_E_NOT_FOUND, &err);
+    fails(fo_azure_driver.put(f.self, &(finops_put){ .key = "d" }, "1", 1, NULL, &err), FINOPS_E_ARGUMENT,
+          &err);
+    fails(fo_azure_driver.remove(f.self, &(finops_remove){ .key = "d" }, &err), FINOPS_E_ARGUMENT, &err);
+    stop(&f);
+}
+
+/* Sent a second time, it would find nothing to rename and say that there was nothing. */
+static void
+a_rename_is_never_sent_again_by_itself(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "DELETE /box/lake/a?", .status = "202 Accepted" },
+        { .expect = "PUT /box/lake/b?sv=1&sig=s3cret \nx-ms-rename-source: /box/lake/a?sv=1&sig=s3cret\n"
+                    "x-ms-source-if-match: \"0x1\"",
+          .then = FAKE_HTTP_CUT },
+        { .expect = "PUT /box/lake/b?",
+          .status = "412 x",
+          .headers = "x-ms-error-code: SourceConditionNotMet\r\n" },
+    };
+    fixture f = start_with_folders(script, FO_COUNT(script));
+    const finops_copy move = { .from = "a", .to = "b", .if_version = "0x1" };
+    finops_error *err = NULL;
+
+    (void)state;
+    ok(fo_azure_driver.remove(f.self, &(finops_remove){ .key = "a" }, &err), &err);
+    assert_int_equal(fo_azure_driver.move(f.self, &move, &err), FINOPS_E_TRANSIENT);
+    assert_null(strstr(finops_error_text(err), "s3cret"));
+    finops_error_freep(&err);
+    assert_int_equal(fo_azure_driver.move(f.self, &move, &err), FINOPS_E_PRECONDITION);
+    assert_null(strstr(finops_error_text(err), "s3cret"));
+    finops_error_freep(&err);
+    stop(&f);
+}
+
 /* ---- tokens ---- */
 
 static void
@@ -510,6 +582,90 @@ a_workload_shows_the_token_it_was_given(void **state)
     stop(&f);
 }
 
+static void
+write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "we");
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* What the workload was given is renewed, too: it is read again each time. */
+static void
+a_workload_shows_what_it_has_been_given_meanwhile(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "POST /t/oauth2/v2.0/token \nclient_assertion=first",
+          .status = "200 OK",
+          .body = "{\"expires_in\":3600,\"access_token\":\"one\"}" },
+        { .expect = "DELETE /box/a \nauthorization: Bearer one", .status = "202 Accepted" },
+        { .expect = "POST /t/oauth2/v2.0/token \nclient_assertion=second",
+          .status = "200 OK",
+          .body = "{\"expires_in\":3600,\"access_token\":\"two\"}" },
+        { .expect = "DELETE /box/a \nauthorization: Bearer two", .status = "202 Accepted" },
+    };
+    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    char path[] = "/tmp/finops-token-XXXXXX";
+    int fd = mkstemp(path);
+    const finops_setting settings[] = {
+        { "container", "box" },
+        { "endpoint_url", fake_http_url(f.server) },
+        { "tenant_id", "t" },
+        { "client_id", "app" },
+        { "federated_token_file", path },
+        { "authority_host", fake_http_url(f.server) },
+    };
+    finops_error *err = NULL;
+
+    (void)state;
+    assert_true(fd >= 0 && close(fd) == 0);
+    write_file(path, "first");
+    fo_clock_fix(INT64_C(1700000000000000));
+    f.self = open_with(settings, FO_COUNT(settings));
+    ok(fo_azure_driver.remove(f.self, &(finops_remove){ .key = "a" }, &err), &err);
+    write_file(path, "second\n");
+    fo_clock_fix(INT64_C(1700003301000000));
+    ok(fo_azure_driver.remove(f.self, &(finops_remove){ .key = "a" }, &err), &err);
+    fo_clock_fix(-1);
+    assert_int_equal(unlink(path), 0);
+    stop(&f);
+}
+
+/* https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference */
+static void
+an_app_asks_at_the_place_it_was_told(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "GET /msi/token?api-version=2019-08-01&resource=https%3A%2F%2Fstorage.azure.com%2F \n"
+                    "x-identity-header: h4sh",
+          .status = "429 Slow",
+          .headers = "Retry-After: 3\r\n" },
+        { .expect = "GET /msi/token?",
+          .status = "200 OK",
+          .body = "{\"expires_on\":\"4102444800\",\"access_token\":\"of the app\"}" },
+        { .expect = "DELETE /box/a \nauthorization: Bearer of the app", .status = "202 Accepted" },
+    };
+    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    const finops_setting settings[] = { { "container", "box" },
+                                        { "endpoint_url", fake_http_url(f.server) },
+                                        { "credential", "managed_identity" } };
+    FO_AUTO(fo_freep) char *place = fo_format("%s/msi/token", fake_http_url(f.server));
+    finops_error *err = NULL;
+
+    (void)state;
+    assert_int_equal(setenv("IDENTITY_ENDPOINT", place, 1) | setenv("IDENTITY_HEADER", "h4sh", 1), 0);
+    f.self = open_with(settings, FO_COUNT(settings));
+    assert_int_equal(fo_azure_driver.remove(f.self, &(finops_remove){ .key = "a" }, &err),
+                     FINOPS_E_THROTTLED);
+    assert_int_equal(finops_error_retry_after(err), 3000000);
+    finops_error_freep(&err);
+    ok(fo_azure_driver.remove(f.self, &(finops_remove){ .key = "a" }, &err), &err);
+    assert_int_equal(unsetenv("IDENTITY_ENDPOINT") | unsetenv("IDENTITY_HEADER"), 0);
+    stop(&f);
+}
+
 int
 main(void)
 {
@@ -523,10 +679,14 @@ main(void)
         cmocka_unit_test(a_commit_that_lost_to_another_writer_is_told),
         cmocka_unit_test(a_copy_that_is_pending_is_waited_for),
         cmocka_unit_test(what_comes_wrong_is_never_given_as_right),
+        cmocka_unit_test(a_folder_is_no_object),
+        cmocka_unit_test(a_rename_is_never_sent_again_by_itself),
         cmocka_unit_test(a_move_is_a_rename_and_makes_the_folder_it_needs),
         cmocka_unit_test(an_application_logs_in_once_and_again_when_its_token_is_refused),
         cmocka_unit_test(the_machine_gives_tokens_to_who_has_none),
         cmocka_unit_test(a_workload_shows_the_token_it_was_given),
+        cmocka_unit_test(a_workload_shows_what_it_has_been_given_meanwhile),
+        cmocka_unit_test(an_app_asks_at_the_place_it_was_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
