@@ -1,7 +1,12 @@
 """The driver for Google Cloud Storage against fake-gcs-server, driven by tests/support/storage_tool.c."""
 
 import base64
+import http.server
+import json
 import os
+import subprocess
+import threading
+import urllib.parse
 import uuid
 
 import pytest
@@ -126,6 +131,109 @@ def test_copies_keep_content_and_metadata(gcs):
     assert stat["content_type"] == "x/y" and stat["metadata"] == {"a": "b"}
     gcs("copy", code="not_found", **{"from": "missing", "to": "x"})
     assert gcs("get", key="to+you")["data"] == b"hello"
+
+
+# ---- signatures, which the emulator does not look at: against the program openssl ----
+
+ACCOUNT = "test-iam-credentials@dummy-project-id.iam.gserviceaccount.com"
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    """Files of a private key and of its public half."""
+    folder = tmp_path_factory.mktemp("keys")
+    private, public = folder / "private.pem", folder / "public.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-out", private], check=True, capture_output=True)
+    subprocess.run(["openssl", "pkey", "-in", private, "-pubout", "-out", public], check=True, capture_output=True)
+    return private, public
+
+
+def account_file(tmp_path, keys, token_uri="http://127.0.0.1:9/none"):
+    path = tmp_path / "account.json"
+    path.write_text(json.dumps({"type": "service_account", "client_email": ACCOUNT, "private_key_id": "k1",
+                                "private_key": keys[0].read_text(), "token_uri": token_uri}))
+    return str(path)
+
+
+def is_signature(tmp_path, keys, signature, text):
+    (tmp_path / "signature").write_bytes(signature)
+    done = subprocess.run(["openssl", "dgst", "-sha256", "-verify", keys[1], "-signature", tmp_path / "signature"],
+                          input=text, capture_output=True)
+    return done.returncode == 0 and done.stdout.strip() == b"Verified OK"
+
+
+# googleapis/conformance-tests, storage/v1/v4_signatures.json: what is to be signed of each address.
+PUBLISHED = [
+    ("test-bucket", "test-object", "GET", 10, "2019-02-01T09:00:00Z",
+     "00e2fb794ea93d7adb703edaebdd509821fcc7d4f1a79ac5c8d2b394df109320"),
+    ("test-bucket", "test-object", "PUT", 10, "2019-02-01T09:00:00Z",
+     "78742860705da91404222d5d66ff89850292471199c3c2808d116ad12e6177b4"),
+    ("test-bucket", "test-object", "GET", 20, "2019-03-01T09:00:00Z",
+     "779f19fdb6fd381390e2d5af04947cf21750277ee3c20e0c97b7e46a1dff8907"),
+    ("test-bucket2", "test-object2", "GET", 10, "2019-02-01T09:00:00Z",
+     "a139afbf35ac30e9864f63197f79609731ab1b0ca166e2a456dba156fcd3f9ce"),
+    ("test-bucket", "/path/with/slashes/under_score/amper&sand/file.ext", "GET", 10, "2019-02-01T09:00:00Z",
+     "63c601ecd6ccfec84f1113fc906609cbdf7651395f4300cecd96ddd2c35164f8"),
+]
+
+
+@pytest.mark.parametrize("bucket, key, method, seconds, time, digest", PUBLISHED)
+def test_addresses_are_signed_as_google_publishes_it(open_tool, tmp_path, keys, bucket, key, method, seconds, time, digest):
+    gcs = open_tool({"bucket": bucket, "credentials_file": account_file(tmp_path, keys)}, {"FINOPS_CLOCK": time})
+    url = gcs("presign", key=key, put=method == "PUT", seconds=seconds)["url"]
+    stamp = time.translate({ord("-"): None, ord(":"): None})
+    text = "GOOG4-RSA-SHA256\n%s\n%s/auto/storage/goog4_request\n%s" % (stamp, stamp[:8], digest)
+    signature = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)["X-Goog-Signature"][0]
+    assert is_signature(tmp_path, keys, bytes.fromhex(signature), text.encode())
+    assert not is_signature(tmp_path, keys, bytes.fromhex(signature), text.encode() + b" ")
+    assert url.startswith("https://storage.googleapis.com/%s/%s?X-Goog-Algorithm=GOOG4-RSA-SHA256&X-Goog-Credential=%s"
+                          % (bucket, key.replace("&", "%26"), urllib.parse.quote(ACCOUNT, safe="")))
+
+
+class Login(http.server.BaseHTTPRequestHandler):
+    """A token service whose tokens are good for anything."""
+    protocol_version = "HTTP/1.1"
+    forms = []
+
+    def log_message(self, *args):
+        pass
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        form = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.forms.append(dict(urllib.parse.parse_qsl(form)))
+        self.answer(200, b'{"access_token": "t", "expires_in": 3599}')
+
+    def do_DELETE(self):
+        self.answer(204 if self.headers["Authorization"] == "Bearer t" else 401, b"")
+
+
+def from_base64url(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def test_a_service_account_shows_a_claim_that_openssl_verifies(open_tool, tmp_path, keys):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Login) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        place = "http://127.0.0.1:%d" % server.server_address[1]
+        file = account_file(tmp_path, keys, place + "/token")
+        gcs = open_tool({"bucket": "box", "endpoint_url": place, "credentials_file": file},
+                        {"FINOPS_CLOCK": "2023-11-14T22:13:20Z"})
+        gcs("remove", key="a")
+        server.shutdown()
+    form = Login.forms.pop()
+    assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    signed, _, signature = form["assertion"].rpartition(".")
+    assert is_signature(tmp_path, keys, from_base64url(signature), signed.encode())
+    head, claims = [json.loads(from_base64url(part)) for part in signed.split(".")]
+    assert head == {"alg": "RS256", "typ": "JWT", "kid": "k1"}
+    assert claims == {"iss": ACCOUNT, "scope": "https://www.googleapis.com/auth/devstorage.read_write",
+                      "aud": place + "/token", "iat": 1700000000, "exp": 1700003600}
 
 
 # What fake-gcs-server does wrong, by the beginnings of the cases' names: it looks at generations in uploads only.

@@ -74,19 +74,26 @@ typedef struct fixture {
 } fixture;
 
 static void *
+open_with(const finops_setting *settings, size_t n)
+{
+    void *config = fo_zalloc(fo_gcs_driver.config_size), *self = NULL;
+    finops_error *err = NULL;
+
+    ok(fo_option_fill(fo_gcs_driver.options, "gcs", settings, n, config, &err), &err);
+    ok(fo_gcs_driver.open(config, &self, &err), &err);
+    fo_option_clear(fo_gcs_driver.options, config);
+    fo_free(config);
+    return self;
+}
+
+static void *
 open_at(const char *url, const char *file)
 {
     const finops_setting settings[] = { { "bucket", "box" },
                                         { "endpoint_url", url },
                                         { "credentials_file", file } };
-    void *config = fo_zalloc(fo_gcs_driver.config_size), *self = NULL;
-    finops_error *err = NULL;
 
-    ok(fo_option_fill(fo_gcs_driver.options, "gcs", settings, file ? 3 : 2, config, &err), &err);
-    ok(fo_gcs_driver.open(config, &self, &err), &err);
-    fo_option_clear(fo_gcs_driver.options, config);
-    fo_free(config);
-    return self;
+    return open_with(settings, file ? 3 : 2);
 }
 
 static void
@@ -97,6 +104,21 @@ stop(fixture *f)
     assert_null(fake_http_problem(f->server));
     fo_gcs_driver.close(f->self);
     fake_http_stop(f->server);
+}
+
+/* Opens with a file of that text, which is gone then. */
+static void *
+open_with_file(const char *url, const char *text)
+{
+    char path[] = "/tmp/finops-account-XXXXXX";
+    int fd = mkstemp(path);
+    ssize_t n = (ssize_t)strlen(text);
+    void *self;
+
+    assert_true(fd >= 0 && write(fd, text, (size_t)n) == n && close(fd) == 0);
+    self = open_at(url, path);
+    assert_int_equal(unlink(path), 0);
+    return self;
 }
 
 static void
@@ -114,8 +136,7 @@ a_service_account_shows_its_claim(void **state)
     EVP_PKEY *pkey = EVP_RSA_gen(2048);
     FO_AUTO(fo_freep) char *pem = pem_of(pkey);
     FO_AUTO(fo_str_done) fo_str text = FO_STR_MAX(10000);
-    char path[] = "/tmp/finops-account-XXXXXX", *url = NULL;
-    int fd = mkstemp(path);
+    char *url = NULL;
     finops_error *err = NULL;
 
     (void)state;
@@ -125,14 +146,93 @@ a_service_account_shows_its_claim(void **state)
         fake_http_url(f.server));
     fo_str_add_json(&text, pem, strlen(pem));
     fo_str_addc(&text, '}');
-    assert_true(fd >= 0 && write(fd, text.data, text.len) == (ssize_t)text.len && close(fd) == 0);
-    f.self = open_at(fake_http_url(f.server), path);
-    (void)unlink(path);
+    f.self = open_with_file(fake_http_url(f.server), fo_str_z(&text));
     ok(fo_gcs_driver.remove(f.self, &(finops_remove){ .key = "a" }, &err), &err);
     ok(fo_gcs_driver.presign(f.self, &(finops_presign){ .key = "a b", .seconds = 60 }, &url, &err), &err);
     assert_non_null(strstr(url, "/box/a%20b?X-Goog-Algorithm=GOOG4-RSA-SHA256&X-Goog-Credential=me%2F"));
     fo_free(url);
     EVP_PKEY_free(pkey);
+    stop(&f);
+}
+
+/* One that the service does not take any more is asked for again, once. */
+static void
+a_user_shows_what_a_login_left(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "POST /token \ngrant_type=refresh_token&client_id=app&client_secret=s3c%2Fret&"
+                    "refresh_token=1%2F%2Fr",
+          .status = "200 OK",
+          .body = "{\"access_token\":\"one\",\"expires_in\":3599}" },
+        { .expect = "DELETE /storage/v1/b/box/o/a?alt=json \nauthorization: Bearer one",
+          .status = "401 Unauthorized",
+          .body = "{\"error\":{\"code\":401,\"message\":\"Invalid Credentials\"}}" },
+        { .expect = "POST /token ",
+          .status = "200 OK",
+          .body = "{\"access_token\":\"two\",\"expires_in\":3599}" },
+        { .expect = "DELETE /storage/v1/b/box/o/a?alt=json \nauthorization: Bearer two",
+          .status = "204 No Content" },
+        { .expect = "DELETE /storage/v1/b/box/o/a?alt=json \nauthorization: Bearer two",
+          .status = "401 Unauthorized" },
+        { .expect = "POST /token ",
+          .status = "400 Bad Request",
+          .body = "{\"error\":\"invalid_grant\",\"error_description\":\"Token has been revoked.\"}" },
+    };
+    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    FO_AUTO(fo_freep)
+    char *text = fo_format("{\"type\":\"authorized_user\",\"token_uri\":\"%s/token\",\"client_id\":\"app\","
+                           "\"client_secret\":\"s3c/ret\",\"refresh_token\":\"1//r\"}",
+                           fake_http_url(f.server));
+    finops_error *err = NULL;
+
+    (void)state;
+    f.self = open_with_file(fake_http_url(f.server), text);
+    ok(fo_gcs_driver.remove(f.self, &(finops_remove){ .key = "a" }, &err), &err);
+    assert_int_equal(fo_gcs_driver.remove(f.self, &(finops_remove){ .key = "a" }, &err), FINOPS_E_AUTH);
+    assert_non_null(strstr(finops_error_text(err), "invalid_grant: Token has been revoked."));
+    assert_null(strstr(finops_error_text(err), "s3c"));
+    finops_error_free(err);
+    stop(&f);
+}
+
+/* https://cloud.google.com/compute/docs/access/authenticate-workloads */
+static void
+the_machine_gives_tokens_to_who_has_none(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect =
+              "GET /computeMetadata/v1/instance/service-accounts/default/token \nmetadata-flavor: Google",
+          .status = "503 Service Unavailable",
+          .headers = "Retry-After: 2\r\n" },
+        { .expect = "GET /computeMetadata/v1/instance/service-accounts/default/token ",
+          .status = "200 OK",
+          .body = "{\"access_token\":\"one\",\"expires_in\":3600,\"token_type\":\"Bearer\"}" },
+        { .expect = "DELETE /storage/v1/b/box/o/a?alt=json \nauthorization: Bearer one",
+          .status = "204 No Content" },
+        { .expect = "GET /computeMetadata/v1/instance/service-accounts/default/token ",
+          .status = "200 OK",
+          .body = "{\"access_token\":\"two\",\"expires_in\":3600}" },
+        { .expect = "DELETE /storage/v1/b/box/o/b?alt=json \nauthorization: Bearer two",
+          .status = "204 No Content" },
+    };
+    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    const finops_setting settings[] = { { "bucket", "box" },
+                                        { "endpoint_url", fake_http_url(f.server) },
+                                        { "credential", "machine" } };
+    finops_error *err = NULL;
+
+    (void)state;
+    assert_int_equal(setenv("GCE_METADATA_HOST", fake_http_url(f.server) + strlen("http://"), 1), 0);
+    fo_clock_fix(INT64_C(1700000000000000));
+    f.self = open_with(settings, FO_COUNT(settings));
+    assert_int_equal(fo_gcs_driver.remove(f.self, &(finops_remove){ .key = "a" }, &err), FINOPS_E_TRANSIENT);
+    assert_int_equal(finops_error_retry_after(err), 2000000);
+    finops_error_freep(&err);
+    ok(fo_gcs_driver.remove(f.self, &(finops_remove){ .key = "a" }, &err), &err);
+    fo_clock_fix(INT64_C(1700003301000000)); /* five minutes before its end */
+    ok(fo_gcs_driver.remove(f.self, &(finops_remove){ .key = "b" }, &err), &err);
+    fo_clock_fix(-1);
+    assert_int_equal(unsetenv("GCE_METADATA_HOST"), 0);
     stop(&f);
 }
 
@@ -399,6 +499,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_claim_is_signed_so_that_openssl_takes_it),
         cmocka_unit_test(a_service_account_shows_its_claim),
+        cmocka_unit_test(a_user_shows_what_a_login_left),
+        cmocka_unit_test(the_machine_gives_tokens_to_who_has_none),
         cmocka_unit_test(an_upload_goes_in_whole_units_and_in_order),
         cmocka_unit_test(an_upload_goes_on_from_where_the_service_is),
         cmocka_unit_test(a_308_without_a_range_means_that_nothing_was_stored),
