@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Builds the servers the tests talk to, at the version deps.lock pins, and prints the path of each.
 #
-# usage: scripts/test-servers.sh [SERVER...]     servers: minio azurite fake-gcs; all when none is named
+# usage: scripts/test-servers.sh [SERVER...]     servers: minio azurite fake-gcs versitygw
 #
-# MinIO and fake-gcs-server come as Go modules: the Go client verifies every module it downloads, and the sum of the
+# When none is named, MinIO and Azurite; with FINOPS_TEST_LONG=1 all. The others take minutes to build: tests use them
+# where they are, and say so where they are not.
+# MinIO, fake-gcs-server and versitygw come as Go modules: the Go client verifies every module it downloads, and the sum of the
 # server itself is compared with deps.lock. Azurite comes as npm packages, each compared with the digest in
 # tests/support/azurite. Kept in $XDG_CACHE_HOME/finops/bin, where the next run finds them; the first takes some minutes.
 . "$(dirname "$0")/lib.sh"
@@ -84,11 +86,13 @@ from_npm() { # SERVER PROGRAM
 mkdir -p "$cache/bin"
 exec 8>"$cache/bin/.lock"
 flock 8
-for server in ${*:-minio azurite fake-gcs}; do
+servers="minio azurite"
+if [ -n "${FINOPS_TEST_LONG-}" ]; then servers+=" fake-gcs versitygw"; fi
+for server in ${*:-$servers}; do
     case $server in
     minio) from_go minio ;;
     azurite) from_npm azurite azurite-blob ;;
-    fake-gcs) from_go fake-gcs ;;
+    fake-gcs | versitygw) from_go "$server" ;;
     *) die "there is no server $server" ;;
     esac
 done

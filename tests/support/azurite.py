@@ -25,7 +25,7 @@ import uuid
 
 import pytest
 
-from servers import READY_SECONDS, ROOT, free_port
+from servers import READY_SECONDS, free_port, server_program
 
 ACCOUNT = "finopstest"
 VERSION = "2021-12-02"
@@ -115,19 +115,7 @@ def send(url, method="GET", body=None, headers=None, query=None):
 
 
 def azurite_program():
-    """What scripts/test-servers.sh installs, or $FINOPS_AZURITE names: a folder's node_modules/.bin/azurite-blob."""
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "finops", "bin")
-    built = sorted(str(p) for p in cache.glob("azurite-*/node_modules/.bin/azurite-blob"))
-    if os.environ.get("FINOPS_AZURITE"):
-        return os.environ["FINOPS_AZURITE"]
-    if os.environ.get("FINOPS_TEST_SERVERS"):
-        run = subprocess.run([ROOT / "scripts" / "test-servers.sh", "azurite"], capture_output=True, text=True)
-        if run.returncode != 0:
-            pytest.fail("scripts/test-servers.sh azurite: " + run.stderr)
-        return run.stdout.split()[-1]
-    if not built:
-        pytest.skip("no Azurite: scripts/test-servers.sh installs it")
-    return built[-1]
+    return server_program("azurite", "azurite-*/node_modules/.bin/azurite-blob")
 
 
 @contextlib.contextmanager

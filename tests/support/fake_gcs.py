@@ -17,7 +17,7 @@ import uuid
 
 import pytest
 
-from servers import READY_SECONDS, ROOT, free_port
+from servers import READY_SECONDS, free_port, server_program
 
 
 class FakeGcs:
@@ -72,19 +72,7 @@ class FakeGcs:
 
 
 def fake_gcs_program():
-    """What scripts/test-servers.sh builds, or $FINOPS_FAKE_GCS names."""
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "finops", "bin")
-    built = sorted(str(p) for p in cache.glob("fake-gcs-server-*"))
-    if os.environ.get("FINOPS_FAKE_GCS"):
-        return os.environ["FINOPS_FAKE_GCS"]
-    if os.environ.get("FINOPS_TEST_SERVERS"):
-        run = subprocess.run([ROOT / "scripts" / "test-servers.sh", "fake-gcs"], capture_output=True, text=True)
-        if run.returncode != 0:
-            pytest.fail("scripts/test-servers.sh fake-gcs: " + run.stderr)
-        return run.stdout.split()[-1]
-    if not built:
-        pytest.skip("no fake-gcs-server: scripts/test-servers.sh builds it")
-    return built[-1]
+    return server_program("fake-gcs", "fake-gcs-server-*", core=False)
 
 
 @contextlib.contextmanager

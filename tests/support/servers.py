@@ -15,6 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -122,24 +123,30 @@ class Minio:
         self.log.close()
 
 
-def minio_program():
-    """The server scripts/test-servers.sh builds, or what $FINOPS_MINIO names.
+def server_program(server, pattern, core=True):
+    """The program of a server that scripts/test-servers.sh makes, or what $FINOPS_<SERVER> names.
 
-    scripts/test.sh sets FINOPS_TEST_SERVERS: then it is built here, or waited for while another process builds it, and
-    one that cannot be had is a failure. Elsewhere it is a skip that says so.
+    scripts/test.sh sets FINOPS_TEST_SERVERS: then a core server is made here, or waited for while another process makes it,
+    and one that cannot be had is a failure. Others are, when the run is a long one (FINOPS_TEST_LONG): to build them takes
+    minutes. Elsewhere one that is not there yet is a skip that says so.
     """
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "finops", "bin")
-    built = sorted(str(p) for p in cache.glob("minio-*"))
-    if os.environ.get("FINOPS_MINIO"):
-        return os.environ["FINOPS_MINIO"]
-    if os.environ.get("FINOPS_TEST_SERVERS"):
-        run = subprocess.run([ROOT / "scripts" / "test-servers.sh", "minio"], capture_output=True, text=True)
+    made = sorted(str(p) for p in cache.glob(pattern))
+    named = os.environ.get("FINOPS_" + server.upper().replace("-", "_"))
+    if named:
+        return named
+    if os.environ.get("FINOPS_TEST_SERVERS") and (core or os.environ.get("FINOPS_TEST_LONG")):
+        run = subprocess.run([ROOT / "scripts" / "test-servers.sh", server], capture_output=True, text=True)
         if run.returncode != 0:
-            pytest.fail("scripts/test-servers.sh: " + run.stderr)
+            pytest.fail("scripts/test-servers.sh %s: %s" % (server, run.stderr))
         return run.stdout.split()[-1]
-    if not built:
-        pytest.skip("no MinIO: scripts/test-servers.sh builds it")
-    return built[-1]
+    if not made:
+        pytest.skip("no %s: scripts/test-servers.sh %s builds it" % (server, server))
+    return made[-1]
+
+
+def minio_program():
+    return server_program("minio", "minio-*")
 
 
 @contextlib.contextmanager
@@ -180,13 +187,12 @@ class S3Server:
         Minio.wait_until_ready, Minio.log_text, Minio.env, Minio.new_bucket, Minio.stop)
 
 
-def found(name, variable):
-    """A program the cache of scripts/test-servers.sh holds, or what the variable names."""
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "finops", "bin")
-    built = sorted(str(p) for p in cache.glob(name + "*"))
-    program = os.environ.get(variable) or (built[-1] if built else shutil.which(name))
+def moto_program():
+    """What tests/requirements.txt installs beside the Python that runs this, or $FINOPS_MOTO names."""
+    beside = pathlib.Path(sys.executable).parent / "moto_server"
+    program = os.environ.get("FINOPS_MOTO") or (str(beside) if beside.exists() else shutil.which("moto_server"))
     if not program:
-        pytest.skip("no %s: $%s names one" % (name, variable))
+        pytest.skip("no moto: tests/requirements.txt has it")
     return program
 
 
@@ -197,11 +203,11 @@ def running_s3(kind):
     os.mkdir(os.path.join(folder, "data"))
     try:
         if kind == "versitygw":
-            server = S3Server(folder, [found(kind, "FINOPS_VERSITYGW"), "--keep-alive", "--quiet", "--port",
+            server = S3Server(folder, [server_program("versitygw", "versitygw-*", core=False), "--keep-alive", "--quiet", "--port",
                                        "127.0.0.1:PORT", "posix", os.path.join(folder, "data")],
                               {"ROOT_ACCESS_KEY": "finopstest", "ROOT_SECRET_KEY": "SECRET"})
         else:
-            server = S3Server(folder, [found("moto_server", "FINOPS_MOTO"), "-H", "127.0.0.1", "-p", "PORT"])
+            server = S3Server(folder, [moto_program(), "-H", "127.0.0.1", "-p", "PORT"])
         try:
             server.wait_until_ready()
             yield server
