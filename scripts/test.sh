@@ -66,6 +66,7 @@ suite_fuzz() {
     CC=clang CXX=clang++ configure build-fuzz -Dfuzz=true -Dwerror=false -Db_sanitize=address,undefined \
         -Db_lundef=false -Doptimization=1
     ninja -C build-fuzz
+    export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     for target in build-fuzz/tests/fuzz/fuzz_*; do
         [ -f "$target" ] && [ -x "$target" ] || continue
         targets+=("$target")

@@ -49,10 +49,10 @@ fo_http_date_parse(const char *text, int64_t *ret_micros)
     assert(text && ret_micros);
 
     p = strchr(text, ',');
-    if (!p++ || !take(&p, ' ') || !number(&p, 2, &c.day) || !take(&p, ' ') || !month_of(&p, &c.month) ||
-        !take(&p, ' ') || !number(&p, 4, &year) || !take(&p, ' ') || !number(&p, 2, &c.hour) ||
-        !take(&p, ':') || !number(&p, 2, &c.minute) || !take(&p, ':') || !number(&p, 2, &c.second) ||
-        strcmp(p, " GMT") != 0)
+    if (!p || !take(&p, ',') || !take(&p, ' ') || !number(&p, 2, &c.day) || !take(&p, ' ') ||
+        !month_of(&p, &c.month) || !take(&p, ' ') || !number(&p, 4, &year) || !take(&p, ' ') ||
+        !number(&p, 2, &c.hour) || !take(&p, ':') || !number(&p, 2, &c.minute) || !take(&p, ':') ||
+        !number(&p, 2, &c.second) || strcmp(p, " GMT") != 0)
         return false;
     c.year = (int)year;
     if (c.second == 60)

@@ -129,6 +129,18 @@ finops_code azure_sweep(void *self, const char *prefix, int64_t begun_before_us,
 
 /* ---- list.c, for the sweep as well ---- */
 
+/* A page of a listing; texts are its own, or the document's. */
+typedef struct azure_page {
+    finops_object *items;
+    size_t n, cap;
+    fo_strv texts;
+    char *marker; /* NULL: the last page */
+} azure_page;
+
+/* Objects and prefixes below the storage's own, by bytes; to be done on failure as well. */
+finops_code azure_page_read(const azure_storage *s, const fo_xml *xml, azure_page *ret, finops_error **err);
+void azure_page_done(azure_page *page);
+
 /* `include` as the service wants it ("uncommittedblobs"); NULL: none. */
 finops_code azure_list_with(azure_storage *s, const finops_list *list, const char *include,
                             finops_each_object each, void *arg, finops_error **err);

@@ -9,38 +9,34 @@
 
 #define PAGE_MAX 5000u
 
-/* One entry; all but the numbers is in the document, or among the texts of the page. */
-typedef struct page {
-    finops_object *items;
-    size_t n, cap;
-    fo_strv texts;
-    char *marker; /* NULL: the last page */
-} page;
-
-static void
-page_done(page *p)
+void
+azure_page_done(azure_page *p)
 {
     fo_free(p->items);
     fo_strv_done(&p->texts);
     fo_free(p->marker);
-    *p = (page){ 0 };
+    *p = (azure_page){ 0 };
 }
 
 /* Names that XML cannot hold come percent-encoded and say so. */
-static const char *
-name_of(page *p, const fo_xml_node *item)
+static finops_code
+name_of(azure_page *p, const fo_xml_node *item, const char **ret, finops_error **err)
 {
     const fo_xml_node *name = fo_xml_child(item, "Name");
     const char *encoded = name ? fo_xml_attribute(name, "Encoded") : NULL;
     FO_AUTO(fo_str_done) fo_str text = FO_STR_MAX(AZURE_TEXT_MAX);
     char *own;
 
-    if (!name || !encoded || strcmp(encoded, "true") != 0)
-        return name ? fo_xml_text(name) : NULL;
-    if (!fo_url_unescape(&text, fo_xml_text(name), strlen(fo_xml_text(name))))
-        return fo_xml_text(name);
+    if (!name)
+        return fo_error_set(err, FINOPS_E_TRANSIENT, "azure: an entry of the listing has no name");
+    *ret = fo_xml_text(name);
+    if (!encoded || strcmp(encoded, "true") != 0 || !fo_url_unescape(&text, *ret, strlen(*ret)))
+        return FINOPS_OK;
     own = fo_str_take(&text);
-    return own && fo_strv_take(&p->texts, own) ? own : NULL;
+    if (!own || !fo_strv_take(&p->texts, own))
+        return fo_error_oom(err);
+    *ret = own;
+    return FINOPS_OK;
 }
 
 static int64_t
@@ -53,7 +49,7 @@ number_of(const fo_xml_node *properties, const char *name)
 }
 
 static const char *
-md5_of(page *p, const fo_xml_node *properties)
+md5_of(azure_page *p, const fo_xml_node *properties)
 {
     const char *text = fo_xml_get(properties, "Content-MD5");
     FO_AUTO(fo_str_done) fo_str bytes = FO_STR_MAX(FO_SHA256_BYTES);
@@ -73,7 +69,7 @@ some(const char *text)
 }
 
 static finops_object
-object_of(page *p, const fo_xml_node *item, const char *key)
+object_of(azure_page *p, const fo_xml_node *item, const char *key)
 {
     const fo_xml_node *about = fo_xml_child(item, "Properties");
     const char *modified = fo_xml_get(about, "Last-Modified");
@@ -109,28 +105,34 @@ is_folder(const fo_xml_node *item)
            fo_streq(fo_xml_get(fo_xml_child(item, "Metadata"), "hdi_isfolder"), "true");
 }
 
-/* Objects and prefixes of a page, by bytes. */
 static finops_code
-page_read(const azure_storage *s, const fo_xml *xml, page *p, finops_error **err)
+add(const azure_storage *s, azure_page *p, const fo_xml_node *item, finops_error **err)
+{
+    size_t n_prefix = strlen(s->prefix);
+    const char *name = NULL;
+    finops_code rc = name_of(p, item, &name, err);
+
+    if (rc != FINOPS_OK || is_folder(item) || !fo_starts(name, s->prefix) || !name[n_prefix])
+        return rc;
+    if (!fo_grow((void **)&p->items, &p->cap, p->n + 1, sizeof(*p->items)))
+        return fo_error_oom(err);
+    p->items[p->n++] = object_of(p, item, name + n_prefix);
+    return FINOPS_OK;
+}
+
+finops_code
+azure_page_read(const azure_storage *s, const fo_xml *xml, azure_page *p, finops_error **err)
 {
     const fo_xml_node *all = fo_xml_child(fo_xml_root(xml), "Blobs");
     const char *marker = some(fo_xml_get(fo_xml_root(xml), "NextMarker"));
-    size_t n_prefix = strlen(s->prefix);
+    finops_code rc = FINOPS_OK;
 
-    for (const fo_xml_node *item = fo_xml_child(all, NULL); item; item = fo_xml_next(item, NULL)) {
-        const char *name = name_of(p, item);
-
-        if (!name || !fo_grow((void **)&p->items, &p->cap, p->n + 1, sizeof(*p->items)))
-            return fo_error_oom(err);
-        if (is_folder(item))
-            continue;
-        if (fo_starts(name, s->prefix) && name[n_prefix])
-            p->items[p->n++] = object_of(p, item, name + n_prefix);
-    }
+    for (const fo_xml_node *i = fo_xml_child(all, NULL); i && rc == FINOPS_OK; i = fo_xml_next(i, NULL))
+        rc = add(s, p, i, err);
     if (p->n > 1)
         qsort(p->items, p->n, sizeof(*p->items), by_key);
     p->marker = marker ? fo_strdup(marker) : NULL;
-    return p->marker || !marker ? FINOPS_OK : fo_error_oom(err);
+    return rc == FINOPS_OK && marker && !p->marker ? fo_error_oom(err) : rc;
 }
 
 static void
@@ -176,7 +178,7 @@ is_wanted(const finops_list *list, const finops_object *o, const fo_str *last)
 
 /* False: the caller has seen enough. */
 static bool
-page_tell(const finops_list *list, const page *p, fo_str *last, finops_each_object each, void *arg)
+page_tell(const finops_list *list, const azure_page *p, fo_str *last, finops_each_object each, void *arg)
 {
     for (size_t i = 0; i < p->n; i++) {
         if (!is_wanted(list, &p->items[i], last))
@@ -200,11 +202,14 @@ azure_list_with(azure_storage *s, const finops_list *list, const char *include, 
 
     while (rc == FINOPS_OK && more) {
         FO_AUTO(fo_xml_freep) fo_xml *xml = NULL;
-        FO_AUTO(page_done) page p = { 0 };
+        FO_AUTO(azure_page_done) azure_page p = { 0 };
 
         rc = page_fetch(s, list, include, marker, &xml, err);
         if (rc == FINOPS_OK)
-            rc = page_read(s, xml, &p, err);
+            rc = azure_page_read(s, xml, &p, err);
+        if (rc == FINOPS_OK && p.marker && fo_streq(p.marker, marker))
+            rc = fo_error_set(err, FINOPS_E_TRANSIENT, "azure GET %s: the listing goes on nowhere",
+                              s->container);
         if (rc == FINOPS_OK) {
             more = page_tell(list, &p, &last, each, arg) && p.marker;
             fo_free(marker);

@@ -64,6 +64,16 @@ finops_code gcs_object_of(const json_t *json, const char *key, finops_object *re
 finops_code gcs_document_of(const gcs_storage *s, const finops_put *put, const uint32_t *crc32c, fo_str *ret,
                             finops_error **err);
 
+/* A page of a listing; texts are its own. */
+typedef struct gcs_page {
+    finops_object *items;
+    size_t n, cap;
+} gcs_page;
+
+/* Objects and prefixes below the storage's own, by bytes; to be done on failure as well. */
+finops_code gcs_page_read(const gcs_storage *s, const json_t *json, gcs_page *ret, finops_error **err);
+void gcs_page_done(gcs_page *page);
+
 finops_code gcs_stat(void *self, const char *key, const finops_call *call, finops_object *ret,
                      finops_error **err);
 finops_code gcs_read(void *self, const finops_get *get, finops_reader **ret, finops_error **err);

@@ -7,22 +7,17 @@
 
 #define PAGE_MAX 1000u
 
-typedef struct page {
-    finops_object *items; /* own their texts */
-    size_t n, cap;
-} page;
-
-static void
-page_done(page *p)
+void
+gcs_page_done(gcs_page *p)
 {
     for (size_t i = 0; i < p->n; i++)
         finops_object_done(&p->items[i]);
     fo_free(p->items);
-    *p = (page){ 0 };
+    *p = (gcs_page){ 0 };
 }
 
 static finops_code
-add(page *p, const gcs_storage *s, const char *name, const json_t *about, finops_error **err)
+add(gcs_page *p, const gcs_storage *s, const char *name, const json_t *about, finops_error **err)
 {
     size_t n = strlen(s->prefix);
     finops_object prefix;
@@ -45,17 +40,19 @@ by_key(const void *a, const void *b)
     return strcmp(((const finops_object *)a)->key, ((const finops_object *)b)->key);
 }
 
-static finops_code
-page_read(const gcs_storage *s, const json_t *json, page *p, finops_error **err)
+finops_code
+gcs_page_read(const gcs_storage *s, const json_t *json, gcs_page *p, finops_error **err)
 {
-    json_t *value;
-    size_t i;
+    json_t *items = json_object_get(json, "items"), *prefixes = json_object_get(json, "prefixes");
     finops_code rc = FINOPS_OK;
 
-    json_array_foreach(json_object_get(json, "items"), i, value) if (rc == FINOPS_OK) rc =
-        add(p, s, json_string_value(json_object_get(value, "name")), value, err);
-    json_array_foreach(json_object_get(json, "prefixes"), i, value) if (rc == FINOPS_OK) rc =
-        add(p, s, json_string_value(value), NULL, err);
+    for (size_t i = 0; i < json_array_size(items) && rc == FINOPS_OK; i++) {
+        const json_t *item = json_array_get(items, i);
+
+        rc = add(p, s, json_string_value(json_object_get(item, "name")), item, err);
+    }
+    for (size_t i = 0; i < json_array_size(prefixes) && rc == FINOPS_OK; i++)
+        rc = add(p, s, json_string_value(json_array_get(prefixes, i)), NULL, err);
     if (p->n > 1)
         qsort(p->items, p->n, sizeof(*p->items), by_key);
     return rc;
@@ -94,7 +91,7 @@ page_fetch(gcs_storage *s, const finops_list *list, const char *token, json_t **
 
 /* False: the caller has seen enough. */
 static bool
-page_tell(const finops_list *list, const page *p, fo_str *last, finops_each_object each, void *arg)
+page_tell(const finops_list *list, const gcs_page *p, fo_str *last, finops_each_object each, void *arg)
 {
     for (size_t i = 0; i < p->n; i++) {
         const char *key = p->items[i].key;
@@ -118,15 +115,17 @@ gcs_list(void *self, const finops_list *list, finops_each_object each, void *arg
     finops_code rc = FINOPS_OK;
 
     while (rc == FINOPS_OK && more) {
-        FO_AUTO(page_done) page p = { 0 };
+        FO_AUTO(gcs_page_done) gcs_page p = { 0 };
         json_t *json = NULL;
         const char *next;
 
         rc = page_fetch(self, list, token, &json, err);
         if (rc == FINOPS_OK)
-            rc = page_read(self, json, &p, err);
+            rc = gcs_page_read(self, json, &p, err);
+        next = json_string_value(json_object_get(json, "nextPageToken"));
+        if (rc == FINOPS_OK && next && *next && fo_streq(next, token))
+            rc = fo_error_set(err, FINOPS_E_TRANSIENT, "gcs: the listing goes on nowhere");
         if (rc == FINOPS_OK) {
-            next = json_string_value(json_object_get(json, "nextPageToken"));
             more = page_tell(list, &p, &last, each, arg) && next && *next;
             fo_free(token);
             token = more ? fo_strdup(next) : NULL;

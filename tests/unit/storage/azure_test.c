@@ -176,6 +176,32 @@ names_that_xml_cannot_hold_are_decoded_when_the_reply_says_so(void **state)
 }
 
 static void
+a_listing_that_is_broken_ends_with_an_error(void **state)
+{
+#define PAGE(blobs)                                                                                          \
+    "<EnumerationResults><Blobs>" blobs "</Blobs><NextMarker>m</NextMarker></EnumerationResults>"
+    static const fake_http_step script[] = {
+        { .status = "200 OK", .body = PAGE("<Blob><Name>a</Name></Blob>") },
+        { .expect = "&marker=m ", .status = "200 OK", .body = PAGE("<Blob><Name>b</Name></Blob>") },
+        { .status = "200 OK", .body = PAGE("<Blob><Properties/></Blob>") },
+        { .status = "200 OK", .body = "<EnumerationResults><Blobs>" },
+    };
+    static const char *const told[] = { "a ", "", "" };
+    fixture f = start(script, FO_COUNT(script));
+    FO_AUTO(fo_str_done) fo_str keys = FO_STR_MAX(1000);
+    finops_error *err = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < FO_COUNT(told); i++) {
+        fo_str_clear(&keys);
+        fails(fo_azure_driver.list(f.self, &(finops_list){ .prefix = "" }, keys_add, &keys, &err),
+              FINOPS_E_TRANSIENT, &err);
+        assert_string_equal(fo_str_z(&keys), told[i]);
+    }
+    stop(&f);
+}
+
+static void
 errors_are_told_apart_by_their_code(void **state)
 {
     static const struct row {
@@ -673,6 +699,7 @@ main(void)
         cmocka_unit_test(a_request_is_signed_as_microsofts_own_library_signs_it),
         cmocka_unit_test(what_is_signed_is_what_the_documentation_shows),
         cmocka_unit_test(names_that_xml_cannot_hold_are_decoded_when_the_reply_says_so),
+        cmocka_unit_test(a_listing_that_is_broken_ends_with_an_error),
         cmocka_unit_test(errors_are_told_apart_by_their_code),
         cmocka_unit_test(a_creation_whose_connection_broke_is_in_doubt),
         cmocka_unit_test(a_commit_whose_answer_was_lost_is_known_by_its_blocks),

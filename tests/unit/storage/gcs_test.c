@@ -493,6 +493,32 @@ a_condition_nobody_looked_at_is_checked_against_what_came(void **state)
     stop(&f);
 }
 
+static void
+a_listing_that_is_broken_ends_with_an_error(void **state)
+{
+    static const fake_http_step script[] = {
+        { .status = "200 OK", .body = "{\"items\":[{\"name\":\"a\"}],\"nextPageToken\":\"t\"}" },
+        { .expect = "&pageToken=t ",
+          .status = "200 OK",
+          .body = "{\"items\":[{\"name\":\"b\"}],\"nextPageToken\":\"t\"}" },
+        { .status = "200 OK", .body = "{\"items\":[{\"name\":" },
+    };
+    static const char *const told[] = { "a ", "" };
+    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    FO_AUTO(fo_str_done) fo_str keys = FO_STR_MAX(1000);
+    finops_error *err = NULL;
+
+    (void)state;
+    f.self = open_at(fake_http_url(f.server), NULL);
+    for (size_t i = 0; i < FO_COUNT(told); i++) {
+        fo_str_clear(&keys);
+        fails(fo_gcs_driver.list(f.self, &(finops_list){ .prefix = "" }, keys_add, &keys, &err),
+              FINOPS_E_TRANSIENT, &err);
+        assert_string_equal(fo_str_z(&keys), told[i]);
+    }
+    stop(&f);
+}
+
 int
 main(void)
 {
@@ -506,6 +532,7 @@ main(void)
         cmocka_unit_test(a_308_without_a_range_means_that_nothing_was_stored),
         cmocka_unit_test(an_upload_that_is_closed_is_cancelled),
         cmocka_unit_test(a_copy_that_takes_several_steps_goes_on_to_its_end),
+        cmocka_unit_test(a_listing_that_is_broken_ends_with_an_error),
         cmocka_unit_test(a_creation_whose_connection_broke_is_in_doubt),
         cmocka_unit_test(a_condition_nobody_looked_at_is_checked_against_what_came),
     };
