@@ -23,7 +23,7 @@ wh_path(const wh_storage *s, const char *key)
 /* ---- failures ---- */
 
 static finops_code
-code_of(int status, const char *exception)
+code_of(int status, const char *exception, const char *message)
 {
     static const struct {
         const char *name;
@@ -54,6 +54,9 @@ code_of(int status, const char *exception)
     for (size_t i = 0; i < FO_COUNT(rows); i++)
         if (fo_ends(exception, rows[i].name)) /* "SecretManager$InvalidToken" */
             return rows[i].code;
+    if (strstr(message,
+               "does not have enough number of replicas")) /* busy data nodes, and no name of its own */
+        return FINOPS_E_TRANSIENT;
     switch (status) {
     case 400:
         return FINOPS_E_ARGUMENT;
@@ -99,8 +102,9 @@ failure(const wh_request *r, fo_http_exchange *e, finops_error **err)
     exception = json_object_get(json, "RemoteException");
     name = text_of(exception, "exception");
     message = text_of(exception, "message");
-    rc = fo_error_set(&why, code_of(status, name), "webhdfs %s %s: %d%s%s%s%.*s", r->op, r->path, status,
-                      *name ? " " : "", name, *message ? ": " : "", (int)strcspn(message, "\r\n"), message);
+    rc = fo_error_set(&why, code_of(status, name, message), "webhdfs %s %s: %d%s%s%s%.*s", r->op, r->path,
+                      status, *name ? " " : "", name, *message ? ": " : "", (int)strcspn(message, "\r\n"),
+                      message);
     if (strcmp(name, "ParentNotDirectoryException") == 0 && strcmp(r->method, "GET") == 0)
         rc = fo_error_wrap(&why, FINOPS_E_NOT_FOUND, "not there");
     if (status == 404 && !*name) {

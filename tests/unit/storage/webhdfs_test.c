@@ -222,6 +222,12 @@ exceptions_have_the_codes_of_the_interface(void **state)
         { { .status = "403 Forbidden", .body = EXCEPTION("InvalidToken") }, FINOPS_E_AUTH },
         { { .status = "403 Forbidden", .body = EXCEPTION("ParentNotDirectoryException") },
           FINOPS_E_NOT_FOUND },
+        { { .status = "403 Forbidden", .body = EXCEPTION("IOException") }, FINOPS_E_IO },
+        { { .status = "403 Forbidden",
+            .body = "{\"RemoteException\":{\"exception\":\"IOException\",\"message\":\"Unable to close file "
+                    "because the "
+                    "last block b does not have enough number of replicas.\"}}" },
+          FINOPS_E_TRANSIENT },
         { { .status = "401 Unauthorized", .body = "" }, FINOPS_E_AUTH },
         { { .status = "404 Not Found", .body = "<html>" }, FINOPS_E_CONFIG },
         { { .status = "503 Busy", .body = "", .headers = "Retry-After: 2\r\n" }, FINOPS_E_THROTTLED },
