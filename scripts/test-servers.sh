@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Builds the servers the tests talk to, at the version deps.lock pins, and prints the path of each.
 #
-# usage: scripts/test-servers.sh [SERVER...]     servers: minio azurite fake-gcs versitygw
+# usage: scripts/test-servers.sh [SERVER...]     servers: minio azurite fake-gcs versitygw minidfs
 #
 # When none is named, MinIO and Azurite; with FINOPS_TEST_LONG=1 all. The others take minutes to build: tests use them
-# where they are, and say so where they are not.
+# where they are, and say so where they are not. minidfs is never among them: it needs Maven and a JDK, and its tests run
+# only where FINOPS_MINIDFS is the path this prints.
 # MinIO, fake-gcs-server and versitygw come as Go modules: the Go client verifies every module it downloads, and the sum of the
 # server itself is compared with deps.lock. Azurite comes as npm packages, each compared with the digest in
 # tests/support/azurite. Kept in $XDG_CACHE_HOME/finops/bin, where the next run finds them; the first takes some minutes.
@@ -83,6 +84,31 @@ from_npm() { # SERVER PROGRAM
     echo "$target/node_modules/.bin/$2"
 }
 
+# Hadoop's cluster for tests: the folder of its jars, each compared with a digest of the list that deps.lock has the digest of.
+from_maven() { # SERVER
+    local from=$root/tests/support/$1 list target work sum
+    read -r _ _ _ list sum < <(lock_rows "$1")
+    [ "$(sha256sum <"$from/$list" | cut -d' ' -f1)" = "$sum" ] || die "$from/$list is not what deps.lock names"
+    target=$cache/bin/$1-${sum:0:12}
+    if [ ! -d "$target" ]; then
+        command -v mvn >/dev/null || die "$1 comes by Maven, and there is no mvn"
+        work=$(mktemp -d "$cache/bin/.new.XXXXXX")
+        # shellcheck disable=SC2064
+        trap "rm -rf '$work'" EXIT
+        say "test-servers.sh: getting $1, 79 MB"
+        mvn --quiet --batch-mode --strict-checksums --file "$from/pom.xml" -DoutputDirectory="$work/lib" \
+            org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies >"$work/log" 2>&1 || {
+            tail -n 15 "$work/log" >&2
+            die "$1 cannot be had from Maven"
+        }
+        (cd "$work/lib" && sha256sum --quiet --check "$from/$list") >&2 || die "$1: a jar is not the one of $list"
+        [ "$(find "$work/lib" -type f | wc -l)" = "$(wc -l <"$from/$list")" ] || die "$1: there are jars that $list does not have"
+        mv "$work" "$target"
+        say "test-servers.sh: got $1 ($(elapsed))"
+    fi
+    echo "$target/lib"
+}
+
 mkdir -p "$cache/bin"
 exec 8>"$cache/bin/.lock"
 flock 8
@@ -93,6 +119,7 @@ for server in ${*:-$servers}; do
     minio) from_go minio ;;
     azurite) from_npm azurite azurite-blob ;;
     fake-gcs | versitygw) from_go "$server" ;;
+    minidfs) from_maven minidfs ;;
     *) die "there is no server $server" ;;
     esac
 done

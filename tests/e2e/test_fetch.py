@@ -225,7 +225,7 @@ def test_the_lock_pins_every_file_and_names_no_address():
     for row in rows:
         assert len(row) == 7, row
         kind, machine = row[0], row[1]
-        assert kind in ("npm", "pypi-wheel", "pypi-sdist", "go") and machine in ("x86_64", "arm64", "any")
+        assert kind in ("npm", "pypi-wheel", "pypi-sdist", "go", "maven") and machine in ("x86_64", "arm64", "any")
         assert re.fullmatch(r"h1:[\w+/]{43}=" if kind == "go" else r"[0-9a-f]{64}", row[5]), row
     uses = [sorted(row[6] for row in rows if row[1] == machine) for machine in ("x86_64", "arm64")]
     assert uses[0] == uses[1]

@@ -36,11 +36,14 @@ Subsystem sftp internal-sftp {sftp}
 """
 
 
+def found():
+    return shutil.which("sshd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+
+
 def program():
-    found = shutil.which("sshd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-    if not found:
+    if not found():
         pytest.skip("no sshd: the distribution's package openssh-server has it (scripts/packages.txt)")
-    return found
+    return found()
 
 
 def children_of(pid):
