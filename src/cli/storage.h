@@ -25,6 +25,7 @@ typedef struct fo_storage_flags {
     bool put;
     int64_t expires;
     int64_t depth;
+    int64_t older_than;
 } fo_storage_flags;
 
 #define FO_STORAGE_FLAG(member) offsetof(fo_storage_flags, member)

@@ -33,6 +33,7 @@
     row(storage_mv) \
     row(storage_rm) \
     row(storage_sync) \
+    row(storage_sweep) \
     row(storage_du) \
     row(storage_presign) \
     row(storage_test) \
