@@ -29,7 +29,7 @@ import_check_source(const fo_aws_settings *aws, finops_error **err)
     FO_AUTO(fo_bill_source_done) fo_bill_source source = { 0 };
     finops_code rc = fo_bill_source_parse(aws, &source, err);
 
-    if (rc == FINOPS_OK && !source.bucket && access(source.base, R_OK | X_OK) != 0)
+    if (rc == FINOPS_OK && !source.remote && !aws->place && access(source.base, R_OK | X_OK) != 0)
         rc = fo_error_errno(err, errno, "list folder %s", source.base);
     return rc;
 }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "config/settings.h"
 #include "database/database.h"
+#include "engine/files.h"
 
 struct fo_bill_source;
 struct fo_export;
@@ -41,9 +42,10 @@ typedef struct fo_import_event {
 
 typedef struct fo_import_options {
     const fo_settings *settings;
-    bool force;         /* load again what is loaded */
-    bool dry_run;       /* plan only; the database is not written */
-    char *const *paths; /* bare report files instead of manifests */
+    fo_files_places *places; /* how files of services are opened; NULL: only those of this machine */
+    bool force;              /* load again what is loaded */
+    bool dry_run;            /* plan only; the database is not written */
+    char *const *paths;      /* bare report files instead of manifests */
     size_t n_paths;
     /* Called before a month is planned, with what its files are; an error is the month's failure. May be
      * NULL. */

@@ -141,6 +141,8 @@ month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month, co
     finops_code rc = fo_state_start_load(im->database, key, month->format, ex->source_uri, err);
 
     FO_AUTO(fo_freep) char *what = fo_format("%s %s", ex->identity.export_name, month->period);
+    if (!month->schema) /* of bare files, one version holds for all months */
+        fo_files_forget(im->files);
     if (rc == FINOPS_OK && !month->schema)
         rc = month_schema(im, ex, month, &own, err);
     if (rc == FINOPS_OK && im->options->progress)
@@ -149,6 +151,8 @@ month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month, co
         rc = fo_publish_month(im->database, &ex->target, &publish, month->schema ? month->schema : &own,
                               ex->names, ret, err);
     fo_bill_progress_stop(publish.progress);
+    if (!month->schema)
+        fo_files_forget(im->files);
     return rc;
 }
 

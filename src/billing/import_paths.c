@@ -89,7 +89,7 @@ paths_files(const fo_import *im, fo_strv *addresses, fo_bill_file **ret, bool *r
         return fo_error_oom(err);
     for (size_t i = 0; i < n; i++) {
         const char *path = im->options->paths[i];
-        char *address = fo_starts(path, "s3://")
+        char *address = fo_files_is_remote(path)
                             ? fo_strdup(path)
                             : fo_path_absolute(fo_starts(path, "file://") ? path + 7 : path);
         if (!address || !fo_strv_take(addresses, address))
@@ -146,7 +146,7 @@ paths_periods(fo_import *im, const fo_bill_schema *schema, const char *period_sq
     if (rc != FINOPS_OK)
         return rc;
     rc = fo_conn_rows(im->reader, fo_str_z(&sql), NULL, 0, ret, err);
-    return fo_bill_job_end(engine, schema, rc, err);
+    return fo_bill_job_end(engine, schema, im->files, rc, err);
 }
 
 static bool

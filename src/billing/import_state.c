@@ -161,9 +161,13 @@ fo_import_open(fo_import *im, finops_error **err)
 finops_code
 fo_import_open_files(fo_import *im, const fo_aws_settings *aws, finops_error **err)
 {
-    fo_files_close(im->files);
-    im->files = NULL;
-    return fo_files_open(im->engine, aws, &im->options->settings->network, &im->files, err);
+    const fo_files_options files = { .aws = aws,
+                                     .network = &im->options->settings->network,
+                                     .places = im->options->places,
+                                     .cancel = im->options->cancel };
+
+    fo_files_close(FO_TAKE(im->files));
+    return fo_files_open(im->engine, &files, &im->files, err);
 }
 
 /* From the engine of our own to the database's. */

@@ -243,7 +243,7 @@ publish_load(publish *p, fo_bill_result *result, int64_t *ret_rows, finops_error
         rc = fo_nested_register(p->month->engine, p->month->reader, fo_str_z(&p->rows_sql), p->schema,
                                 p->names, err);
     fo_bill_progress_watch(p->month->progress, NULL, 0);
-    rc = fo_bill_job_end(p->month->engine, p->schema, rc, err);
+    rc = fo_bill_job_end(p->month->engine, p->schema, p->month->files, rc, err);
     result->rounded = fo_exact_rounded(p->month->engine) + job.job.rounded;
     result->bytes_read = job.job.bytes_read;
     *ret_rows = job.job.rows;

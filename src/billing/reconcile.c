@@ -477,6 +477,10 @@ reconcile_source(reconcile *r, const fo_aws_settings *settings, finops_error **e
     FO_AUTO(fo_exports_done) fo_exports exports = { 0 };
     FO_AUTO(fo_freep) char *period = r->options->period ? fo_strdup(r->options->period) : NULL;
     fo_aws_settings aws = *settings;
+    const fo_files_options how = { .aws = &aws,
+                                   .network = &r->options->settings->network,
+                                   .places = r->options->places,
+                                   .cancel = r->options->cancel };
     finops_code rc = fo_bill_source_parse(&aws, &source, err);
 
     if (r->options->period && !period)
@@ -484,7 +488,7 @@ reconcile_source(reconcile *r, const fo_aws_settings *settings, finops_error **e
     if (period)
         aws.start_date = aws.end_date = period;
     if (rc == FINOPS_OK)
-        rc = fo_files_open(r->engine, &aws, &r->options->settings->network, &files, err);
+        rc = fo_files_open(r->engine, &how, &files, err);
     if (rc == FINOPS_OK)
         rc = fo_exports_discover(files, &aws, true, r->options->cancel, &exports, err);
     for (size_t i = 0; rc == FINOPS_OK && i < exports.n; i++)

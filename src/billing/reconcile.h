@@ -11,6 +11,7 @@
 #include "base/cancel.h"
 #include "base/str.h"
 #include "config/settings.h"
+#include "engine/files.h"
 
 typedef enum fo_reconcile_verdict {
     FO_RECONCILE_AGREES,
@@ -41,7 +42,8 @@ typedef struct fo_reconciliation {
 
 typedef struct fo_reconcile_options {
     const fo_settings *settings;
-    const char *period; /* NULL: every month */
+    fo_files_places *places; /* how files of services are opened; NULL: only those of this machine */
+    const char *period;      /* NULL: every month */
     const fo_cancel *cancel;
     void (*progress)(const char *export_name, const char *period,
                      void *arg); /* before files are read; may be NULL */

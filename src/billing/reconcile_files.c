@@ -43,7 +43,7 @@ files_sum(reconcile *r, fo_files *files, const fo_bill_schema *schema, const cha
     if (rc != FINOPS_OK)
         return rc;
     rc = fo_conn_rows(r->conn, sql, NULL, 0, ret, err);
-    return fo_bill_job_end(r->engine, schema, rc, err);
+    return fo_bill_job_end(r->engine, schema, files, rc, err);
 }
 
 finops_code
@@ -76,5 +76,8 @@ fo_reconcile_files(reconcile *r, const char *export_name, const reconcile_delive
         fo_reconcile_sums_sql(&cost, fo_str_z(&select), &sql);
     if (rc == FINOPS_OK)
         rc = select.failed ? fo_error_oom(err) : fo_str_check(&sql, err);
-    return rc == FINOPS_OK ? files_sum(r, d->files, &schema, fo_str_z(&sql), ret, err) : rc;
+    if (rc == FINOPS_OK)
+        rc = files_sum(r, d->files, &schema, fo_str_z(&sql), ret, err);
+    fo_files_forget(d->files);
+    return rc;
 }

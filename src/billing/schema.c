@@ -12,16 +12,8 @@
 static finops_code
 schema_read_csv(fo_files *files, fo_bill_input *input, finops_error **err)
 {
-    FO_AUTO(fo_file_closep) fo_file *file = NULL;
-    finops_code rc = fo_csv_header(files, input->address, input->label, &input->headers, err);
-
-    if (rc == FINOPS_OK)
-        rc = fo_file_open(files, input->address, &file, err);
-    if (rc != FINOPS_OK)
-        return rc;
     input->rows = -1;
-    input->bytes = fo_file_size(file);
-    return FINOPS_OK;
+    return fo_csv_header(files, input->address, input->label, &input->headers, &input->bytes, err);
 }
 
 /* Asks the engine about one Parquet file; its path goes in as a literal because table functions of a DESCRIBE
@@ -46,16 +38,18 @@ schema_read_parquet(fo_conn *conn, fo_files *files, fo_bill_input *input, finops
 {
     FO_AUTO(fo_rows_freep) fo_rows *columns = NULL;
     FO_AUTO(fo_rows_freep) fo_rows *counts = NULL;
-    FO_AUTO(fo_file_closep) fo_file *file = NULL;
-    finops_code rc = fo_file_open(files, input->address, &file, err);
+    const char *path = NULL;
+    finops_code rc = fo_files_native_path(files, input->address, &path, &input->bytes, err);
 
     if (rc != FINOPS_OK)
         return rc;
+    input->path = fo_strdup(path);
+    if (!input->path)
+        return fo_error_oom(err);
     rc = schema_parquet_rows(conn, "column_name, column_type FROM (DESCRIBE SELECT * FROM", "read_parquet",
-                             input->address, &columns, err);
+                             input->path, &columns, err);
     if (rc == FINOPS_OK)
-        rc =
-            schema_parquet_rows(conn, "num_rows FROM", "parquet_file_metadata", input->address, &counts, err);
+        rc = schema_parquet_rows(conn, "num_rows FROM", "parquet_file_metadata", input->path, &counts, err);
     if (rc != FINOPS_OK) {
         bool broken = rc == FINOPS_E_DATABASE || rc == FINOPS_E_IO;
         return fo_error_wrap(err, broken ? FINOPS_E_CORRUPT : rc, "read %s as Parquet", input->label);
@@ -65,7 +59,6 @@ schema_read_parquet(fo_conn *conn, fo_files *files, fo_bill_input *input, finops
             !fo_strv_add(&input->types, fo_rows_text(columns, i, 1)))
             return fo_error_oom(err);
     input->rows = fo_rows_int(counts, 0, 0);
-    input->bytes = fo_file_size(file);
     return FINOPS_OK;
 }
 
@@ -175,6 +168,7 @@ fo_bill_schema_done(fo_bill_schema *schema)
     for (size_t i = 0; i < schema->n_inputs; i++) {
         fo_bill_input *input = &schema->inputs[i];
         fo_free(input->address);
+        fo_free(input->path);
         fo_free(input->label);
         fo_free(input->targets);
         fo_strv_done(&input->headers);
@@ -228,7 +222,8 @@ finops_code
 fo_bill_job_begin(fo_engine *engine, const fo_bill_schema *schema, fo_files *files, const fo_cancel *cancel,
                   fo_bill_job *ret, finops_error **err)
 {
-    finops_code rc = schema->parquet ? FINOPS_OK : schema_job(schema, files, cancel, ret, err);
+    finops_code rc =
+        schema->parquet ? fo_files_renew(files, err) : schema_job(schema, files, cancel, ret, err);
 
     return rc == FINOPS_OK && !schema->parquet ? fo_csv_job_begin(engine, &ret->job, err) : rc;
 }
@@ -247,10 +242,11 @@ job_name_files(const fo_bill_schema *schema, finops_code rc, finops_error **err)
 }
 
 finops_code
-fo_bill_job_end(fo_engine *engine, const fo_bill_schema *schema, finops_code rc, finops_error **err)
+fo_bill_job_end(fo_engine *engine, const fo_bill_schema *schema, fo_files *files, finops_code rc,
+                finops_error **err)
 {
     if (schema->parquet)
-        return job_name_files(schema, rc, err);
+        return rc == FINOPS_OK ? fo_files_unchanged(files, err) : job_name_files(schema, rc, err);
     finops_error *why = fo_csv_failure(engine);
     if (rc != FINOPS_OK && why) {
         rc = finops_error_code(why);

@@ -13,6 +13,7 @@
 /* One data file. */
 typedef struct fo_bill_input {
     char *address;
+    char *path;      /* Parquet: where the engine reads it, good until the files are forgotten */
     char *label;     /* how messages name it */
     fo_strv headers; /* as the file spells them */
     fo_strv types;   /* Parquet: the engine's type of each; CSV: empty */
@@ -68,8 +69,8 @@ typedef struct fo_bill_job {
 finops_code fo_bill_job_begin(fo_engine *engine, const fo_bill_schema *schema, fo_files *files,
                               const fo_cancel *cancel, fo_bill_job *ret, finops_error **err);
 /* After it: rc and *err are what the statement came to; the reader's own account of a failure replaces the
- * engine's. The job's counts stay readable. */
-finops_code fo_bill_job_end(fo_engine *engine, const fo_bill_schema *schema, finops_code rc,
+ * engine's, and files that changed under it are a failure. The job's counts stay readable. */
+finops_code fo_bill_job_end(fo_engine *engine, const fo_bill_schema *schema, fo_files *files, finops_code rc,
                             finops_error **err);
 void fo_bill_job_done(fo_bill_job *job);
 

@@ -171,7 +171,7 @@ select_parquet(const fo_bill_schema *schema, fo_str *sql, finops_error **err)
             if (done[j] || !select_same_fields(&schema->inputs[i], &schema->inputs[j]))
                 continue;
             fo_str_add(sql, j > i ? ", " : "");
-            fo_sql_file(sql, schema->inputs[j].address);
+            fo_sql_file(sql, schema->inputs[j].path);
             done[j] = true;
         }
         fo_str_add(sql, "], hive_partitioning = false)");

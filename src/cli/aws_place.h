@@ -1,4 +1,4 @@
-/* Bills that lie in a place of the configuration, and files that are landed in one. */
+/* Where bills are read from, places of the configuration among it, and files that are landed in one. */
 #ifndef FO_CLI_AWS_PLACE_H
 #define FO_CLI_AWS_PLACE_H
 
@@ -6,11 +6,15 @@
 #include "billing/aws/land.h"
 #include "cli/cli.h"
 #include "registry/registry.h"
+#include "storage/sources.h"
 
-/* Where [aws] bucket is a place, "bronze:" or "bronze:folder", it becomes that place's bucket or folder, with
- * its region, endpoint and keys. The texts live in *texts. */
+/* Where [aws] bucket is a place, "bronze:" or "bronze:folder", it becomes the address of that place, whose
+ * name is kept beside it. The texts live in *texts. */
 finops_code fo_aws_place_resolve(const fo_cli *cli, fo_settings *settings, fo_strv *texts,
                                  finops_error **err);
+
+/* What opens the files of services; done after all that was opened by it. */
+finops_code fo_cli_sources(const fo_cli *cli, fo_storage_sources *ret, finops_error **err);
 
 /* What is landed in the course of an import. */
 typedef struct fo_lander {

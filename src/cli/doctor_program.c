@@ -53,7 +53,7 @@ check_extension(fo_doctor *d, fo_engine *engine, fo_conn *conn, const char *name
         fo_doctor_say(d, check, FO_HEALTH_OK, NULL, "loads, version %s", version);
     else
         fo_doctor_say_error(d, check ? check : "extension", FO_HEALTH_FAILED, err,
-                            "it is needed for s3:// only; install finops again");
+                            "it is needed for Parquet in S3 only; install finops again");
 }
 
 static void

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "billing/aws/discover.h"
+#include "cli/aws_place.h"
 #include "cli/doctor.h"
 #include "engine/files.h"
 
@@ -131,6 +132,8 @@ check_credentials(fo_doctor *d, const char *check, const fo_aws_settings *aws)
 static const char *
 reach_advice(const fo_aws_settings *aws)
 {
+    if (aws->place || (fo_files_is_remote(aws->bucket) && !fo_starts(aws->bucket, "s3")))
+        return "check the address and its credentials; 'finops storage test' tells more";
     if (aws->endpoint_url && fo_streq(aws->addressing, "virtual"))
         return "check bucket, endpoint and credentials; services that are not AWS mostly want addressing = "
                "\"path\"";
@@ -140,13 +143,17 @@ reach_advice(const fo_aws_settings *aws)
 
 /* Lists the source as an import would, without reading manifests. */
 static void
-check_reach(fo_doctor *d, fo_engine *engine, const char *check, const fo_aws_settings *aws)
+check_reach(fo_doctor *d, fo_engine *engine, fo_files_places *places, const char *check,
+            const fo_aws_settings *aws)
 {
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
     FO_AUTO(fo_files_closep) fo_files *files = NULL;
     FO_AUTO(fo_exports_done) fo_exports exports = { 0 };
     size_t months = 0;
-    finops_code rc = fo_files_open(engine, aws, &d->cli->settings->network, &files, &err);
+    const fo_files_options options = {
+        .aws = aws, .network = &d->cli->settings->network, .places = places, .cancel = d->cli->cancel
+    };
+    finops_code rc = fo_files_open(engine, &options, &files, &err);
 
     if (rc == FINOPS_OK)
         rc = fo_exports_discover(files, aws, false, d->cli->cancel, &exports, &err);
@@ -164,7 +171,8 @@ check_reach(fo_doctor *d, fo_engine *engine, const char *check, const fo_aws_set
 
 /* `number` counts the entries of [[aws.exports]] from 1; 0 is [aws] itself. */
 static void
-check_source(fo_doctor *d, fo_engine *engine, const fo_aws_settings *aws, size_t number)
+check_source(fo_doctor *d, fo_engine *engine, fo_files_places *places, const fo_aws_settings *aws,
+             size_t number)
 {
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
     FO_AUTO(fo_bill_source_done) fo_bill_source source = { 0 };
@@ -178,7 +186,7 @@ check_source(fo_doctor *d, fo_engine *engine, const fo_aws_settings *aws, size_t
     } else {
         if (source.bucket)
             check_credentials(d, keys, aws);
-        check_reach(d, engine, check, aws);
+        check_reach(d, engine, places, check, aws);
     }
 }
 
@@ -186,6 +194,7 @@ void
 fo_doctor_sources(fo_doctor *d)
 {
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
+    FO_AUTO(fo_storage_sources_done) fo_storage_sources sources = { 0 };
     FO_AUTO(fo_engine_closep) fo_engine *engine = NULL;
     const fo_settings *s = d->cli->settings;
     const fo_engine_options memory = { .memory_limit = s->duckdb.memory_limit };
@@ -196,12 +205,16 @@ fo_doctor_sources(fo_doctor *d)
                       "no bucket or folder is configured");
         return;
     }
+    if (fo_cli_sources(d->cli, &sources, &err) != FINOPS_OK) {
+        d->out_of_memory = true;
+        return;
+    }
     if (fo_engine_open(&memory, &engine, &err) != FINOPS_OK) {
         fo_doctor_say_error(d, "source", FO_HEALTH_FAILED, err, "install finops again");
         return;
     }
     if (s->n_exports == 0)
-        check_source(d, engine, &s->aws, 0);
+        check_source(d, engine, &sources.files, &s->aws, 0);
     for (size_t i = 0; i < s->n_exports; i++)
-        check_source(d, engine, &s->exports[i], i + 1);
+        check_source(d, engine, &sources.files, &s->exports[i], i + 1);
 }

@@ -255,6 +255,7 @@ run(fo_cli *cli, finops_error **err)
     FO_AUTO(fo_strv_done) fo_strv backends = FO_STRV_INIT;
     FO_AUTO(fo_table_freep) fo_table *table = NULL;
     FO_AUTO(fo_strv_done) fo_strv paths = FO_STRV_INIT;
+    FO_AUTO(fo_storage_sources_done) fo_storage_sources sources = { 0 };
     bool go = true;
 
     finops_code rc = fo_settings_backends(cli->settings, FO_DATASET_BILLS, &backends, err);
@@ -265,10 +266,13 @@ run(fo_cli *cli, finops_error **err)
     rc = table ? import_paths(cli, &paths, err) : fo_error_oom(err);
     if (rc == FINOPS_OK)
         rc = import_confirm_reset(cli, &go, err);
+    if (rc == FINOPS_OK)
+        rc = fo_cli_sources(cli, &sources, err);
     if (rc != FINOPS_OK || !go)
         return rc;
     import_view view = { .cli = cli, .table = table, .several = backends.n > 1 };
-    fo_import_options import = { .force = o->force,
+    fo_import_options import = { .places = &sources.files,
+                                 .force = o->force,
                                  .dry_run = o->dry_run,
                                  .paths = paths.items,
                                  .n_paths = paths.n,
@@ -298,8 +302,8 @@ const fo_verb fo_verb_aws_import = {
     .args = "[PATH...]",
     .summary = "Load AWS billing exports into the database",
     .help =
-        "Finds the Cost and Usage Reports (v1) and Data Exports (v2, CUR 2.0 and FOCUS) of a bucket or "
-        "folder, compares each month's "
+        "Finds the Cost and Usage Reports (v1) and Data Exports (v2, CUR 2.0 and FOCUS) of a bucket, or of a "
+        "copy of one in a folder or another service (az://container/folder), compares each month's "
         "current version with what is loaded, and loads what is new. A month is replaced in one step: "
         "readers see the old or the new "
         "one, and a month that fails leaves what was there. Every month is verified against its files.\n\n"

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "billing/import.h"
+#include "cli/aws_place.h"
 #include "cli/verb_aws.h"
 
 const char *const fo_aws_source_keys[] = {
@@ -11,12 +12,15 @@ const char *const fo_aws_source_keys[] = {
 };
 
 static finops_code
-list_source(fo_cli *cli, fo_engine *engine, const fo_aws_settings *aws, bool read,
+list_source(fo_cli *cli, fo_engine *engine, fo_files_places *places, const fo_aws_settings *aws, bool read,
             finops_code (*visit)(const fo_exports *, void *, finops_error **), void *arg, finops_error **err)
 {
     FO_AUTO(fo_files_closep) fo_files *files = NULL;
     FO_AUTO(fo_exports_done) fo_exports exports = { 0 };
-    finops_code rc = fo_files_open(engine, aws, &cli->settings->network, &files, err);
+    const fo_files_options options = {
+        .aws = aws, .network = &cli->settings->network, .places = places, .cancel = cli->cancel
+    };
+    finops_code rc = fo_files_open(engine, &options, &files, err);
 
     if (rc == FINOPS_OK)
         rc = fo_exports_discover(files, aws, read, cli->cancel, &exports, err);
@@ -29,18 +33,21 @@ fo_aws_each_source(fo_cli *cli, bool read,
                    finops_error **err)
 {
     const fo_settings *s = cli->settings;
+    FO_AUTO(fo_storage_sources_done) fo_storage_sources sources = { 0 };
     FO_AUTO(fo_engine_closep) fo_engine *engine = NULL;
     fo_engine_options memory = { .memory_limit = s->duckdb.memory_limit };
     size_t away = 0;
     finops_code rc = fo_engine_open(&memory, &engine, err);
 
+    if (rc == FINOPS_OK)
+        rc = fo_cli_sources(cli, &sources, err);
     if (rc == FINOPS_OK && s->n_exports == 0)
-        return list_source(cli, engine, &s->aws, read, visit, arg, err);
+        return list_source(cli, engine, &sources.files, &s->aws, read, visit, arg, err);
     for (size_t i = 0; rc == FINOPS_OK && i < s->n_exports; i++) {
         FO_AUTO(finops_error_freep) finops_error *why = NULL;
         if (s->aws.export_name && !fo_streq(s->aws.export_name, s->exports[i].export_name))
             continue;
-        if (list_source(cli, engine, &s->exports[i], read, visit, arg, &why) == FINOPS_OK)
+        if (list_source(cli, engine, &sources.files, &s->exports[i], read, visit, arg, &why) == FINOPS_OK)
             continue;
         fo_log_error(why); /* the other sources are listed all the same */
         away++;

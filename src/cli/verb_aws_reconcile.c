@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "billing/reconcile.h"
+#include "cli/aws_place.h"
 #include "cli/cli.h"
 
 typedef struct reconcile_options {
@@ -76,19 +77,23 @@ run(fo_cli *cli, finops_error **err)
     const reconcile_options *o = cli->options;
     FO_AUTO(fo_table_freep) fo_table *table = fo_table_new(columns, FO_COUNT(columns));
     FO_AUTO(fo_reconciliation_done) fo_reconciliation result = { 0 };
+    FO_AUTO(fo_storage_sources_done) fo_storage_sources sources = { 0 };
     char period[8] = "";
 
     if (!table)
         return fo_error_oom(err);
     if (o->period)
         snprintf(period, sizeof(period), "%.7s", o->period);
+    finops_code rc = fo_cli_sources(cli, &sources, err);
     const fo_reconcile_options what = { .settings = cli->settings,
+                                        .places = &sources.files,
                                         .period = *period ? period : NULL,
                                         .cancel = cli->cancel,
                                         .progress = show_progress,
                                         .warning = show_warning,
                                         .arg = cli };
-    finops_code rc = fo_reconcile_run(&what, &result, err);
+    if (rc == FINOPS_OK)
+        rc = fo_reconcile_run(&what, &result, err);
     fo_progress_clear(cli);
     if (rc == FINOPS_OK)
         rc = fill(&result, table, err);

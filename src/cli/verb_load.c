@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/aws_place.h"
 #include "cli/cli.h"
 #include "database/reader.h"
 #include "database/session.h"
@@ -58,6 +59,7 @@ static const char *const config_keys[] = { FO_DATABASE_KEYS, "aws.region", "aws.
 /* A load while it runs. */
 typedef struct load {
     const fo_cli *cli;
+    fo_storage_sources sources;
     const load_options *o;
     const fo_settings *settings; /* that name the one backend */
     fo_strv texts;               /* what types and key are cut out of */
@@ -77,6 +79,7 @@ load_done(load *l)
 {
     fo_database_close(l->database);
     fo_data_reader_close(l->reader);
+    fo_storage_sources_done(&l->sources);
     fo_free(l->types);
     fo_free(l->key);
     fo_strv_done(&l->texts);
@@ -179,7 +182,9 @@ load_read(load *l, finops_error **err)
 
     if (!format)
         return fo_error_set(err, FINOPS_E_USAGE, "%s does not tell its format: pass --format", cli->args[0]);
-    rc = fo_data_reader_open(l->settings, cli->cancel, &l->reader, err);
+    rc = fo_cli_sources(cli, &l->sources, err);
+    if (rc == FINOPS_OK)
+        rc = fo_data_reader_open(l->settings, &l->sources.files, cli->cancel, &l->reader, err);
     if (rc != FINOPS_OK)
         return rc;
     if (strcmp(format, "ndjson") == 0)
@@ -452,7 +457,8 @@ const fo_verb fo_verb_load = {
     .args = "FILE...",
     .summary = "Load records of any tool into a table",
     .help =
-        "Reads files of NDJSON, CSV or Parquet, local or s3://, and writes their records into a table of the "
+        "Reads files of NDJSON, CSV or Parquet, local or of a service (s3://, az://, gs://, sftp://, "
+        "hdfs://), and writes their records into a table of the "
         "database of the configuration, whichever it is. All files are one table and one transaction: all of "
         "their records are there afterwards, or none.\n\n"
         "Columns that --types names, and columns of a table that is there, get exactly what is written in "

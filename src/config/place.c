@@ -121,6 +121,13 @@ is_credential(const finops_option *option)
     return ((option->flags & FINOPS_OPT_SECRET) && option->env) || fo_streq(option->name, "profile");
 }
 
+/* The address says where it is, and [aws] where bills are. */
+static bool
+is_address_part(const finops_option *option)
+{
+    return fo_streq(option->name, "bucket") || fo_streq(option->name, "prefix");
+}
+
 static bool
 has_credentials(const fo_layer *layer)
 {
@@ -142,7 +149,7 @@ apply_shared(fo_layer *layer, const fo_settings *settings, bool aws, fo_problems
     for (size_t row = 0; rc == FINOPS_OK && row < layer->n; row++) {
         const finops_option *option = &layer->section->options[row];
 
-        if (is_set(layer, row) || (own && is_credential(option)))
+        if (is_set(layer, row) || (own && is_credential(option)) || (aws && is_address_part(option)))
             continue;
         if (aws && fo_option_index(fo_config_section_find("aws")->options, option->name) >= 0) {
             /* It has heard the environment, and an entry of aws.exports takes nothing from there. */

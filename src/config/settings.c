@@ -138,8 +138,9 @@ const finops_option fo_adbc_options[] = {
 /* [aws] and each [[aws.exports]]. */
 static const finops_option aws_options[] = {
     { "bucket", FINOPS_OPT_STRING, offsetof(fo_aws_settings, bucket),
-      .help = "Where the cost reports are: the name of an S3 bucket, s3://bucket/prefix, or a folder on this "
-              "machine." },
+      .help = "Where the cost reports are: the name of an S3 bucket, s3://bucket/prefix, or a copy of one: a "
+              "folder on this machine, an address such as az://container/folder, or a place of the "
+              "configuration, bronze:folder." },
     { "prefix", FINOPS_OPT_STRING, offsetof(fo_aws_settings, prefix), .value = "",
       .help = "Folder inside the bucket, the S3 path prefix of the export." },
     { "export_name", FINOPS_OPT_STRING, offsetof(fo_aws_settings, export_name), .arg = "NAME",

@@ -86,6 +86,7 @@ typedef struct fo_aws_settings {
     char *access_key_id;     /* AWS_ACCESS_KEY_ID (secret) */
     char *secret_access_key; /* AWS_SECRET_ACCESS_KEY (secret) */
     char *session_token;     /* AWS_SESSION_TOKEN (secret) */
+    char *place;             /* no setting: the [storage.<place>] that the bucket was named by; mostly NULL */
 } fo_aws_settings;
 
 typedef struct fo_network_settings {

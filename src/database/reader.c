@@ -17,9 +17,12 @@
 #define SQL_MAX ((size_t)64 << 20)
 
 finops_code
-fo_data_reader_open(const fo_settings *settings, const fo_cancel *cancel, fo_data_reader **ret,
-                    finops_error **err)
+fo_data_reader_open(const fo_settings *settings, fo_files_places *places, const fo_cancel *cancel,
+                    fo_data_reader **ret, finops_error **err)
 {
+    const fo_files_options files = {
+        .aws = &settings->aws, .network = &settings->network, .places = places, .cancel = cancel
+    };
     const fo_engine_options options = { .memory_limit = READER_MEMORY };
     FO_AUTO(fo_data_reader_closep) fo_data_reader *r = fo_zalloc(sizeof(*r));
     finops_code rc;
@@ -31,7 +34,7 @@ fo_data_reader_open(const fo_settings *settings, const fo_cancel *cancel, fo_dat
     if (rc == FINOPS_OK)
         rc = fo_conn_open(r->engine, &r->conn, err);
     if (rc == FINOPS_OK)
-        rc = fo_files_open(r->engine, &settings->aws, &settings->network, &r->files, err);
+        rc = fo_files_open(r->engine, &files, &r->files, err);
     if (rc != FINOPS_OK)
         return rc;
     fo_conn_set_cancel(r->conn, cancel);
@@ -65,6 +68,7 @@ fo_data_reader_close(fo_data_reader *reader)
     finops_error_free(reader->job.failure);
     fo_strv_done(&reader->addresses);
     fo_strv_done(&reader->labels);
+    fo_strv_done(&reader->paths);
     fo_free(reader);
 }
 
@@ -228,15 +232,21 @@ static finops_code
 reader_add_file(fo_data_reader *r, const char *path, finops_error **err)
 {
     FO_AUTO(fo_file_closep) fo_file *file = NULL;
-    char *address = fo_starts(path, "s3://") ? fo_strdup(path)
+    char *address = fo_files_is_remote(path) ? fo_strdup(path)
                                              : fo_path_absolute(fo_starts(path, "file://") ? path + 7 : path);
+    const char *native = NULL;
+    int64_t size = 0;
     finops_code rc;
 
     if (!fo_strv_take(&r->addresses, address) || !fo_strv_add(&r->labels, path))
         return fo_error_oom(err);
-    rc = fo_files_allow(r->files, address, err);
     /* Opened once now: what is wrong with it is then told in our words. */
-    return rc == FINOPS_OK ? fo_file_open(r->files, address, &file, err) : rc;
+    if (r->format != FO_DATA_PARQUET)
+        return fo_file_peek(r->files, address, &file, err);
+    rc = fo_files_native_path(r->files, address, &native, &size, err);
+    if (rc == FINOPS_OK && !fo_strv_add(&r->paths, native))
+        rc = fo_error_oom(err);
+    return rc;
 }
 
 static finops_code
@@ -351,6 +361,9 @@ fo_data_stream(fo_data_reader *reader, bool strict, struct ArrowArrayStream *ret
     if (reader->n_columns == 0)
         return fo_error_set(err, FINOPS_E_DATA, "%s holds no records that have columns",
                             reader->labels.items[0]);
+    rc = fo_files_renew(reader->files, err);
+    if (rc != FINOPS_OK)
+        return rc;
     fo_str_add(&sql, "SELECT ");
     for (size_t i = 0; i < reader->n_columns; i++) {
         fo_str_addf(&sql, "%sv%zu AS ", i ? ", " : "", i);

@@ -1,7 +1,7 @@
 /*
  * Records out of files, of any tool, as rows: the design's finops_data_reader. A file of NDJSON, CSV or
- * Parquet, local or in S3, becomes an Arrow stream with typed columns, which a session writes. The general
- * way, for every backend; it reads with an engine of its own, in memory, of bounded size.
+ * Parquet, local or of a service, becomes an Arrow stream with typed columns, which a session writes. The
+ * general way, for every backend; it reads with an engine of its own, in memory, of bounded size.
  *
  * Nothing is guessed of money and nothing is lost on the way. A column that was given a type gets exactly the
  * value that is written in the file, digit by digit; a value that does not fit (letters in a number, more
@@ -17,6 +17,7 @@
 
 #include "config/settings.h"
 #include "engine/engine.h"
+#include "engine/files.h"
 
 typedef struct fo_data_reader fo_data_reader;
 
@@ -28,15 +29,16 @@ typedef struct fo_data_type {
 
 /* What to read. Borrowed for the call. */
 typedef struct fo_data_files {
-    const char *const *paths; /* local, file:// or s3:// */
+    const char *const *paths; /* of this machine, file://, or addresses of services: s3://, az:// */
     size_t n_paths;
     const fo_data_type *types; /* of columns that are not to be inferred */
     size_t n_types;
 } fo_data_files;
 
-/* settings and cancel (may be NULL) are borrowed until it closes. */
-finops_code fo_data_reader_open(const fo_settings *settings, const fo_cancel *cancel, fo_data_reader **ret,
-                                finops_error **err);
+/* settings, places and cancel (both may be NULL) are borrowed until it closes; without places files of this
+ * machine are read and no others. */
+finops_code fo_data_reader_open(const fo_settings *settings, fo_files_places *places, const fo_cancel *cancel,
+                                fo_data_reader **ret, finops_error **err);
 void fo_data_reader_close(fo_data_reader *reader);
 void fo_data_reader_closep(fo_data_reader **reader);
 

@@ -236,7 +236,7 @@ static finops_code
 csv_header(fo_data_reader *r, fo_records_file *input, finops_error **err)
 {
     FO_AUTO(fo_strv_done) fo_strv names = FO_STRV_INIT;
-    finops_code rc = fo_csv_header(r->files, input->address, input->label, &names, err);
+    finops_code rc = fo_csv_header(r->files, input->address, input->label, &names, NULL, err);
     int *targets;
 
     if (rc != FINOPS_OK)
@@ -330,9 +330,9 @@ fo_data_infer_parquet(fo_data_reader *r, const fo_data_files *files, finops_erro
     finops_code rc;
 
     fo_str_add(&sql, "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet([");
-    for (size_t i = 0; i < r->addresses.n; i++) {
+    for (size_t i = 0; i < r->paths.n; i++) {
         fo_str_add(&sql, i ? ", " : "");
-        fo_sql_file(&sql, r->addresses.items[i]);
+        fo_sql_file(&sql, r->paths.items[i]);
     }
     fo_str_add(&sql, "], union_by_name = true))");
     rc = ask(r, &sql, &rows, err);

@@ -25,6 +25,7 @@ struct fo_data_reader {
     fo_records_job job;
     fo_records_file *inputs;
     fo_strv addresses, labels;
+    fo_strv paths; /* Parquet: where the engine reads each */
     fo_data_column_info *columns;
     size_t n_columns, cap_columns;
 };

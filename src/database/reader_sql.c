@@ -129,10 +129,30 @@ csv_values(const fo_data_reader *r, fo_str *sql)
     fo_str_add(sql, " FROM finops_records()");
 }
 
+/* What was fetched has its address for a name. */
+static void
+parquet_file(const fo_data_reader *r, fo_str *sql)
+{
+    bool fetched = false;
+
+    for (size_t i = 0; i < r->paths.n; i++) {
+        if (strcmp(r->paths.items[i], r->addresses.items[i]) == 0)
+            continue;
+        fo_str_add(sql, fetched ? " WHEN " : "CASE \"finops file\" WHEN ");
+        fetched = true;
+        fo_sql_literal(sql, r->paths.items[i]);
+        fo_str_add(sql, " THEN ");
+        fo_sql_literal(sql, r->addresses.items[i]);
+    }
+    fo_str_add(sql, fetched ? " ELSE \"finops file\" END" : "\"finops file\"");
+}
+
 static void
 parquet_values(const fo_data_reader *r, fo_str *sql)
 {
-    fo_str_add(sql, "SELECT \"finops file\" AS file, file_row_number + 1 AS line, NULL::VARCHAR AS record, "
+    fo_str_add(sql, "SELECT ");
+    parquet_file(r, sql);
+    fo_str_add(sql, " AS file, file_row_number + 1 AS line, NULL::VARCHAR AS record, "
                     "NULL::VARCHAR AS problem");
     for (size_t i = 0; i < r->n_columns; i++) {
         fo_str_add(sql, ", ");
@@ -140,9 +160,9 @@ parquet_values(const fo_data_reader *r, fo_str *sql)
         fo_str_addf(sql, "%s AS x%zu", r->columns[i].given && !r->columns[i].nested ? "::VARCHAR" : "", i);
     }
     fo_str_add(sql, " FROM read_parquet([");
-    for (size_t i = 0; i < r->addresses.n; i++) {
+    for (size_t i = 0; i < r->paths.n; i++) {
         fo_str_add(sql, i ? ", " : "");
-        fo_sql_file(sql, r->addresses.items[i]);
+        fo_sql_file(sql, r->paths.items[i]);
     }
     fo_str_add(sql, "], union_by_name = true, filename = 'finops file', file_row_number = true)");
 }

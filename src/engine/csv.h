@@ -57,7 +57,7 @@ typedef struct fo_csv_job {
 /* Reads the header of a file: its fields, unquoted, in order. FINOPS_E_DATA names the file when there is
  * none. */
 finops_code fo_csv_header(fo_files *files, const char *address, const char *label, fo_strv *ret,
-                          finops_error **err);
+                          int64_t *ret_size, finops_error **err);
 
 /*
  * While a job is set on an engine, `SELECT … FROM finops_bill_csv()` reads it; without one the function

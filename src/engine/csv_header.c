@@ -74,7 +74,8 @@ header_block(fo_file *file, const char *address, const char *label, fo_csv_block
 }
 
 finops_code
-fo_csv_header(fo_files *files, const char *address, const char *label, fo_strv *ret, finops_error **err)
+fo_csv_header(fo_files *files, const char *address, const char *label, fo_strv *ret, int64_t *ret_size,
+              finops_error **err)
 {
     FO_AUTO(fo_file_closep) fo_file *file = NULL;
     FO_AUTO(fo_csv_block_done) fo_csv_block block = { 0 };
@@ -83,7 +84,7 @@ fo_csv_header(fo_files *files, const char *address, const char *label, fo_strv *
 
     assert(files && address && label && ret);
 
-    rc = fo_file_open(files, address, &file, err);
+    rc = fo_file_peek(files, address, &file, err);
     if (rc == FINOPS_OK)
         rc = header_block(file, address, label, &block, err);
     if (rc == FINOPS_OK)
@@ -95,6 +96,8 @@ fo_csv_header(fo_files *files, const char *address, const char *label, fo_strv *
 
     fo_strv_done(ret);
     *ret = names;
+    if (ret_size)
+        *ret_size = fo_file_size(file);
     names = FO_STRV_INIT;
     return FINOPS_OK;
 }

@@ -1,4 +1,4 @@
-/* Bill files: local ones straight from the system, s3:// ones through the engine's file system. */
+/* Files that are read: of this machine straight from the system, others through their storage. */
 #include "engine/files_internal.h"
 
 #include <assert.h>
@@ -10,45 +10,35 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "engine/engine_internal.h"
-
-#define REMOTE_BLOCK ((size_t)8 << 20) /* bytes of one request */
-#define REMOTE_FIRST ((size_t)1 << 20) /* of the first: often a header or a manifest is all that is wanted   \
-                                        */
 
 struct fo_file {
-    fo_files *files;
     char *address;
     int64_t size;
-    int64_t position; /* of the next byte handed out */
-    int fd;           /* local; -1: remote */
-
-    /*
-     * Remote. A connection of its own: opening looks up the secret, which takes a transaction, and so does
-     * signing in anew.
-     */
-    duckdb_connection conn;
-    duckdb_file_handle handle;
-    char *block; /* what a request brought and nobody took yet */
-    size_t block_at;
-    size_t block_n;
+    int64_t position;       /* of the next byte handed out */
+    int fd;                 /* of this machine; -1: of a service */
+    fo_remote_file *remote; /* NULL: of this machine */
 };
 
+static bool
+is_cancelled(void *arg)
+{
+    return fo_cancelled(arg);
+}
+
 finops_code
-fo_files_open(fo_engine *engine, const fo_aws_settings *aws, const fo_network_settings *network,
-              fo_files **ret, finops_error **err)
+fo_files_open(fo_engine *engine, const fo_files_options *options, fo_files **ret, finops_error **err)
 {
     FO_AUTO(fo_files_closep) fo_files *files = NULL;
     finops_code rc;
 
-    assert(engine && ret);
+    assert(engine && options && ret);
     files = fo_zalloc(sizeof(*files));
     if (!files)
         return fo_error_oom(err);
     (void)pthread_mutex_init(&files->lock, NULL);
     files->engine = engine;
-    files->aws = aws;
-    files->network = network;
+    files->options = *options;
+    files->call = (finops_call){ .cancelled = is_cancelled, .arg = (void *)(uintptr_t)options->cancel };
     rc = fo_conn_open(engine, &files->conn, err);
     if (rc != FINOPS_OK)
         return rc;
@@ -61,10 +51,18 @@ fo_files_close(fo_files *files)
 {
     if (!files)
         return;
-    fo_s3_done(files);
+    fo_files_forget(files);
+    fo_free(files->seen);
+    for (size_t i = 0; i < files->n_remotes; i++) {
+        fo_remote *r = files->remotes[i];
+
+        fo_s3_done(files, r);
+        finops_storage_close(r->storage);
+        fo_free(r->base);
+        fo_free(r);
+    }
+    fo_free(files->remotes);
     fo_conn_close(files->conn);
-    fo_strv_done(&files->scopes);
-    fo_strv_done(&files->secrets);
     (void)pthread_mutex_destroy(&files->lock);
     fo_free(files);
 }
@@ -74,20 +72,6 @@ fo_files_closep(fo_files **files)
 {
     fo_files_close(*files);
     *files = NULL;
-}
-
-finops_code
-fo_files_allow(fo_files *files, const char *address, finops_error **err)
-{
-    finops_code rc;
-
-    assert(files && address);
-    if (!fo_is_s3(address))
-        return FINOPS_OK;
-    (void)pthread_mutex_lock(&files->lock);
-    rc = fo_s3_allow(files, address, err);
-    (void)pthread_mutex_unlock(&files->lock);
-    return rc;
 }
 
 static finops_code
@@ -107,6 +91,8 @@ fo_files_list(fo_files *files, const char *root, const char *suffix, fo_strv *re
 {
     FO_AUTO(fo_strv_done) fo_strv found = FO_STRV_INIT;
     FO_AUTO(fo_freep) char *folder = NULL;
+    fo_remote *remote = NULL;
+    const char *key = NULL;
     size_t n;
     finops_code rc;
 
@@ -116,15 +102,11 @@ fo_files_list(fo_files *files, const char *root, const char *suffix, fo_strv *re
     folder = fo_strndup(root, n);
     if (!folder)
         return fo_error_oom(err);
-    if (fo_is_s3(folder)) {
-        (void)pthread_mutex_lock(&files->lock);
-        rc = fo_s3_list(files, folder, suffix, &found, err);
-        (void)pthread_mutex_unlock(&files->lock);
-        if (rc != FINOPS_OK)
-            (void)fo_error_wrap(err, rc, "list %s", root);
-    } else {
-        rc = list_local(folder, suffix, &found, err); /* its errors name the folder */
-    }
+    rc = fo_remote_of(files, folder, &remote, &key, err);
+    if (rc == FINOPS_OK && remote)
+        rc = fo_remote_list(files, remote, key, suffix, &found, err);
+    else if (rc == FINOPS_OK)
+        rc = list_local(folder, suffix, &found, err);
     if (rc != FINOPS_OK)
         return rc;
     fo_strv_sort(&found);
@@ -151,62 +133,11 @@ open_local(fo_file *file, finops_error **err)
 }
 
 static finops_code
-begin(fo_file *file, finops_error **err)
-{
-    duckdb_result result = { 0 };
-    finops_code rc = FINOPS_OK;
-
-    if (duckdb_connect(file->files->engine->db, &file->conn) != DuckDBSuccess)
-        return fo_error_set(err, FINOPS_E_DATABASE, "the engine refuses a connection");
-    if (duckdb_query(file->conn, "BEGIN", &result) != DuckDBSuccess)
-        rc = fo_engine_error_result(err, &result);
-    duckdb_destroy_result(&result);
-    return rc;
-}
-
-static finops_code
-open_handle(fo_file *file, finops_error **err)
-{
-    duckdb_client_context context = NULL;
-    duckdb_file_system fs = NULL;
-    duckdb_file_open_options options = duckdb_create_file_open_options();
-    finops_code rc = FINOPS_OK;
-
-    duckdb_connection_get_client_context(file->conn, &context);
-    fs = duckdb_client_context_get_file_system(context);
-    if (!fs || !options ||
-        duckdb_file_open_options_set_flag(options, DUCKDB_FILE_FLAG_READ, true) != DuckDBSuccess)
-        rc = fo_error_oom(err);
-    else if (duckdb_file_system_open(fs, file->address, options, &file->handle) != DuckDBSuccess)
-        rc = fo_engine_error_data(err, duckdb_file_system_error_data(fs));
-    else
-        file->size = duckdb_file_handle_size(file->handle);
-    duckdb_destroy_file_open_options(&options);
-    duckdb_destroy_file_system(&fs);
-    duckdb_destroy_client_context(&context);
-    return rc;
-}
-
-static finops_code
-open_remote(fo_file *file, finops_error **err)
-{
-    finops_code rc = fo_files_allow(file->files, file->address, err);
-
-    if (rc == FINOPS_OK)
-        rc = begin(file, err);
-    if (rc == FINOPS_OK)
-        rc = open_handle(file, err);
-    if (rc == FINOPS_OK && file->size < 0)
-        rc = fo_error_set(err, FINOPS_E_IO, "the server does not say its size");
-    if (rc == FINOPS_OK)
-        return rc;
-    return fo_error_wrap(err, fo_s3_redact(file->files, rc, err), "open %s", file->address);
-}
-
-finops_code
-fo_file_open(fo_files *files, const char *address, fo_file **ret, finops_error **err)
+file_open(fo_files *files, const char *address, bool whole, fo_file **ret, finops_error **err)
 {
     FO_AUTO(fo_file_closep) fo_file *file = NULL;
+    fo_remote *remote = NULL;
+    const char *key = NULL;
     finops_code rc;
 
     assert(files && address && ret);
@@ -214,14 +145,28 @@ fo_file_open(fo_files *files, const char *address, fo_file **ret, finops_error *
     if (!file)
         return fo_error_oom(err);
     file->fd = -1;
-    file->files = files;
     file->address = fo_strdup(address);
     if (!file->address)
         return fo_error_oom(err);
-    rc = fo_is_s3(address) ? open_remote(file, err) : open_local(file, err);
+    rc = fo_remote_of(files, address, &remote, &key, err);
+    if (rc == FINOPS_OK)
+        rc = remote ? fo_remote_open(files, remote, address, key, whole, &file->remote, &file->size, err)
+                    : open_local(file, err);
     if (rc == FINOPS_OK)
         *ret = FO_TAKE(file);
     return rc;
+}
+
+finops_code
+fo_file_open(fo_files *files, const char *address, fo_file **ret, finops_error **err)
+{
+    return file_open(files, address, true, ret, err);
+}
+
+finops_code
+fo_file_peek(fo_files *files, const char *address, fo_file **ret, finops_error **err)
+{
+    return file_open(files, address, false, ret, err);
 }
 
 int64_t
@@ -245,51 +190,6 @@ read_local(fo_file *file, void *buf, size_t n, size_t *ret_n, finops_error **err
     return FINOPS_OK;
 }
 
-static finops_code
-read_handle(fo_file *file, void *buf, size_t n, size_t *ret_n, finops_error **err)
-{
-    int64_t got = duckdb_file_handle_read(file->handle, buf, (int64_t)n);
-    finops_code rc;
-
-    if (got >= 0) {
-        *ret_n = (size_t)got;
-        return FINOPS_OK;
-    }
-    rc = fo_engine_error_data(err, duckdb_file_handle_error_data(file->handle));
-    if (rc == FINOPS_OK)
-        rc = fo_error_set(err, FINOPS_E_IO, "failed without a reason");
-    return fo_error_wrap(err, fo_s3_redact(file->files, rc, err), "read %s", file->address);
-}
-
-/* Small reads share a request: one for each would take longer than the data. */
-static finops_code
-read_remote(fo_file *file, void *buf, size_t n, size_t *ret_n, finops_error **err)
-{
-    finops_code rc = FINOPS_OK;
-
-    if (file->block_at == file->block_n) {
-        if (n >= REMOTE_BLOCK)
-            return read_handle(file, buf, n, ret_n, err);
-        if (!file->block)
-            file->block = fo_alloc(REMOTE_BLOCK);
-        if (!file->block)
-            return fo_error_oom(err);
-        rc =
-            read_handle(file, file->block, file->position ? REMOTE_BLOCK : REMOTE_FIRST, &file->block_n, err);
-        if (rc != FINOPS_OK)
-            file->block_n = 0;
-        file->block_at = 0;
-    }
-    if (rc != FINOPS_OK)
-        return rc;
-    if (n > file->block_n - file->block_at)
-        n = file->block_n - file->block_at;
-    memcpy(buf, file->block + file->block_at, n);
-    file->block_at += n;
-    *ret_n = n;
-    return FINOPS_OK;
-}
-
 finops_code
 fo_file_next(fo_file *file, void *buf, size_t n, size_t *ret_n, finops_error **err)
 {
@@ -297,7 +197,7 @@ fo_file_next(fo_file *file, void *buf, size_t n, size_t *ret_n, finops_error **e
     finops_code rc;
 
     assert(file && buf && n > 0 && ret_n);
-    rc = file->fd >= 0 ? read_local(file, buf, n, &got, err) : read_remote(file, buf, n, &got, err);
+    rc = file->remote ? fo_remote_read(file->remote, buf, n, &got, err) : read_local(file, buf, n, &got, err);
     if (rc != FINOPS_OK)
         return rc;
     file->position += (int64_t)got;
@@ -314,11 +214,7 @@ fo_file_close(fo_file *file)
         return;
     if (file->fd >= 0)
         (void)close(file->fd);
-    if (file->handle)
-        (void)duckdb_file_handle_close(file->handle);
-    duckdb_destroy_file_handle(&file->handle);
-    duckdb_disconnect(&file->conn);
-    fo_free(file->block);
+    fo_remote_close(file->remote);
     fo_free(file->address);
     fo_free(file);
 }

@@ -1,24 +1,18 @@
 /*
- * S3 through httpfs: the credentials and the network settings of a source, made known to the engine.
+ * The engine's own reader of S3 (httpfs): the credentials with which a storage reads, and the settings of the
+ * network, made known to the engine.
  *
  * Secrets belong to the whole engine, so that scans on every connection find them. Each says for which bucket
  * it is: two sources with different accounts do not get in each other's way.
  * https://duckdb.org/docs/stable/core_extensions/httpfs/s3api
  */
-#include "engine/files_internal.h"
-
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "engine/engine_internal.h"
+#include "engine/files_internal.h"
 #include "net/no_proxy.h"
-
-#define AUTH_HINT                                                                                            \
-    "give access_key_id and secret_access_key under [aws], or AWS_ACCESS_KEY_ID and "                        \
-    "AWS_SECRET_ACCESS_KEY in the environment, or a profile of ~/.aws/config, or run where a role gives "    \
-    "credentials"
 
 static bool
 given(const char *text)
@@ -45,8 +39,9 @@ redact_one(fo_str *text, const char *secret)
 }
 
 finops_code
-fo_s3_redact(const fo_files *files, finops_code rc, finops_error **err)
+fo_s3_redact(const fo_files *files, const fo_aws_keys *keys, finops_code rc, finops_error **err)
 {
+    const fo_network_settings *network = files->options.network;
     FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
     FO_AUTO(finops_error_freep) finops_error *old = NULL;
     const char *said, *statement;
@@ -57,13 +52,13 @@ fo_s3_redact(const fo_files *files, finops_code rc, finops_error **err)
     said = finops_error_text(old);
     statement = strstr(said, "\n\nLINE ");
     fo_str_addn(&text, said, statement ? (size_t)(statement - said) : strlen(said));
-    if (files->aws) {
-        redact_one(&text, files->aws->access_key_id);
-        redact_one(&text, files->aws->secret_access_key);
-        redact_one(&text, files->aws->session_token);
+    if (keys) {
+        redact_one(&text, keys->keys.access_key_id);
+        redact_one(&text, keys->keys.secret_access_key);
+        redact_one(&text, keys->keys.session_token);
     }
-    if (files->network)
-        redact_one(&text, files->network->proxy);
+    if (network)
+        redact_one(&text, network->proxy);
     (void)fo_error_set(err, rc, "%s", fo_str_ok(&text) ? fo_str_z(&text) : "s3 failed");
     if (finops_error_hint(old))
         fo_error_hint(err, "%s", finops_error_hint(old));
@@ -144,68 +139,43 @@ is_loopback(const char *url)
     return fo_starts(host, "localhost") || fo_starts(host, "127.") || fo_starts(host, "[::1]");
 }
 
-/*
- * Where the bucket cannot stand in front of the host name: an address has no names below it, and a
- * certificate for *.s3.amazonaws.com does not cover a bucket with a dot.
- */
-static bool
-needs_path(const fo_aws_settings *aws, const char *scope)
-{
-    const char *host = given(aws->endpoint_url) ? strstr(aws->endpoint_url, "://") : NULL;
-
-    if (host) {
-        host += strlen("://");
-        if (*host == '[' || strchr(":/", host[strspn(host, "0123456789.")]))
-            return true; /* strchr finds the end, too */
-    }
-    return strchr(scope, '.') && !(host && fo_starts(aws->endpoint_url, "http://"));
-}
-
-static bool
-uses_path(const fo_aws_settings *aws, const char *scope)
-{
-    return fo_streq(aws->addressing, "path") || needs_path(aws, scope);
-}
-
 /* Adds the URL that requests for a bucket's keys begin with. */
 static void
-add_url(const fo_aws_settings *aws, const char *scope, fo_str *url)
+add_url(const fo_files_native *at, const char *bucket, size_t n, fo_str *url)
 {
-    const char *endpoint = aws ? aws->endpoint_url : NULL;
-    const char *host = given(endpoint) ? strstr(endpoint, "://") : NULL;
-    const char *region = aws && given(aws->region) ? aws->region : NULL;
-    size_t scheme = host ? (size_t)(host - endpoint) + strlen("://") : 0;
+    const char *host = at->endpoint ? strstr(at->endpoint, "://") : NULL;
+    size_t scheme = host ? (size_t)(host - at->endpoint) + strlen("://") : 0;
 
-    fo_str_addn(url, host ? endpoint : "https://", host ? scheme : strlen("https://"));
-    if (!aws || !uses_path(aws, scope)) {
-        const char *bucket = scope + strlen("s3://");
-        fo_str_addn(url, bucket, strcspn(bucket, "/"));
+    fo_str_addn(url, host ? at->endpoint : "https://", host ? scheme : strlen("https://"));
+    if (!at->path_style) {
+        fo_str_addn(url, bucket, n);
         fo_str_addc(url, '.');
     }
     if (host)
-        fo_str_add(url, endpoint + scheme);
+        fo_str_add(url, at->endpoint + scheme);
     else
-        fo_str_addf(url, "s3%s%s.amazonaws.com%s", region ? "." : "", region ? region : "",
-                    region && fo_starts(region, "cn-") ? ".cn" : "");
+        fo_str_addf(url, "s3%s%s.amazonaws.com%s", *at->region ? "." : "", at->region,
+                    fo_starts(at->region, "cn-") ? ".cn" : "");
 }
 
 static finops_code
-set_network(fo_files *files, const char *scope, finops_error **err)
+set_network(fo_files *files, const fo_remote *remote, const fo_files_native *at, finops_error **err)
 {
-    const fo_network_settings *network = files->network;
+    const fo_network_settings *network = files->options.network;
+    const char *bucket = strstr(remote->base, "://") + strlen("://");
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     FO_AUTO(fo_str_done) fo_str url = FO_STR_INIT;
 
     if (!network)
         return FINOPS_OK;
-    add_url(files->aws, scope, &url);
+    add_url(at, bucket, strcspn(bucket, "/"), &url);
     if (!fo_str_ok(&url))
         return fo_error_oom(err);
     fo_str_addf(&sql, "SET GLOBAL http_timeout = %lld; SET GLOBAL http_retries = %lld; ",
                 (long long)network->timeout, (long long)network->retries);
     if (given(network->ca_file))
         set_text(&sql, "ca_cert_file", network->ca_file);
-    if (given(network->proxy) && !(files->aws && is_loopback(files->aws->endpoint_url)) &&
+    if (given(network->proxy) && !is_loopback(at->endpoint) &&
         !fo_no_proxy_has(network->no_proxy, fo_str_z(&url)))
         set_proxy(&sql, network->proxy);
     else
@@ -225,206 +195,105 @@ add_option(fo_str *sql, const char *name, const char *value)
     fo_sql_literal(sql, value);
 }
 
-static finops_code
-add_endpoint(fo_str *sql, const char *url, finops_error **err)
-{
-    FO_AUTO(fo_str_done) fo_str host = FO_STR_INIT;
-    bool tls = fo_starts(url, "https://");
-    size_t n;
-
-    if (!tls && !fo_starts(url, "http://"))
-        return fo_error_set(err, FINOPS_E_CONFIG, "endpoint_url %s begins with neither https:// nor http://",
-                            url);
-    fo_str_add(&host, url + strlen(tls ? "https://" : "http://"));
-    for (n = host.len; n > 0 && host.data[n - 1] == '/';)
-        host.data[--n] = '\0';
-    add_option(sql, "ENDPOINT", fo_str_z(&host));
-    fo_str_add(sql, tls ? ", USE_SSL true" : ", USE_SSL false");
-    return fo_str_check(&host, err);
-}
-
-/* A profile that the environment names is left to the default chain, which finds it in more places. */
 static void
-add_chain(fo_str *sql, const char *profile)
+secret_sql(const fo_remote *remote, const fo_files_native *at, fo_str *sql)
 {
-    const char *named = getenv("AWS_PROFILE");
+    FO_AUTO(fo_str_done) fo_str scope = FO_STR_INIT;
 
-    fo_str_add(sql, ", PROVIDER credential_chain, REFRESH auto");
-    if (!named || !fo_streq(named, profile))
-        add_option(sql, "PROFILE", profile);
-}
-
-static finops_code
-secret_sql(const fo_aws_settings *aws, const char *name, const char *scope, fo_str *sql, finops_error **err)
-{
-    finops_code rc = FINOPS_OK;
-
+    fo_str_addf(&scope, "%s/", remote->base);
     fo_str_add(sql, "CREATE OR REPLACE TEMPORARY SECRET ");
-    fo_sql_ident(sql, name);
+    fo_sql_ident(sql, remote->secret);
     fo_str_add(sql, " (TYPE s3");
-    add_option(sql, "SCOPE", scope);
-    if (aws && given(aws->access_key_id)) {
-        if (!given(aws->secret_access_key))
-            rc = fo_error_set(err, FINOPS_E_AUTH, "access_key_id is set, secret_access_key is not");
-        add_option(sql, "KEY_ID", aws->access_key_id);
-        add_option(sql, "SECRET", aws->secret_access_key);
-        add_option(sql, "SESSION_TOKEN", aws->session_token);
-    } else {
-        add_chain(sql, aws ? aws->profile : NULL);
+    add_option(sql, "SCOPE", fo_str_z(&scope));
+    add_option(sql, "KEY_ID", at->keys->keys.access_key_id);
+    add_option(sql, "SECRET", at->keys->keys.secret_access_key);
+    add_option(sql, "SESSION_TOKEN", at->keys->keys.session_token);
+    add_option(sql, "REGION", at->region);
+    add_option(sql, "URL_STYLE", at->path_style ? "path" : "vhost");
+    if (at->endpoint) {
+        add_option(sql, "ENDPOINT", strstr(at->endpoint, "://") + strlen("://"));
+        fo_str_add(sql, fo_starts(at->endpoint, "https://") ? ", USE_SSL true" : ", USE_SSL false");
     }
-    if (aws) {
-        add_option(sql, "REGION", aws->region);
-        add_option(sql, "URL_STYLE", uses_path(aws, scope) ? "path" : "vhost");
-    }
-    if (rc == FINOPS_OK && aws && given(aws->endpoint_url))
-        rc = add_endpoint(sql, aws->endpoint_url, err);
     fo_str_addc(sql, ')');
-    return rc == FINOPS_OK ? fo_str_check(sql, err) : rc;
+    sql->failed |= !fo_str_ok(&scope);
 }
 
 /* httpfs, once for the engine, and what this source says about the network. */
 static finops_code
-prepare(fo_files *files, const char *scope, finops_error **err)
+prepare(fo_files *files, const fo_remote *remote, const fo_files_native *at, finops_error **err)
 {
-    bool keys = files->aws && given(files->aws->access_key_id);
     finops_code rc = fo_engine_load_extension(files->engine, "httpfs", err);
 
-    if (rc == FINOPS_OK && !keys)
-        rc = fo_engine_load_extension(files->engine, "aws", err);
     if (rc == FINOPS_OK && !files->network_set)
-        rc = set_network(files, scope, err);
+        rc = set_network(files, remote, at, err);
     files->network_set = rc == FINOPS_OK;
     return rc;
 }
 
-/* The engine tells a chain that found nothing as a secret that is not valid. */
-static finops_code
-no_credentials(const fo_aws_settings *aws, const char *scope, finops_code rc, finops_error **err)
+static char *
+new_name(fo_engine *engine)
 {
-    const char *profile = aws ? aws->profile : NULL;
+    unsigned number;
 
-    if (err && *err && !strstr(finops_error_text(*err), "Secret Validation Failure"))
-        (void)fo_error_wrap(err, rc, "find credentials for %s", scope);
-    else if (given(profile))
-        (void)fo_error_set(err, FINOPS_E_AUTH, "find credentials for %s: none in profile %s", scope, profile);
-    else
-        (void)fo_error_set(err, FINOPS_E_AUTH, "find credentials for %s: there are none", scope);
-    fo_error_hint(err, AUTH_HINT);
-    return FINOPS_E_AUTH;
+    (void)pthread_mutex_lock(&engine->lock);
+    number = ++engine->secrets;
+    (void)pthread_mutex_unlock(&engine->lock);
+    return fo_format("finops_s3_%u", number);
 }
 
+/* Takes at->keys over. */
 static finops_code
-create_secret(fo_files *files, const char *scope, finops_error **err)
+create_secret(fo_files *files, fo_remote *remote, fo_files_native *at, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    FO_AUTO(fo_str_done) fo_str name = FO_STR_INIT;
-    unsigned number;
-    finops_code rc;
+    finops_code rc = prepare(files, remote, at, err);
 
-    (void)pthread_mutex_lock(&files->engine->lock);
-    number = ++files->engine->secrets;
-    (void)pthread_mutex_unlock(&files->engine->lock);
-    fo_str_addf(&name, "finops_s3_%u", number);
-    rc = secret_sql(files->aws, fo_str_z(&name), scope, &sql, err);
+    if (rc == FINOPS_OK && !remote->secret && !(remote->secret = new_name(files->engine)))
+        rc = fo_error_oom(err);
+    if (rc == FINOPS_OK) {
+        secret_sql(remote, at, &sql);
+        rc = fo_str_check(&sql, err);
+    }
+    if (rc == FINOPS_OK)
+        rc = fo_conn_exec(files->conn, sql.data, err);
+    if (sql.data)
+        explicit_bzero(sql.data, sql.len);
     if (rc != FINOPS_OK)
-        return rc;
-    if (!fo_strv_add(&files->secrets, fo_str_z(&name)) || !fo_strv_add(&files->scopes, scope))
-        return fo_error_oom(err);
-    rc = fo_conn_exec(files->conn, sql.data, err);
-    if (rc != FINOPS_OK)
-        fo_free(files->scopes.items[--files->scopes.n]);
-    if (rc != FINOPS_OK && rc != FINOPS_E_MEMORY && !(files->aws && given(files->aws->access_key_id)))
-        rc = no_credentials(files->aws, scope, rc, err);
+        return fo_s3_redact(files, at->keys, rc, err);
+    fo_aws_keys_release(remote->keys);
+    remote->keys = FO_TAKE(at->keys);
     return rc;
 }
 
 finops_code
-fo_s3_allow(fo_files *files, const char *address, finops_error **err)
+fo_s3_allow(fo_files *files, fo_remote *remote, bool *ret, finops_error **err)
 {
-    FO_AUTO(fo_str_done) fo_str scope = FO_STR_INIT;
-    size_t bucket = strcspn(address + strlen("s3://"), "/");
-    finops_code rc;
+    fo_files_places *places = files->options.places;
+    fo_files_native at = { 0 };
+    finops_code rc = places->native(places, remote->storage, &files->call, &at, err);
 
-    assert(fo_is_s3(address));
-    if (bucket == 0)
-        return fo_error_set(err, FINOPS_E_ARGUMENT, "%s names no bucket", address);
-    /* httpfs would take what follows for settings, the server's address among them. */
-    if (strchr(address, '?'))
-        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "%s: keys with a question mark cannot be read",
-                            address);
-    fo_str_addn(&scope, address, strlen("s3://") + bucket);
-    fo_str_addc(&scope, '/');
-    if (!fo_str_ok(&scope))
-        return fo_error_oom(err);
-    if (fo_strv_has(&files->scopes, scope.data))
-        return FINOPS_OK;
-    rc = prepare(files, scope.data, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    /* The keys are the same as long as nobody renewed them. */
+    if (at.possible && at.keys != remote->keys)
+        rc = create_secret(files, remote, &at, err);
     if (rc == FINOPS_OK)
-        rc = create_secret(files, scope.data, err);
-    return fo_s3_redact(files, rc, err);
+        *ret = at.possible;
+    fo_aws_keys_release(at.keys);
+    return rc;
 }
 
 void
-fo_s3_done(fo_files *files)
+fo_s3_done(fo_files *files, fo_remote *remote)
 {
-    for (size_t i = 0; i < files->secrets.n; i++) {
-        FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-
-        fo_str_add(&sql, "DROP TEMPORARY SECRET IF EXISTS ");
-        fo_sql_ident(&sql, files->secrets.items[i]);
-        if (fo_str_ok(&sql))
-            (void)fo_conn_exec(files->conn, sql.data, NULL);
-    }
-}
-
-/*
- * The engine lists by pattern. One that begins where the root has no character special to patterns finds all,
- * and more.
- */
-static void
-add_pattern(fo_str *pattern, const char *root)
-{
-    size_t n = strcspn(root, "*?[]\\");
-
-    if (root[n])
-        while (root[n - 1] != '/')
-            n--;
-    fo_str_addn(pattern, root, n);
-    if (pattern->len && pattern->data[pattern->len - 1] != '/')
-        fo_str_addc(pattern, '/');
-    fo_str_add(pattern, "**");
-}
-
-finops_code
-fo_s3_list(fo_files *files, const char *root, const char *suffix, fo_strv *ret, finops_error **err)
-{
-    FO_AUTO(fo_str_done) fo_str pattern = FO_STR_INIT;
-    FO_AUTO(fo_str_done) fo_str below = FO_STR_INIT;
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
-    struct ArrowArrayStream stream = { 0 };
-    finops_code rc = fo_s3_allow(files, root, err);
 
-    if (rc != FINOPS_OK)
-        return rc;
-    add_pattern(&pattern, root);
-    fo_str_addf(&below, "%s/", root);
-    fo_str_add(&sql, "SELECT file FROM glob(");
-    fo_sql_literal(&sql, fo_str_z(&pattern));
-    fo_str_add(&sql, ") WHERE starts_with(file, ");
-    fo_sql_literal(&sql, fo_str_z(&below));
-    fo_str_add(&sql, ") AND NOT ends_with(file, '/') AND ends_with(file, ");
-    fo_sql_literal(&sql, suffix);
-    fo_str_addc(&sql, ')');
-    if (!fo_str_ok(&pattern) || !fo_str_ok(&below) || !fo_str_ok(&sql))
-        return fo_error_oom(err);
-    /* Not by fo_conn_rows, which prepares the statement twice: each time the engine lists the bucket. */
-    rc = fo_conn_stream(files->conn, sql.data, NULL, 0, &stream, err);
-    if (rc == FINOPS_OK)
-        rc = fo_rows_from_stream(&stream, &rows, err);
-    rc = fo_s3_redact(files, rc, err);
-    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++)
-        if (!fo_strv_add(ret, fo_rows_text(rows, i, 0)))
-            rc = fo_error_oom(err);
-    return rc;
+    fo_aws_keys_release(FO_TAKE(remote->keys));
+    if (!remote->secret)
+        return;
+    fo_str_add(&sql, "DROP TEMPORARY SECRET IF EXISTS ");
+    fo_sql_ident(&sql, remote->secret);
+    if (fo_str_ok(&sql))
+        (void)fo_conn_exec(files->conn, sql.data, NULL);
+    fo_free(FO_TAKE(remote->secret));
 }

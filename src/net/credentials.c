@@ -206,8 +206,9 @@ none_found(finops_error **err)
     fo_error_set(err, FINOPS_E_AUTH,
                  "no AWS credentials: none in the configuration, the environment, ~/.aws, a container or "
                  "this machine");
-    fo_error_hint(err,
-                  "set access_key_id and secret_access_key, AWS_PROFILE, or run where a role is attached");
+    fo_error_hint(
+        err, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or access_key_id and secret_access_key, or "
+             "AWS_PROFILE, or run where a role is attached");
     return FINOPS_E_AUTH;
 }
 

@@ -30,6 +30,9 @@ hint(finops_error **err, CURLcode cc)
     if (cc == CURLE_PEER_FAILED_VERIFICATION)
         fo_error_hint(err,
                       "set network.ca_file to the certificate of the authority that signed the server's");
+    if (cc == CURLE_COULDNT_CONNECT || cc == CURLE_COULDNT_RESOLVE_HOST || cc == CURLE_COULDNT_RESOLVE_PROXY)
+        fo_error_hint(err,
+                      "check the address of the service, such as endpoint_url and region, and network.proxy");
     if (cc == CURLE_SSL_CACERT_BADFILE)
         fo_error_hint(err, "network.ca_file must be readable and hold certificates in PEM form");
 }
@@ -39,6 +42,8 @@ fo_http_failure(fo_http_exchange *e, finops_error **err)
 {
     const char *text = e->problem[0] ? e->problem : curl_easy_strerror(e->result);
     finops_code code = code_of(e->result);
+    bool lower =
+        fo_is_alpha(text[0]) && fo_is_alpha(text[1]) && text[1] == fo_lower(text[1]); /* "SSL" stays */
     long proxy_status = 0;
 
     e->failed = true;
@@ -59,7 +64,7 @@ fo_http_failure(fo_http_exchange *e, finops_error **err)
         fo_error_hint(err, "check network.proxy, and the user and the password in it");
         return FINOPS_E_CONFIG;
     }
-    (void)fo_error_set(err, code, "%s: %c%s", e->where, fo_is_alpha(text[0]) ? fo_lower(text[0]) : text[0],
+    (void)fo_error_set(err, code, "%s: %c%s", e->where, lower ? fo_lower(text[0]) : text[0],
                        text[0] ? text + 1 : "");
     hint(err, e->result);
     return code;

@@ -287,9 +287,9 @@ attempt(finops_storage *storage, const finops_get *get, int fd, const char *file
 }
 
 /* A wrong checksum is asked for once more: it may have been the way here. */
-static finops_code
-attempts(finops_storage *storage, const finops_get *get, int fd, const char *file,
-         const finops_transfer *transfer, finops_object *ret, finops_error **err)
+finops_code
+fo_storage_download_fd(finops_storage *storage, const finops_get *get, int fd, const char *label,
+                       const finops_transfer *transfer, finops_object *ret, finops_error **err)
 {
     const finops_transfer t = fo_transfer_whole(transfer);
     finops_error *why = NULL;
@@ -298,8 +298,8 @@ attempts(finops_storage *storage, const finops_get *get, int fd, const char *fil
     for (int i = 0; i < ATTEMPTS; i++) {
         finops_error_freep(&why);
         if (ftruncate(fd, 0) != 0)
-            return fo_error_errno(err, errno, "write %s", file);
-        rc = attempt(storage, get, fd, file, &t, ret, &why);
+            return fo_error_errno(err, errno, "write %s", label);
+        rc = attempt(storage, get, fd, label, &t, ret, &why);
         if (rc != FINOPS_E_CORRUPT)
             break;
     }
@@ -322,7 +322,7 @@ finops_storage_download_file(finops_storage *storage, const finops_get *get, con
         return fo_error_set(err, FINOPS_E_ARGUMENT, "download_file: storage, key and file are needed");
     rc = fo_file_new_begin(&new, file, 0666, err);
     if (rc == FINOPS_OK)
-        rc = attempts(storage, get, new.fd, file, transfer, &object, err);
+        rc = fo_storage_download_fd(storage, get, new.fd, file, transfer, &object, err);
     if (rc == FINOPS_OK)
         rc = fo_file_new_commit(&new, transfer && transfer->durable, err);
     if (rc == FINOPS_OK && ret)

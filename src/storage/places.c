@@ -60,6 +60,26 @@ open_with(finops_registry *registry, const char *address, const fo_place_setting
     return finops_storage_open(registry, address, all, found->n + n_more, ret, err);
 }
 
+/* [network] says how often a request is sent again; `more` may say otherwise. */
+static finops_code
+open_retrying(finops_registry *registry, const fo_settings *settings, const char *address,
+              const fo_place_settings *found, const finops_setting *more, size_t n_more, finops_storage **ret,
+              finops_error **err)
+{
+    FO_AUTO(fo_freep)
+    char *attempts = settings ? fo_format("%lld", (long long)settings->network.retries + 1) : NULL;
+    FO_AUTO(fo_freep) finops_setting *all = fo_array(n_more + 1, sizeof(*all));
+    size_t n = 0;
+
+    if (!all || (settings && !attempts))
+        return fo_error_oom(err);
+    if (attempts)
+        all[n++] = (finops_setting){ "retry.attempts", attempts };
+    for (size_t i = 0; i < n_more; i++)
+        all[n++] = more[i];
+    return open_with(registry, address, found, all, n, ret, err);
+}
+
 finops_code
 fo_storage_open_address(finops_registry *registry, const fo_settings *settings, const char *address,
                         const finops_setting *more, size_t n_more, finops_storage **ret, finops_error **err)
@@ -79,7 +99,7 @@ fo_storage_open_address(finops_registry *registry, const fo_settings *settings, 
         rc = fo_config_address(settings, h.driver->name, &table, given, given_by(h.driver, &parts, given),
                                &found, err);
     }
-    return rc == FINOPS_OK ? open_with(registry, address, &found, more, n_more, ret, err) : rc;
+    return rc == FINOPS_OK ? open_retrying(registry, settings, address, &found, more, n_more, ret, err) : rc;
 }
 
 /* ---- places with a name ---- */
@@ -153,8 +173,8 @@ fo_storage_place_settings(finops_registry *registry, const fo_settings *settings
 }
 
 finops_code
-fo_storage_open_place(finops_registry *registry, const fo_settings *settings, const char *name,
-                      finops_storage **ret, finops_error **err)
+fo_storage_open_place_at(finops_registry *registry, const fo_settings *settings, const char *name,
+                         const char *at, finops_storage **ret, finops_error **err)
 {
     FO_AUTO(fo_place_settings_done) fo_place_settings found = { 0 };
     FO_AUTO(fo_freep) char *address = NULL;
@@ -164,6 +184,13 @@ fo_storage_open_place(finops_registry *registry, const fo_settings *settings, co
     rc = fo_storage_place_settings(registry, settings, name, &address, NULL, &found, err);
     if (rc != FINOPS_OK)
         return rc;
-    rc = open_with(registry, address, &found, NULL, 0, ret, err);
+    rc = open_with(registry, at ? at : address, &found, NULL, 0, ret, err);
     return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "storage %s", name);
+}
+
+finops_code
+fo_storage_open_place(finops_registry *registry, const fo_settings *settings, const char *name,
+                      finops_storage **ret, finops_error **err)
+{
+    return fo_storage_open_place_at(registry, settings, name, NULL, ret, err);
 }

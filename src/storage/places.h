@@ -17,6 +17,10 @@ finops_code fo_storage_open_address(finops_registry *registry, const fo_settings
 finops_code fo_storage_open_place(finops_registry *registry, const fo_settings *settings, const char *name,
                                   finops_storage **ret, finops_error **err) FO_MUST_USE;
 
+/* The same at an address that lies in it, a folder of it mostly. NULL: its own. */
+finops_code fo_storage_open_place_at(finops_registry *registry, const fo_settings *settings, const char *name,
+                                     const char *at, finops_storage **ret, finops_error **err) FO_MUST_USE;
+
 /*
  * The same, read and checked without opening it: its address and everything it is told, with origins, for who
  * shows a configuration. *ret_address (with its origin, may be NULL) is the caller's.

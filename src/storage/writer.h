@@ -14,6 +14,13 @@
 finops_transfer fo_transfer_whole(const finops_transfer *from);
 
 /*
+ * The whole of finops_storage_download_file() but the file, which is open; what it held is gone. `label` is
+ * for messages, transfer may be NULL.
+ */
+finops_code fo_storage_download_fd(finops_storage *storage, const finops_get *get, int fd, const char *label,
+                                   const finops_transfer *transfer, finops_object *ret, finops_error **err);
+
+/*
  * Size of part `number` (from 1) of an object of `size` bytes (negative: unknown), so that the parts a
  * service takes suffice. A multiple of its part_unit.
  */

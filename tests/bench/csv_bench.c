@@ -84,9 +84,9 @@ bench_open(bench *b, finops_error **err)
     if (rc == FINOPS_OK)
         rc = fo_conn_open(b->engine, &b->conn, err);
     if (rc == FINOPS_OK)
-        rc = fo_files_open(b->engine, NULL, NULL, &b->sources, err);
+        rc = fo_files_open(b->engine, &(fo_files_options){ 0 }, &b->sources, err);
     if (rc == FINOPS_OK)
-        rc = fo_csv_header(b->sources, b->files[0], b->files[0], &b->header, err);
+        rc = fo_csv_header(b->sources, b->files[0], b->files[0], &b->header, NULL, err);
     if (rc == FINOPS_OK)
         rc = bench_job(b, err);
     if (rc == FINOPS_OK)

@@ -120,8 +120,8 @@ def test_a_wrong_secret_is_an_error_about_credentials(finops, new_bill):
 
 
 def test_a_missing_bucket_is_named(finops, minio):
-    done = finops.run("aws", "import-cur", "--bucket", "s3://no-such-bucket", status=1, env=minio.env())
-    assert "no-such-bucket" in done.stderr and "NoSuchBucket" in done.stderr and "hint: check the name" in done.stderr
+    done = finops.run("aws", "import-cur", "--bucket", "s3://no-such-bucket", status=2, env=minio.env())
+    assert "no-such-bucket" in done.stderr and "NoSuchBucket" in done.stderr and "hint: create the bucket" in done.stderr
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])

@@ -90,7 +90,8 @@ class Server(socketserver.ThreadingTCPServer):
 class RelayHandler(socketserver.BaseRequestHandler):
     def handle(self):
         server = self.server
-        limit = server.after if server.cut < server.cuts else None
+        limit = server.after if server.cut == 0 else server.then
+        limit = limit if server.cut < server.cuts else None
         with connect(server.target) as upstream:
             done = both_ways(self.request, upstream, limit)
         with server.lock:
@@ -99,10 +100,12 @@ class RelayHandler(socketserver.BaseRequestHandler):
 
 
 class Relay(Server):
-    """Counts `connections` that ended and those it `cut`: `cuts`, or more when several come to it side by side."""
+    """Counts `connections` that ended and those it `cut`: `cuts`, or more when several come to it side by side. From the
+    second cut on it is after `then` bytes instead."""
 
-    def __init__(self, target, after=None, cuts=0):
+    def __init__(self, target, after=None, cuts=0, then=None):
         super().__init__(RelayHandler)
+        self.then = then or after
         self.target, self.after, self.cuts, self.connections, self.cut = target, after, cuts, 0, 0
 
 

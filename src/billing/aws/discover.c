@@ -59,7 +59,7 @@ discover_newer(const fo_manifest_place *a, const fo_manifest_place *b)
 static finops_code
 discover_source_uri(const fo_bill_source *source, const char *root, char **ret, finops_error **err)
 {
-    *ret = fo_format("%s%s/%s", source->bucket ? "" : "file://", source->base, root);
+    *ret = fo_format("%s%s/%s", *source->base == '/' ? "file://" : "", source->base, root);
     return *ret ? FINOPS_OK : fo_error_oom(err);
 }
 
@@ -256,7 +256,7 @@ discover_read_all(fo_files *files, const fo_bill_source *source, const fo_cancel
         for (size_t j = 0; j < exports->items[i].n_deliveries; j++)
             items[work.n++] = &exports->items[i].deliveries[j];
     work.items = items;
-    if (source->bucket)
+    if (source->remote)
         while (running < READERS && running + 1 < work.n &&
                pthread_create(&threads[running], NULL, discover_worker, &work) == 0)
             running++;

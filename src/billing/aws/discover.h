@@ -10,12 +10,15 @@
 
 /* Where exports are looked for. */
 typedef struct fo_bill_source {
-    char *base;   /* the bucket: "s3://name" or an absolute folder; keys are relative to it */
-    char *bucket; /* name of an S3 bucket, NULL for a folder */
+    char *base;   /* the bucket: "s3://name", or what holds a copy of one: an absolute folder,
+                     "az://container/folder";   keys are relative to it */
+    char *bucket; /* name of an S3 bucket, NULL for a copy */
     char *prefix; /* below base, without slashes at its ends; "" for all */
+    bool remote;  /* of a service: each file costs a round trip */
 } fo_bill_source;
 
-/* Reads aws->bucket ("name", "s3://name/prefix", "file:///path", a path with a '/' in it) and aws->prefix. */
+/* Reads aws->bucket ("name", "s3://name/prefix", "az://container/folder", "file:///path", a path with a '/'
+ * in it) and aws->prefix. */
 finops_code fo_bill_source_parse(const fo_aws_settings *aws, fo_bill_source *ret, finops_error **err);
 void fo_bill_source_done(fo_bill_source *source);
 

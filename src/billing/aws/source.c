@@ -1,10 +1,12 @@
 /* Where bills are looked for: a bucket or a folder of the same layout. */
 #include <assert.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 #include "base/mem.h"
 #include "billing/aws/discover.h"
+#include "storage/sources.h"
 
 /* Joins two prefixes, each without slashes at its ends. */
 static finops_code
@@ -36,8 +38,30 @@ source_set_bucket(fo_bill_source *source, const char *name, size_t n, finops_err
 {
     if (n == 0)
         return fo_error_set(err, FINOPS_E_CONFIG, "aws.bucket has no bucket name");
+    source->remote = true;
     source->bucket = fo_strndup(name, n);
     source->base = source->bucket ? fo_format("s3://%s", source->bucket) : NULL;
+    return source->base ? FINOPS_OK : fo_error_oom(err);
+}
+
+/* The bytes of "s3://" in front of a bucket, in any of its spellings; 0: it is something else. */
+static size_t
+s3_scheme(const char *bucket)
+{
+    static const char *const schemes[] = { "s3://", "s3a://", "s3n://" };
+
+    for (size_t i = 0; i < FO_COUNT(schemes); i++)
+        if (strncasecmp(bucket, schemes[i], strlen(schemes[i])) == 0)
+            return strlen(schemes[i]);
+    return 0;
+}
+
+/* A copy of a bucket: a folder, or an address of a service. */
+static finops_code
+source_set_copy(fo_bill_source *source, const char *bucket, finops_error **err)
+{
+    source->base = fo_storage_base(bucket);
+    source->remote = fo_files_is_remote(bucket);
     return source->base ? FINOPS_OK : fo_error_oom(err);
 }
 
@@ -47,6 +71,7 @@ fo_bill_source_parse(const fo_aws_settings *aws, fo_bill_source *ret, finops_err
     FO_AUTO(fo_bill_source_done) fo_bill_source source = { 0 };
     const char *bucket = aws->bucket;
     const char *inner = NULL;
+    size_t scheme;
     finops_code rc = FINOPS_OK;
 
     if (!bucket || !*bucket) {
@@ -54,14 +79,14 @@ fo_bill_source_parse(const fo_aws_settings *aws, fo_bill_source *ret, finops_err
         fo_error_hint(err, "pass --bucket s3://NAME or a folder, or set [aws] bucket in config.toml");
         return rc;
     }
-    if (fo_starts(bucket, "s3://")) {
-        const char *name = bucket + strlen("s3://");
+    scheme = s3_scheme(bucket);
+    if (scheme > 0 && !aws->place) {
+        const char *name = bucket + scheme;
         size_t n = strcspn(name, "/");
         inner = name + n;
         rc = source_set_bucket(&source, name, n, err);
-    } else if (fo_starts(bucket, "file://") || strchr(bucket, '/') || fo_streq(bucket, ".")) {
-        source.base = fo_path_absolute(fo_starts(bucket, "file://") ? bucket + strlen("file://") : bucket);
-        rc = source.base ? FINOPS_OK : fo_error_oom(err);
+    } else if (aws->place || strchr(bucket, '/') || fo_streq(bucket, ".")) {
+        rc = source_set_copy(&source, bucket, err);
     } else {
         rc = source_set_bucket(&source, bucket, strlen(bucket), err);
     }

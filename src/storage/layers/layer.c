@@ -171,6 +171,14 @@ fo_pass_find(const fo_stage *stage, const fo_layer *layer)
     return (void *)(uintptr_t)pass;
 }
 
+fo_stage
+fo_pass_bottom(const fo_stage *stage)
+{
+    while (pass_of(stage))
+        stage = &pass_of(stage)->below;
+    return *stage;
+}
+
 /* ---- what layers share ---- */
 
 const char *

@@ -47,6 +47,8 @@ void fo_pass_drop(fo_pass *pass);
 fo_stage fo_pass_stage(fo_pass *pass);
 /* The layer of that kind in a stack, the outermost; NULL. */
 void *fo_pass_find(const fo_stage *stage, const fo_layer *layer);
+/* What lies below all layers: the driver. */
+fo_stage fo_pass_bottom(const fo_stage *stage);
 
 /* The slot of the stage below: FO_BELOW(r, stat)(FO_SELF(r), key, ...). */
 #define FO_BELOW(l, slot) ((l)->pass.below.driver->slot)

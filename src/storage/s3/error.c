@@ -104,13 +104,21 @@ static void
 hint(const s3_storage *s, const char *code, finops_error **err)
 {
     if (strcmp(code, "SignatureDoesNotMatch") == 0 || strcmp(code, "InvalidAccessKeyId") == 0)
-        fo_error_hint(err, "check access_key_id and secret_access_key, and endpoint_url where it is not AWS");
+        fo_error_hint(
+            err, "check the credentials, access_key_id and secret_access_key, and endpoint_url where it is "
+                 "not AWS");
+    if (strcmp(code, "AccessDenied") == 0)
+        fo_error_hint(
+            err, "the policy of these credentials must allow it: to read takes s3:ListBucket on the bucket "
+                 "and s3:GetObject on its objects");
     if (strcmp(code, "RequestTimeTooSkewed") == 0)
         fo_error_hint(err, "set the clock of this machine");
     if (strcmp(code, "NoSuchBucket") == 0)
         fo_error_hint(err, "create the bucket %s, or name another", s->bucket);
     if (strcmp(code, "ExpiredToken") == 0)
         fo_error_hint(err, "the session_token has expired: get a new one");
+    if (strcmp(code, "InvalidToken") == 0 || strcmp(code, "InvalidTokenId") == 0)
+        fo_error_hint(err, "check the session_token, which belongs to access_key_id: get a new one");
 }
 
 static finops_code

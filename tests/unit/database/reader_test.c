@@ -55,7 +55,7 @@ open_and_read(file *f, bool csv)
 {
     const char *const paths[] = { f->path };
     const fo_data_files files = { .paths = paths, .n_paths = 1 };
-    finops_code rc = fo_data_reader_open(&f->settings, NULL, &f->reader, NULL);
+    finops_code rc = fo_data_reader_open(&f->settings, NULL, NULL, &f->reader, NULL);
 
     if (rc != FINOPS_OK)
         return rc;

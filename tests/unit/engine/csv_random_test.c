@@ -177,7 +177,7 @@ real_bill(fixture *f, const char *path, json_int_t rows, const char *sum)
     static const fo_csv_column columns[] = { { "cost", FO_CSV_DECIMAL }, { "last", FO_CSV_TEXT } };
     int targets[1000];
 
-    if (fo_csv_header(f->files, path, path, &header, &err) != FINOPS_OK)
+    if (fo_csv_header(f->files, path, path, &header, NULL, &err) != FINOPS_OK)
         fail_msg("%s", finops_error_text(err));
     assert_true(header.n <= FO_COUNT(targets));
     for (size_t i = 0; i < header.n; i++)

@@ -271,7 +271,7 @@ a_header_is_its_fields_without_quotes(void **state)
     fixture *f = *state;
     const char *path = fixture_file(f, "a.csv", text, strlen(text));
 
-    assert_int_equal(fo_csv_header(f->files, path, "a.csv", &names, NULL), FINOPS_OK);
+    assert_int_equal(fo_csv_header(f->files, path, "a.csv", &names, NULL, NULL), FINOPS_OK);
     assert_int_equal(names.n, 4);
     assert_string_equal(names.items[0], "identity/LineItemId");
     assert_string_equal(names.items[1], "resourceTags/user:a\"b, c");
@@ -289,9 +289,9 @@ a_header_may_be_longer_than_a_read(void **state)
     for (unsigned i = 0; i < 20000; i++)
         fo_str_addf(&text, "column_%u,", i);
     fo_str_add(&text, "last");
-    assert_int_equal(
-        fo_csv_header(f->files, fixture_file(f, "a.csv", fo_str_z(&text), text.len), "a.csv", &names, NULL),
-        FINOPS_OK);
+    assert_int_equal(fo_csv_header(f->files, fixture_file(f, "a.csv", fo_str_z(&text), text.len), "a.csv",
+                                   &names, NULL, NULL),
+                     FINOPS_OK);
     assert_int_equal(names.n, 20001);
     assert_string_equal(names.items[19999], "column_19999");
     assert_string_equal(names.items[20000], "last");

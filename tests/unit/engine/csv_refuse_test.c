@@ -108,12 +108,13 @@ a_file_without_a_header_is_refused(void **state)
     refused(f, "", FINOPS_E_DATA, "acme.csv is empty: it has no header");
     refused(f, "\xef\xbb\xbf", FINOPS_E_DATA, "acme.csv is empty: it has no header");
     refused(f, "a,b\n1,2\n", FINOPS_E_DATA, "acme.csv: its header has 2 fields and had 3 before");
-    assert_int_equal(fo_csv_header(f->files, fixture_file(f, "b.csv", "", 0), "b.csv", &names, &err),
+    assert_int_equal(fo_csv_header(f->files, fixture_file(f, "b.csv", "", 0), "b.csv", &names, NULL, &err),
                      FINOPS_E_DATA);
     assert_string_equal(finops_error_text(err), "b.csv is empty: it has no header");
     finops_error_freep(&err);
-    assert_int_equal(fo_csv_header(f->files, fixture_file(f, "b.csv", "\na\n", 3), "b.csv", &names, &err),
-                     FINOPS_E_DATA);
+    assert_int_equal(
+        fo_csv_header(f->files, fixture_file(f, "b.csv", "\na\n", 3), "b.csv", &names, NULL, &err),
+        FINOPS_E_DATA);
     assert_string_equal(finops_error_text(err), "b.csv has no header: its first line is empty");
     assert_int_equal(names.n, 0);
 }
@@ -135,7 +136,7 @@ a_damaged_header_is_refused(void **state)
         FO_AUTO(fo_strv_done) fo_strv names = FO_STRV_INIT;
         const char *path = fixture_file(f, "b.csv", cases[i].text, strlen(cases[i].text));
 
-        assert_int_equal(fo_csv_header(f->files, path, "b.csv", &names, &err), FINOPS_E_DATA);
+        assert_int_equal(fo_csv_header(f->files, path, "b.csv", &names, NULL, &err), FINOPS_E_DATA);
         assert_string_equal(finops_error_text(err), cases[i].message);
         assert_int_equal(names.n, 0);
     }

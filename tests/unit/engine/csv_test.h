@@ -43,7 +43,7 @@ fixture_open(void **state)
     *state = f;
     return mkdtemp(f->folder) && fo_engine_open(&options, &f->engine, NULL) == FINOPS_OK &&
                    fo_conn_open(f->engine, &f->conn, NULL) == FINOPS_OK &&
-                   fo_files_open(f->engine, NULL, NULL, &f->files, NULL) == FINOPS_OK
+                   fo_files_open(f->engine, &(fo_files_options){ 0 }, &f->files, NULL) == FINOPS_OK
                ? 0
                : -1;
 }

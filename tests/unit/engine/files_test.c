@@ -51,7 +51,7 @@ setup(void **state)
     (void)snprintf(f->folder, sizeof(f->folder), "/tmp/finops-files-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
     assert_int_equal(fo_engine_open(&options, &f->engine, NULL), FINOPS_OK);
-    assert_int_equal(fo_files_open(f->engine, NULL, NULL, &f->files, NULL), FINOPS_OK);
+    assert_int_equal(fo_files_open(f->engine, &(fo_files_options){ 0 }, &f->files, NULL), FINOPS_OK);
     *state = f;
     return 0;
 }
@@ -171,33 +171,36 @@ a_file_that_shrinks_while_it_is_read_is_an_error(void **state)
 }
 
 static void
-addresses_that_would_lead_elsewhere_are_refused(void **state)
+an_address_of_a_service_needs_who_opens_it(void **state)
 {
     fixture *f = *state;
+    FO_AUTO(finops_error_freep) finops_error *err = NULL;
+    FO_AUTO(fo_strv_done) fo_strv found = FO_STRV_INIT;
     fo_file *file = NULL;
 
-    assert_int_equal(fo_file_open(f->files, "s3://bucket/a.csv?s3_endpoint=evil.example", &file, NULL),
-                     FINOPS_E_UNSUPPORTED);
-    assert_int_equal(fo_file_open(f->files, "s3:///a.csv", &file, NULL), FINOPS_E_ARGUMENT);
+    assert_int_equal(fo_file_open(f->files, "s3://bucket/a.csv", &file, &err), FINOPS_E_UNSUPPORTED);
+    assert_non_null(strstr(finops_error_text(err), "s3://bucket/a.csv"));
+    assert_int_equal(fo_files_list(f->files, "az://box", "", &found, NULL), FINOPS_E_UNSUPPORTED);
     assert_null(file);
+    assert_false(fo_files_is_remote("file:///a"));
+    assert_false(fo_files_is_remote("/a/s3://b"));
+    assert_false(fo_files_is_remote("a.csv"));
 }
 
 static void
 errors_tell_neither_secrets_nor_statements(void **state)
 {
     fixture *f = *state;
-    fo_aws_settings aws = { .access_key_id = secret_key,
-                            .secret_access_key = secret,
-                            .session_token = secret };
+    fo_aws_keys keys = { .keys = { secret_key, secret, secret } };
     fo_network_settings network = { .proxy = proxy };
-    fo_files files = { .engine = f->engine, .aws = &aws, .network = &network };
+    fo_files files = { .engine = f->engine, .options = { .network = &network } };
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
     finops_code rc =
         fo_error_set(&err, FINOPS_E_DENIED, "key %s, %s and %s by %s refused\n\nLINE 1: CREATE SECRET",
                      secret_key, secret, secret, proxy);
 
     fo_error_hint(&err, "look");
-    assert_int_equal(fo_s3_redact(&files, rc, &err), FINOPS_E_DENIED);
+    assert_int_equal(fo_s3_redact(&files, &keys, rc, &err), FINOPS_E_DENIED);
     assert_string_equal(finops_error_text(err),
                         "key <redacted>, <redacted> and <redacted> by <redacted> refused");
     assert_string_equal(finops_error_hint(err), "look");
@@ -261,7 +264,7 @@ reading_survives_every_failed_allocation(void **state)
         FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
 
         fo_mem_fail_at(++n);
-        rc = fo_files_open(f->engine, NULL, NULL, &files, NULL);
+        rc = fo_files_open(f->engine, &(fo_files_options){ 0 }, &files, NULL);
         if (rc == FINOPS_OK)
             rc = fo_files_list(files, f->folder, "", &found, NULL);
         if (rc == FINOPS_OK)
@@ -282,7 +285,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_file_is_read_whole_up_to_its_maximum, setup, teardown),
         cmocka_unit_test_setup_teardown(a_missing_file_a_folder_and_a_fifo_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_that_shrinks_while_it_is_read_is_an_error, setup, teardown),
-        cmocka_unit_test_setup_teardown(addresses_that_would_lead_elsewhere_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_address_of_a_service_needs_who_opens_it, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_tell_neither_secrets_nor_statements, setup, teardown),
         cmocka_unit_test(answers_of_servers_become_codes),
         cmocka_unit_test_setup_teardown(reading_survives_every_failed_allocation, setup, teardown),

@@ -40,7 +40,7 @@ set_up(void **state)
     fd = mkstemp(f->path);
     if (fd < 0 || close(fd) != 0 || fo_engine_open(&options, &f->engine, NULL) != FINOPS_OK ||
         fo_conn_open(f->engine, &f->conn, NULL) != FINOPS_OK ||
-        fo_files_open(f->engine, NULL, NULL, &f->files, NULL) != FINOPS_OK)
+        fo_files_open(f->engine, &(fo_files_options){ 0 }, &f->files, NULL) != FINOPS_OK)
         return -1;
     f->input = (fo_records_file){ .address = f->path, .label = "x" };
     f->job = (fo_records_job){ .files = f->files, .inputs = &f->input, .n_inputs = 1 };
