@@ -225,6 +225,18 @@ def test_an_upload_whose_server_is_gone_leaves_the_old_object_and_a_sweep_the_re
         assert files(folder) == ["a/large"]
 
 
+def test_an_upload_that_is_killed_is_seen_by_nobody_and_swept(finops, place):
+    root = place()
+    (finops.folder / "large").write_bytes(os.urandom(48 * MIB))
+    with finops.start("storage", "put", "--quiet", "large", "files:a/large") as process:
+        wait_for_size(root, MIB)
+        process.kill()
+    assert finops.rows("storage", "ls", "--recursive", "files:") == [] and len(files(root)) == 1
+    assert finops.rows("storage", "sweep", "files:") == [], "it is young"
+    assert [r["key"] for r in finops.rows("storage", "sweep", "--older-than", "0", "files:")] == ["a/large"]
+    assert files(root) == []
+
+
 def test_the_conformance_suite_passes(storage_tool, sshd, folder):  # noqa: F811
     options = sshd.options()
     rows = run_suite(storage_tool, "sftp://%s/%s" % (options.pop("host"), folder), options)

@@ -65,13 +65,14 @@ def test_an_upload_in_parts_that_is_killed_is_not_seen_and_is_swept(finops, mini
     assert minio.get(bucket, key) == data
 
 
-def test_a_put_to_a_folder_that_is_killed_is_swept_by_the_verb(finops):
+@pytest.mark.parametrize("verb", ["put", "get"])
+def test_a_transfer_to_a_folder_that_is_killed_is_swept_by_the_verb(finops, verb):
     (finops.folder / "large").write_bytes(os.urandom(64 * MIB))
     store = finops.folder / "store"
-    put = finops.start("storage", "put", "--quiet", "large", "store/deep/large", stderr=subprocess.DEVNULL)
-    while put.poll() is None and not files(store):
+    transfer = finops.start("storage", verb, "--quiet", "large", "store/deep/large", stderr=subprocess.DEVNULL)
+    while transfer.poll() is None and not files(store):
         time.sleep(0.0005)
-    assert kill_after(put, 0), "it ended"
+    assert kill_after(transfer, 0), "it ended"
     assert len(files(store)) == 1 and not (store / "deep/large").exists()
     assert finops.rows("storage", "ls", "--recursive", "store") == []
     (row,) = finops.rows("storage", "sweep", "--older-than", "0", "--dry-run", "store")

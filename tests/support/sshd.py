@@ -7,9 +7,9 @@
 """
 
 import contextlib
-import getpass
 import os
 import pathlib
+import pwd
 import shutil
 import signal
 import socket
@@ -57,7 +57,7 @@ class Sshd:
     """host (127.0.0.1:PORT), user, key (a private key that is let in), fingerprint of its own key, root for objects."""
 
     def __init__(self, folder, sftp=""):
-        self.folder, self.port, self.user, self.sftp = pathlib.Path(folder), free_port(), getpass.getuser(), sftp
+        self.folder, self.port, self.user, self.sftp = pathlib.Path(folder), free_port(), pwd.getpwuid(os.getuid()).pw_name, sftp
         self.host, self.key, self.root = "127.0.0.1:%d" % self.port, str(self.folder / "id"), self.folder / "root"
         self.root.mkdir()
         self.process, self.n = None, 0
