@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from azurite import send
-from storage_driver import Tool, run_suite, storage_tool  # noqa: F401
+from storage_driver import Tool, create_twice, run_suite, storage_tool  # noqa: F401
 
 MIB = 1 << 20
 
@@ -311,6 +311,14 @@ def test_what_does_not_fit_together_is_told(storage_tool, options, message):  # 
     tool = Tool(storage_tool, "azure", options)
     assert tool.process.wait(30) != 0
     assert message in tool.process.stderr.read()
+
+
+def test_a_creation_whose_answer_was_lost_is_known_as_ones_own(storage_tool, options, az, tmp_path):  # noqa: F811
+    rest = {k: v for k, v in options.items() if k not in ("container", "endpoint_url")}
+    first, second = create_twice(storage_tool, "az://%s/some/place" % options["container"], rest, options["endpoint_url"],
+                                 b"PUT /", tmp_path / "mine")
+    assert first == "" and second.startswith("exists: "), (first, second)
+    assert az("get", key="mine")["data"] == b"mine"
 
 
 def test_the_conformance_suite_passes(storage_tool, options):  # noqa: F811

@@ -11,7 +11,7 @@ import uuid
 
 import pytest
 
-from storage_driver import Tool, run_suite, storage_tool  # noqa: F401
+from storage_driver import Tool, create_twice, run_suite, storage_tool  # noqa: F401
 
 MIB = 1 << 20
 
@@ -131,6 +131,13 @@ def test_copies_keep_content_and_metadata(gcs):
     assert stat["content_type"] == "x/y" and stat["metadata"] == {"a": "b"}
     gcs("copy", code="not_found", **{"from": "missing", "to": "x"})
     assert gcs("get", key="to+you")["data"] == b"hello"
+
+
+def test_a_creation_whose_answer_was_lost_is_known_as_ones_own(storage_tool, options, gcs, tmp_path):  # noqa: F811
+    first, second = create_twice(storage_tool, "gs://%s/some/place" % options["bucket"], {}, options["endpoint_url"],
+                                 b"POST /upload/", tmp_path / "mine")
+    assert first == "" and second.startswith("exists: "), (first, second)
+    assert gcs("get", key="mine")["data"] == b"mine"
 
 
 # ---- signatures, which the emulator does not look at: against the program openssl ----

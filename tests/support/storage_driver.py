@@ -5,8 +5,11 @@ import json
 import os
 import pathlib
 import subprocess
+import threading
 
 import pytest
+
+from network import Gate
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -52,11 +55,33 @@ def storage_tool():
     return str(build / "tests" / "storage_tool")
 
 
-def run_suite(storage_tool, address, options, filter=None):  # noqa: A002
-    """The conformance suite over a place: a dict a case."""
+def suite_tool(storage_tool):
     program = pathlib.Path(storage_tool).parent / "suite_tool"
     subprocess.run(["ninja", "-C", program.parent.parent, "tests/suite_tool"], check=True, capture_output=True)
-    command = [program, address, *["%s=%s" % item for item in options.items()], "suite", *([filter] if filter else [])]
+    return program
+
+
+def create_twice(storage_tool, address, options, endpoint, words, path):
+    """Creates an object over a connection that breaks when the server has it and its answer has not come, then once
+    more: what the program said each time. `words` are in the request alone."""
+    def lose_the_answer(link):
+        link.stall("down")
+        threading.Timer(0.3, link.reset).start()
+
+    path.write_bytes(b"mine")
+    with Gate(endpoint.partition("://")[2].partition("/")[0]) as gate:
+        gate.at(words, lose_the_answer)
+        place = endpoint.replace(gate.target, gate.host)
+        command = [suite_tool(storage_tool), address, *["%s=%s" % item for item in options.items()],
+                   "endpoint_url=" + place, "create", "mine", path]
+        first, second = [subprocess.run(command, capture_output=True, text=True, timeout=60) for _ in range(2)]
+        assert gate.seen == 1
+    return first.stderr, second.stderr
+
+
+def run_suite(storage_tool, address, options, filter=None):  # noqa: A002
+    """The conformance suite over a place: a dict a case."""
+    command = [suite_tool(storage_tool), address, *["%s=%s" % item for item in options.items()], "suite", *([filter] if filter else [])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode in (0, 1), done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]

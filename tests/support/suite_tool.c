@@ -3,6 +3,7 @@
  *
  *   suite [FILTER]       the conformance suite, a JSON object a case and line
  *   put KEY FILE         the file's bytes, whole
+ *   create KEY FILE      the same, where nothing is yet
  *   forever KEY          puts objects, each its number as eight bytes, that many times, until it is killed
  *   parts KEY            the same in parts
  *   slow KEY MS          an upload that takes so long, and "committed" at its end
@@ -63,15 +64,27 @@ suite(tool *t)
 }
 
 static finops_code
-put(tool *t)
+put_file(tool *t, bool create_only)
 {
     FO_AUTO(fo_str_done) fo_str text = FO_STR_MAX(FILE_MAX);
+    const finops_put what = { .key = t->args[0], .create_only = create_only };
     finops_code rc = fo_file_read(t->args[1], FILE_MAX, &text, &t->err);
 
     if (rc == FINOPS_OK)
-        rc = finops_storage_put(t->storage, &(finops_put){ .key = t->args[0] }, fo_str_z(&text), text.len,
-                                NULL, &t->err);
+        rc = finops_storage_put(t->storage, &what, fo_str_z(&text), text.len, NULL, &t->err);
     return rc;
+}
+
+static finops_code
+put(tool *t)
+{
+    return put_file(t, false);
+}
+
+static finops_code
+create(tool *t)
+{
+    return put_file(t, true);
 }
 
 /* In pieces of a part when the storage is asked to write. */
@@ -170,8 +183,9 @@ static const struct {
     const char *name;
     int n_args;
     finops_code (*run)(tool *t);
-} commands[] = { { "suite", 0, suite }, { "put", 2, put },   { "forever", 1, forever }, { "parts", 1, parts },
-                 { "slow", 2, slow },   { "list", 1, list }, { "sweep", 1, sweep } };
+} commands[] = { { "suite", 0, suite },     { "put", 2, put },     { "create", 2, create },
+                 { "forever", 1, forever }, { "parts", 1, parts }, { "slow", 2, slow },
+                 { "list", 1, list },       { "sweep", 1, sweep } };
 
 static finops_code
 open_memory(finops_storage **ret, finops_error **err)
@@ -207,8 +221,7 @@ run(tool *t, int argc, char **argv)
             t->args = argv + 1;
             return commands[i].run(t);
         }
-    return fo_error_set(&t->err, FINOPS_E_USAGE,
-                        "suite_tool ADDRESS [NAME=VALUE]... COMMAND [ARGUMENT]...");
+    return fo_error_set(&t->err, FINOPS_E_USAGE, "suite_tool ADDRESS [NAME=VALUE]... COMMAND [ARGUMENT]...");
 }
 
 int
