@@ -6,14 +6,17 @@
 
 #include "base/mem.h"
 #include "storage/azure/azure_internal.h"
+#include "storage/file_key.h"
 
 /* Where it comes from: "/container/key", with what lets us read it. */
 static finops_code
 add_source(const azure_storage *s, const char *key, fo_headers *h, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str text = FO_STR_MAX(AZURE_TEXT_MAX);
-    finops_code rc;
+    finops_code rc = fo_file_key_check(key, err);
 
+    if (rc != FINOPS_OK)
+        return rc;
     fo_str_addf(&text, "/%s/", s->container);
     fo_url_escape(&text, s->prefix, true);
     fo_url_escape(&text, key, true);

@@ -4,12 +4,13 @@
 
 #include "base/mem.h"
 #include "storage/azure/azure_internal.h"
+#include "storage/file_key.h"
 
 /* The service takes a backslash for a slash, and controls that XML cannot hold break the listings of some.
  * https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
  */
 static finops_code
-check_key(const char *key, finops_error **err)
+check_key(const azure_storage *s, const char *key, finops_error **err)
 {
     for (const char *c = key; *c; c++) {
         if (*c == '\\')
@@ -18,13 +19,14 @@ check_key(const char *key, finops_error **err)
             return fo_error_set(err, FINOPS_E_ARGUMENT, "on Azure a key cannot have the control character %d",
                                 *c);
     }
-    return FINOPS_OK;
+    /* Where keys are paths, empty parts and points would be cleaned away; "" is the folder of the prefix. */
+    return s->dfs && *key ? fo_file_key_check(key, err) : FINOPS_OK;
 }
 
 static finops_code
 place_at(const azure_storage *s, const char *endpoint, const char *key, fo_str *ret, finops_error **err)
 {
-    finops_code rc = key ? check_key(key, err) : FINOPS_OK;
+    finops_code rc = key ? check_key(s, key, err) : FINOPS_OK;
 
     if (rc != FINOPS_OK)
         return rc;

@@ -479,6 +479,27 @@ a_folder_is_no_object(void **state)
     stop(&f);
 }
 
+/* They would be cleaned on the way, and be other keys. */
+static void
+keys_of_accounts_with_folders_are_paths(void **state)
+{
+    static const char *const keys[] = { "a//b", "/a", "a/", ".", "a/../b", "a/./b", "a\\b" };
+    fixture f = start_with_folders(NULL, 0);
+    finops_error *err = NULL;
+    finops_object o;
+
+    (void)state;
+    for (size_t i = 0; i < FO_COUNT(keys); i++) {
+        fails(fo_azure_driver.stat(f.self, keys[i], NULL, &o, &err), FINOPS_E_ARGUMENT, &err);
+        fails(fo_azure_driver.put(f.self, &(finops_put){ .key = keys[i] }, "1", 1, NULL, &err),
+              FINOPS_E_ARGUMENT, &err);
+    }
+    for (size_t i = 0; i + 1 < FO_COUNT(keys); i++)
+        fails(fo_azure_driver.move(f.self, &(finops_copy){ .from = keys[i], .to = "b" }, &err),
+              FINOPS_E_ARGUMENT, &err);
+    stop(&f);
+}
+
 /* Sent a second time, it would find nothing to rename and say that there was nothing. */
 static void
 a_rename_is_never_sent_again_by_itself(void **state)
@@ -707,6 +728,7 @@ main(void)
         cmocka_unit_test(a_copy_that_is_pending_is_waited_for),
         cmocka_unit_test(what_comes_wrong_is_never_given_as_right),
         cmocka_unit_test(a_folder_is_no_object),
+        cmocka_unit_test(keys_of_accounts_with_folders_are_paths),
         cmocka_unit_test(a_rename_is_never_sent_again_by_itself),
         cmocka_unit_test(a_move_is_a_rename_and_makes_the_folder_it_needs),
         cmocka_unit_test(an_application_logs_in_once_and_again_when_its_token_is_refused),
