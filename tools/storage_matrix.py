@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import fnmatch
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -82,6 +83,27 @@ def fake_gcs():
         yield ["gs://%s/suite" % server.new_bucket(), "endpoint_url=%s" % server.endpoint]
 
 
+@contextlib.contextmanager
+def sshd():
+    import sshd as support
+
+    if not support.found():
+        raise Missing("the distribution's package openssh-server has it")
+    with support.running_sshd() as server:
+        options = server.options()
+        yield ["sftp://%s/%s" % (options.pop("host"), server.new_folder()), *["%s=%s" % item for item in options.items()]]
+
+
+@contextlib.contextmanager
+def hdfs():
+    import minidfs as support
+
+    if not os.environ.get("FINOPS_MINIDFS"):
+        raise Missing("$FINOPS_MINIDFS names what scripts/test-servers.sh minidfs prints")
+    with support.running_minidfs() as server:
+        yield ["hdfs://%s/%s" % (server.host, server.new_folder()), "user=%s" % server.user]
+
+
 BACKENDS = {
     "memory": memory,
     "local": files,
@@ -95,6 +117,8 @@ BACKENDS = {
     "MinIO, cached and compressed": lambda: minio("cache.folder={}/cache", "compress.format=zstd"),
     "Azurite": azurite,
     "fake-gcs-server": fake_gcs,
+    "OpenSSH (sftp)": sshd,
+    "HDFS": hdfs,
 }
 
 
