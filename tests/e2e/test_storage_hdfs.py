@@ -135,9 +135,9 @@ def test_a_download_whose_connection_breaks_off_goes_on(finops, minidfs, place):
 
 
 def test_an_upload_whose_connection_breaks_off_is_sent_whole(finops, minidfs, place):  # noqa: F811
-    data = os.urandom(32 * MIB)
+    data = os.urandom(24 * MIB)
     (finops.folder / "large").write_bytes(data)
-    with Gate(minidfs.data_node()) as gate:
+    with Gate(minidfs.data_node(), delay=0.003) as gate:
         root = place('host_map = ["%s=%s"]' % (minidfs.data_node(), gate.host))
         with finops.start("storage", "put", "--quiet", "large", "files:a/large", stderr=subprocess.PIPE) as process:
             until = time.monotonic() + 30

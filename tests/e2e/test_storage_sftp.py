@@ -16,6 +16,7 @@ from sshd import running_sshd, sshd  # noqa: F401
 from storage_driver import Tool, run_suite, storage_tool  # noqa: F401
 
 MIB = 1 << 20
+SLOW = 0.003  # seconds for 64 KiB: so that what is to be broken off is still on its way
 
 
 @pytest.fixture
@@ -189,9 +190,9 @@ def reset_when(root, size, gate):
 
 
 def test_an_upload_whose_connection_breaks_off_is_sent_whole(finops, place, sshd):  # noqa: F811
-    data = os.urandom(48 * MIB)
+    data = os.urandom(24 * MIB)
     (finops.folder / "large").write_bytes(data)
-    with Gate(sshd.host) as gate:
+    with Gate(sshd.host, delay=SLOW) as gate:
         root = place(host=gate.host)
         (root / "a").mkdir(parents=True)
         (root / "a" / "large").write_bytes(b"old")
@@ -204,19 +205,19 @@ def test_an_upload_whose_connection_breaks_off_is_sent_whole(finops, place, sshd
 
 
 def test_an_upload_whose_server_is_gone_leaves_the_old_object_and_a_sweep_the_rest(finops, place, open_tool):
-    with running_sshd() as server:
+    with running_sshd() as server, Gate(server.host, delay=SLOW) as gate:
         folder = server.new_folder()
-        (finops.folder / "large").write_bytes(os.urandom(48 * MIB))
+        (finops.folder / "large").write_bytes(os.urandom(24 * MIB))
         (finops.folder / "config.toml").write_text(
             '[storage.files]\naddress = "sftp://%s/%s"\nprivate_key = "%s"\nhost_key = ["%s"]\nuser = "%s"\n'
-            '[storage.files.retry]\nattempts = 2\n' % (server.host, folder, server.key, server.fingerprint, server.user))
+            '[storage.files.retry]\nattempts = 2\n' % (gate.host, folder, server.key, server.fingerprint, server.user))
         tool = open_tool(server.options(folder=folder))
         tool("put", key="a/large", data=b"old")
         with finops.start("storage", "put", "--quiet", "large", "files:a/large", stderr=subprocess.PIPE, text=True) as process:
             wait_for_size(pathlib.Path(folder), 2 * MIB)
             server.stop()
             assert process.wait(60) == 1
-            assert server.host in process.stderr.read()
+            assert gate.host in process.stderr.read()
         server.start("host")
         assert tool("get", code=None, key="a/large")["code"] in ("ok", "transient")
         assert tool("get", key="a/large")["data"] == b"old"
@@ -225,16 +226,17 @@ def test_an_upload_whose_server_is_gone_leaves_the_old_object_and_a_sweep_the_re
         assert files(folder) == ["a/large"]
 
 
-def test_an_upload_that_is_killed_is_seen_by_nobody_and_swept(finops, place):
-    root = place()
-    (finops.folder / "large").write_bytes(os.urandom(48 * MIB))
-    with finops.start("storage", "put", "--quiet", "large", "files:a/large") as process:
-        wait_for_size(root, MIB)
-        process.kill()
-    assert finops.rows("storage", "ls", "--recursive", "files:") == [] and len(files(root)) == 1
-    assert finops.rows("storage", "sweep", "files:") == [], "it is young"
-    assert [r["key"] for r in finops.rows("storage", "sweep", "--older-than", "0", "files:")] == ["a/large"]
-    assert files(root) == []
+def test_an_upload_that_is_killed_is_seen_by_nobody_and_swept(finops, place, sshd):  # noqa: F811
+    (finops.folder / "large").write_bytes(os.urandom(24 * MIB))
+    with Gate(sshd.host, delay=SLOW) as gate:
+        root = place(host=gate.host)
+        with finops.start("storage", "put", "--quiet", "large", "files:a/large") as process:
+            wait_for_size(root, MIB)
+            process.kill()
+        assert finops.rows("storage", "ls", "--recursive", "files:") == [] and len(files(root)) == 1
+        assert finops.rows("storage", "sweep", "files:") == [], "it is young"
+        assert [r["key"] for r in finops.rows("storage", "sweep", "--older-than", "0", "files:")] == ["a/large"]
+        assert files(root) == []
 
 
 def test_the_conformance_suite_passes(storage_tool, sshd, folder):  # noqa: F811
