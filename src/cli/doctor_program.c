@@ -91,7 +91,6 @@ fo_doctor_program(fo_doctor *d)
     if (rc == FINOPS_OK) {
         check_engine(d, conn);
         check_extension(d, engine, conn, "httpfs");
-        check_extension(d, engine, conn, "aws");
     } else {
         fo_doctor_say_error(d, "engine", FO_HEALTH_FAILED, err, "install finops again");
     }

@@ -33,7 +33,7 @@ typedef struct fo_engine_options {
 finops_code fo_engine_open(const fo_engine_options *options, fo_engine **ret, finops_error **err);
 void fo_engine_close(fo_engine *engine);
 void fo_engine_closep(fo_engine **engine);
-/* Loads "httpfs" or "aws" once; FINOPS_E_NOT_FOUND says where it was looked for. */
+/* Loads "httpfs" once; FINOPS_E_NOT_FOUND says where it was looked for. */
 finops_code fo_engine_load_extension(fo_engine *engine, const char *name, finops_error **err);
 /*
  * Folder of the extensions: $FINOPS_EXTENSION_DIR, else beside the program (build/extensions or

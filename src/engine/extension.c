@@ -1,6 +1,5 @@
 /*
- * Extensions of the engine: the few that ship beside the program, loaded by their full path when first
- * needed.
+ * Extensions of the engine: what ships beside the program, loaded by its full path when first needed.
  */
 #include "engine/engine_internal.h"
 
@@ -13,7 +12,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 
-static const char *const extensions[] = { "httpfs", "aws" };
+static const char *const extensions[] = { "httpfs" };
 
 finops_code
 fo_engine_extension_dir(fo_str *ret, finops_error **err)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Imports against DuckDB's own command: the same files, the same machine, in turn.
 
-  python tests/bench/bench_import.py [--rows 5000000] [--rounds 3] [--only parquet,csv,noop,dlt,memory] [--work DIR]
+  python tests/bench/bench_import.py [--rows 5000000] [--rounds 3] [--only parquet,csv,noop,dlt,memory,s3] [--work DIR]
 
 Prints one line a figure: wall seconds of `finops aws import-cur` and of `duckdb` doing CREATE TABLE AS from the same files, their
 ratio, and peak memory. Nothing here is asserted; docs/benchmarks.md records what came out. `memory` repeats the import with ten times (--times)
-the rows.
+the rows. `s3` imports from a MinIO that it starts (scripts/test-servers.sh), with the Python of the tests.
 Needs the packages of tests/bench/requirements.txt in the Python that runs it.
 """
 import argparse
@@ -26,10 +26,10 @@ DUCKDB = str(pathlib.Path(sys.executable).parent / "duckdb")
 FORMATS = {"parquet": ("v2", "parquet", "read_parquet"), "csv": ("v1", "csv", "read_csv")}
 
 
-def timed(command, cwd, stdin=None):
+def timed(command, cwd, stdin=None, env=None):
     """Wall seconds and peak resident MiB of one process."""
     start = time.monotonic()
-    process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     if stdin:
         process.stdin.write(stdin.encode())
     process.stdin.close()
@@ -81,6 +81,35 @@ def compare(work, kind, rows, rounds):
     mib = max(a[1] for a, _ in results)
     print(f"{kind}: {rows} rows in {len(files)} files, median ratio finops/duckdb {ratio:.2f}, "
           f"{rows / statistics.median(a[0] for a, _ in results):.0f} rows/s, peak {mib:.0f} MiB", flush=True)
+
+
+def s3(work, rows, rounds):
+    """The same import from MinIO, in turn with another build that $FINOPS_BEFORE names, and from the folder."""
+    sys.path.insert(0, str(ROOT / "tests" / "support"))
+    from servers import running_minio
+    programs = {name: path for name, path in (("before", os.environ.get("FINOPS_BEFORE")), ("now", FINOPS)) if path}
+    with running_minio() as minio:
+        env = {**os.environ, **minio.env()}
+        for kind, (version, fmt, _) in FORMATS.items():
+            bucket = sample(work, f"{kind}-{rows}", rows, fmt=fmt, version=version)
+            minio.new_bucket("bench-bucket-" + kind)
+            address = "s3://bench-bucket-" + kind
+            subprocess.run([FINOPS, "storage", "cp", "--recursive", "--quiet", f"{bucket}/", address + "/"], check=True, env=env)
+            for manifest in bucket.rglob("*-Manifest.json"):  # which name their bucket
+                text = manifest.read_text().replace("bench-bucket", "bench-bucket-" + kind)
+                minio.put("bench-bucket-" + kind, manifest.relative_to(bucket).as_posix(), text.encode())
+            results = {name: [] for name in (*programs, "folder")}
+            for _ in range(rounds):
+                for name in results:
+                    program, source = programs.get(name, FINOPS), bucket if name == "folder" else address
+                    shutil.rmtree(work / "ours", ignore_errors=True)
+                    (work / "ours").mkdir()
+                    results[name].append(timed([program, "aws", "import-cur", "--bucket", str(source), "--quiet"], work / "ours", env=env))
+            now = statistics.median(t for t, _ in results["now"])
+            for name, all_of in results.items():
+                median = statistics.median(t for t, _ in all_of)
+                print(f"s3 {kind} {name}: {rows} rows, {' '.join('%.1f' % t for t, _ in all_of)} s, median {median:.1f} s, "
+                      f"peak {max(m for _, m in all_of):.0f} MiB, now takes {now / median:.2f} of it", flush=True)
 
 
 def many_times(bucket, target, times):
@@ -170,7 +199,8 @@ def main():
         if what in FORMATS:
             compare(work, what, a.rows, a.rounds)
         else:
-            {"noop": lambda: noop(work, a.rounds), "dlt": lambda: apart(lambda: dlt_slice(work)), "memory": lambda: memory(work, a.rows, a.times)}[what]()
+            {"noop": lambda: noop(work, a.rounds), "dlt": lambda: apart(lambda: dlt_slice(work)), "memory": lambda: memory(work, a.rows, a.times),
+             "s3": lambda: s3(work, a.rows, a.rounds)}[what]()
 
 
 main()

@@ -41,7 +41,6 @@ def test_the_engine_and_its_library_are_beside_it(prefix, tmp_path):
 def test_extensions_headers_licences_and_pages_are_installed(prefix):
     for name in (
         "lib/finops/extensions/httpfs.duckdb_extension",
-        "lib/finops/extensions/aws.duckdb_extension",
         "lib/finops/libfinops.so",
         "share/doc/finops/LICENSE",
         "share/doc/finops/NOTICE",
