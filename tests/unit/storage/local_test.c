@@ -38,6 +38,16 @@ a_key_that_is_no_path_of_a_file_is_refused(void **state)
     is_text(p->l, longest, "fits");
 }
 
+/* The suite lets a store of files refuse it, for HDFS. */
+static void
+a_key_with_a_colon_is_kept(void **state)
+{
+    const place *p = *state;
+
+    put_text(p->l, "a:b", "x");
+    is_text(p->l, "a:b", "x");
+}
+
 static void
 no_link_leads_out(const place *p)
 {
@@ -411,6 +421,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_key_that_is_no_path_of_a_file_is_refused, place_make, place_done),
+        cmocka_unit_test_setup_teardown(a_key_with_a_colon_is_kept, place_make, place_done),
         cmocka_unit_test_setup_teardown(a_link_that_leads_out_is_not_followed, place_make, place_done),
         cmocka_unit_test_setup_teardown(without_openat2_a_link_leads_out_no_more_than_with, place_make,
                                         place_done),

@@ -270,15 +270,15 @@ a_file_that_is_replaced_is_read_to_its_end(void **state)
 static void
 keys_are_listed_in_the_order_of_their_bytes(void **state)
 {
-    static const char *const keys[] = { "a/b", "a-b", "a/c/d", "a.b", "b", "ab", "\xc3\xa4" };
+    static const char *const keys[] = { "a/b", "a-b", "a/c/d", "a.b", "b", "b:c", "ab", "\xc3\xa4" };
 
     for (size_t i = 0; i < FO_COUNT(keys); i++)
         put_text(*state, keys[i], "x");
-    lists(*state, &(finops_list){ .prefix = "" }, "a-b a.b a/b a/c/d ab b \xc3\xa4 ");
+    lists(*state, &(finops_list){ .prefix = "" }, "a-b a.b a/b a/c/d ab b b:c \xc3\xa4 ");
     lists(*state, &(finops_list){ .prefix = "a" }, "a-b a.b a/b a/c/d ab ");
-    lists(*state, &(finops_list){ .prefix = "", .children = true }, "a-b a.b a/ ab b \xc3\xa4 ");
+    lists(*state, &(finops_list){ .prefix = "", .children = true }, "a-b a.b a/ ab b b:c \xc3\xa4 ");
     lists(*state, &(finops_list){ .prefix = "a/", .children = true }, "a/b a/c/ ");
-    lists(*state, &(finops_list){ .prefix = "", .start_after = "a/b" }, "a/c/d ab b \xc3\xa4 ");
+    lists(*state, &(finops_list){ .prefix = "", .start_after = "a/b" }, "a/c/d ab b b:c \xc3\xa4 ");
     lists(*state, &(finops_list){ .prefix = "nothing/" }, "");
 }
 
