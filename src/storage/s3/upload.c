@@ -48,9 +48,10 @@ static finops_code
 part_done(s3_upload_state *u, unsigned number, part done, finops_error **err)
 {
     finops_code rc = FINOPS_OK;
-    size_t had = u->cap;
+    size_t had;
 
     (void)pthread_mutex_lock(&u->lock);
+    had = u->cap;
     if (!done.etag || !fo_grow((void **)&u->parts, &u->cap, number, sizeof(*u->parts))) {
         rc = fo_error_oom(err);
     } else {

@@ -1,6 +1,7 @@
 /* The S3 driver against answers that real servers give rarely. */
 #include "storage/storage_test.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -396,6 +397,63 @@ a_commit_whose_reply_was_lost_is_known_by_what_lies_there(void **state)
     end(&f);
 }
 
+/* Answers each part with an ETag, whichever comes first. */
+static void
+take_parts(fake_http_conn *conn, const char *request, size_t n, void *arg)
+{
+    (void)n;
+    (void)arg;
+    if (strncmp(request, "PUT ", 4) == 0)
+        fake_http_reply(conn, "200 OK", "ETag: \"one\"\r\n", "", 0);
+    else if (strstr(request, "?uploads"))
+        fake_http_reply(conn, "200 OK", "", CREATED, strlen(CREATED));
+    else
+        fake_http_reply(conn, "200 OK", "", COMMITTED, strlen(COMMITTED));
+}
+
+typedef struct sender {
+    finops_upload *u;
+    unsigned number;
+    finops_code rc;
+} sender;
+
+static void *
+send_one(void *arg)
+{
+    sender *s = arg;
+
+    s->rc = s->u->part(s->u, s->number, 0, "123456789", 9, NULL, NULL);
+    return NULL;
+}
+
+static void
+parts_that_come_at_once_are_all_kept(void **state)
+{
+    enum { ROUNDS = 20, PARTS = 12 };
+    fixture f = { .server = fake_http_start(take_parts, NULL) };
+
+    (void)state;
+    open_with(&f, NULL, 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        sender senders[PARTS];
+        pthread_t threads[PARTS];
+        finops_upload *u = NULL;
+
+        ok(d->upload(f.self, &(finops_put){ .key = "k", .size = -1 }, &u, &f.err), &f.err);
+        for (unsigned p = 0; p < PARTS; p++) {
+            senders[p] = (sender){ .u = u, .number = PARTS - p };
+            assert_int_equal(pthread_create(&threads[p], NULL, send_one, &senders[p]), 0);
+        }
+        for (unsigned p = 0; p < PARTS; p++) {
+            assert_int_equal(pthread_join(threads[p], NULL), 0);
+            assert_int_equal(senders[p].rc, FINOPS_OK);
+        }
+        ok(u->commit(u, PARTS, (int64_t)PARTS * 9, NULL, NULL, &f.err), &f.err);
+        u->close(u);
+    }
+    end(&f);
+}
+
 static void
 an_upload_that_others_took_away_is_an_error(void **state)
 {
@@ -646,6 +704,7 @@ main(void)
         cmocka_unit_test(a_condition_met_by_an_attempt_that_broke_is_left_to_a_retry),
         cmocka_unit_test(a_commit_that_fails_inside_its_200_is_made_again),
         cmocka_unit_test(a_commit_whose_reply_was_lost_is_known_by_what_lies_there),
+        cmocka_unit_test(parts_that_come_at_once_are_all_kept),
         cmocka_unit_test(an_upload_that_others_took_away_is_an_error),
         cmocka_unit_test(names_are_unescaped_only_when_the_answer_says_so),
         cmocka_unit_test(pages_follow_one_another),
