@@ -39,6 +39,16 @@ typedef struct fo_http_header {
     const char *value;
 } fo_http_header;
 
+/* A body that is made while it goes out, on the thread of the exchange and until its end. */
+typedef struct fo_http_source {
+    /* Up to n bytes, at least one before the end of body_size; FO_HTTP_SOURCE_FAILED ends the request. */
+    size_t (*next)(void *arg, char *buffer, size_t n);
+    bool (*restart)(void *arg); /* from its first byte again; false: it cannot */
+    void *arg;
+} fo_http_source;
+
+#define FO_HTTP_SOURCE_FAILED SIZE_MAX
+
 typedef struct fo_http_request {
     const char *method; /* "GET" */
     const char *url;    /* as it goes out: escaped by the caller, never changed here */
@@ -46,11 +56,12 @@ typedef struct fo_http_request {
     size_t n_headers;
     const void *body; /* NULL with body_size 0: none is sent */
     size_t body_size;
-    bool has_body;      /* an empty body is one: Content-Length: 0 */
-    bool direct;        /* never through a proxy (a metadata service) */
-    bool once;          /* on a connection of its own: libcurl sends again what breaks off on a kept one */
-    int64_t stall_us;   /* 0: the client's */
-    int64_t connect_us; /* 0: the client's */
+    fo_http_source source; /* in place of `body`, when it has a `next` */
+    bool has_body;         /* an empty body is one: Content-Length: 0 */
+    bool direct;           /* never through a proxy (a metadata service) */
+    bool once;             /* on a connection of its own: libcurl sends again what breaks off on a kept one */
+    int64_t stall_us;      /* 0: the client's */
+    int64_t connect_us;    /* 0: the client's */
     const finops_call *call;
 } fo_http_request;
 

@@ -9,6 +9,7 @@ code_of(CURLcode cc)
     case CURLE_OPERATION_TIMEDOUT:
         return FINOPS_E_TIMEOUT;
     case CURLE_OUT_OF_MEMORY:
+    case CURLE_ABORTED_BY_CALLBACK: /* a source of a body, which fails for want of memory only */
         return FINOPS_E_MEMORY;
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_PEER_FAILED_VERIFICATION:

@@ -41,6 +41,7 @@ struct fo_http_exchange {
     fo_str header_text;
     const finops_call *call;
     int64_t stall_us;
+    fo_http_source source;
 
     /* Where it is. */
     bool added;     /* to the multi */

@@ -1,5 +1,6 @@
 /* A request as libcurl wants it told. */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -100,6 +101,41 @@ link_headers(fo_http_exchange *e, finops_error **err)
     return FINOPS_OK;
 }
 
+static size_t
+on_source(char *buffer, size_t size, size_t n, void *arg)
+{
+    const fo_http_source *source = arg;
+    size_t got = source->next(source->arg, buffer, size * n);
+
+    return got == FO_HTTP_SOURCE_FAILED ? CURL_READFUNC_ABORT : got;
+}
+
+/* A kept connection broke off, and libcurl sends it all again on another. */
+static int
+on_restart(void *arg, curl_off_t offset, int origin)
+{
+    const fo_http_source *source = arg;
+
+    if (offset != 0 || origin != SEEK_SET || !source->restart(source->arg))
+        return CURL_SEEKFUNC_FAIL;
+    return CURL_SEEKFUNC_OK;
+}
+
+static bool
+set_source(fo_http_exchange *e, const fo_http_request *request)
+{
+    CURL *h = e->easy;
+    int bad = 0;
+
+    e->source = request->source;
+    bad |= curl_easy_setopt(h, CURLOPT_POSTFIELDS, NULL) != CURLE_OK;
+    bad |= curl_easy_setopt(h, CURLOPT_READFUNCTION, on_source) != CURLE_OK;
+    bad |= curl_easy_setopt(h, CURLOPT_READDATA, &e->source) != CURLE_OK;
+    bad |= curl_easy_setopt(h, CURLOPT_SEEKFUNCTION, on_restart) != CURLE_OK;
+    bad |= curl_easy_setopt(h, CURLOPT_SEEKDATA, &e->source) != CURLE_OK;
+    return !bad;
+}
+
 static bool
 set_method(fo_http_exchange *e, const fo_http_request *request)
 {
@@ -118,7 +154,10 @@ set_method(fo_http_exchange *e, const fo_http_request *request)
     if (body) {
         bad |= curl_easy_setopt(h, CURLOPT_POST, 1L) != CURLE_OK;
         bad |= curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size) != CURLE_OK;
-        bad |= curl_easy_setopt(h, CURLOPT_POSTFIELDS, data) != CURLE_OK;
+        if (request->source.next)
+            bad |= !set_source(e, request);
+        else
+            bad |= curl_easy_setopt(h, CURLOPT_POSTFIELDS, data) != CURLE_OK;
     }
     bad |= curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, own_name ? request->method : NULL) != CURLE_OK;
     return !bad;

@@ -416,3 +416,70 @@ fo_sigv4_presign(fo_sigv4 *signer, const fo_sigv4_request *r, int64_t seconds, f
     fo_str_addf(ret, "&X-Amz-Signature=%s", hex);
     return fo_str_check(ret, err);
 }
+
+/* ---- a body in chunks ---- */
+
+finops_code
+fo_sigv4_chunks_begin(fo_sigv4 *signer, const fo_sigv4_request *r, const fo_sigv4_headers *headers,
+                      fo_sigv4_chunks *ret, finops_error **err)
+{
+    const fo_str *text = &headers->authorization;
+    finops_code rc;
+
+    assert(signer && r && r->keys && ret && text->len >= FO_SHA256_HEX);
+
+    *ret = (fo_sigv4_chunks){ 0 };
+    memcpy(ret->date, headers->date, sizeof(ret->date));
+    memcpy(ret->last, text->data + text->len - (FO_SHA256_HEX - 1), FO_SHA256_HEX);
+    rc = signing_key(signer, r, ret->date, ret->key, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    ret->scope = fo_format("%.8s/%s/%s/aws4_request", ret->date, r->region, r->service);
+    return ret->scope ? FINOPS_OK : fo_error_oom(err);
+}
+
+/* What all kinds of chunks sign: when and where, the signature before, and what is their own. */
+static finops_code
+sign_link(fo_sigv4_chunks *c, const char *kind, const char *own, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str text = FO_STR_MAX(TEXT_MAX);
+    unsigned char sum[FO_SHA256_BYTES];
+    finops_code rc;
+
+    fo_str_addf(&text, ALGORITHM "-%s\n%s\n%s\n%s\n%s", kind, c->date, c->scope, c->last, own);
+    rc = fo_str_check(&text, err);
+    if (rc == FINOPS_OK)
+        rc = fo_hmac_sha256(c->key, sizeof(c->key), fo_str_z(&text), text.len, sum, err);
+    if (rc == FINOPS_OK)
+        fo_hex(sum, sizeof(sum), c->last);
+    return rc;
+}
+
+finops_code
+fo_sigv4_chunk(fo_sigv4_chunks *chunks, const void *data, size_t n, finops_error **err)
+{
+    char own[FO_SHA256_HEX * 2] =
+        FO_SIGV4_EMPTY "\n"; /* the digest of the chunk's headers, of which it has none */
+    finops_code rc = fo_sha256_hex(data, n, own + FO_SHA256_HEX, err);
+
+    return rc == FINOPS_OK ? sign_link(chunks, "PAYLOAD", own, err) : rc;
+}
+
+finops_code
+fo_sigv4_trailer(fo_sigv4_chunks *chunks, const char *text, finops_error **err)
+{
+    char own[FO_SHA256_HEX];
+    finops_code rc = fo_sha256_hex(text, strlen(text), own, err);
+
+    return rc == FINOPS_OK ? sign_link(chunks, "TRAILER", own, err) : rc;
+}
+
+void
+fo_sigv4_chunks_done(fo_sigv4_chunks *chunks)
+{
+    if (!chunks)
+        return;
+    explicit_bzero(chunks->key, sizeof(chunks->key));
+    fo_free(chunks->scope);
+    chunks->scope = NULL;
+}

@@ -13,11 +13,14 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/str.h"
 #include "net/http.h"
 
 #define FO_SIGV4_UNSIGNED "UNSIGNED-PAYLOAD"
 #define FO_SIGV4_EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" /* of no bytes */
+#define FO_SIGV4_CHUNKED "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+#define FO_SIGV4_CHUNKED_TRAILER FO_SIGV4_CHUNKED "-TRAILER"
 #define FO_SIGV4_HEADERS 64 /* at most, and as many parameters of a query */
 
 typedef struct fo_sigv4 fo_sigv4;
@@ -35,7 +38,7 @@ typedef struct fo_sigv4_request {
     const char *query;             /* "uploads&prefix=a%2F"; NULL: none */
     const fo_http_header *headers; /* all are signed */
     size_t n_headers;
-    const char *payload; /* SHA-256 of the body in hex, or FO_SIGV4_UNSIGNED */
+    const char *payload; /* SHA-256 of the body in hex, FO_SIGV4_UNSIGNED, or one of those in chunks */
     bool tell_payload;   /* x-amz-content-sha256, which S3 asks for */
     const char *region, *service;
     const fo_sigv4_keys *keys;
@@ -50,6 +53,14 @@ typedef struct fo_sigv4_headers {
     fo_str authorization;
 } fo_sigv4_headers;
 
+/* The signatures of a body in chunks: each goes on from the one before it, the first from the request's. */
+typedef struct fo_sigv4_chunks {
+    unsigned char key[FO_SHA256_BYTES];
+    char date[17];
+    char *scope;
+    char last[FO_SHA256_HEX]; /* the signature made last */
+} fo_sigv4_chunks;
+
 fo_sigv4 *fo_sigv4_new(void); /* NULL: no memory */
 void fo_sigv4_free(fo_sigv4 *signer);
 
@@ -59,5 +70,15 @@ void fo_sigv4_headers_done(fo_sigv4_headers *headers);
 /* The query that lets its bearer do the request for so many seconds, appended; FO_SIGV4_UNSIGNED is usual. */
 finops_code fo_sigv4_presign(fo_sigv4 *signer, const fo_sigv4_request *request, int64_t seconds, fo_str *ret,
                              finops_error **err);
+
+/* After the request was signed with FO_SIGV4_CHUNKED or FO_SIGV4_CHUNKED_TRAILER.
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html */
+finops_code fo_sigv4_chunks_begin(fo_sigv4 *signer, const fo_sigv4_request *request,
+                                  const fo_sigv4_headers *headers, fo_sigv4_chunks *ret, finops_error **err);
+/* The next chunk of the body; n = 0 ends it. */
+finops_code fo_sigv4_chunk(fo_sigv4_chunks *chunks, const void *data, size_t n, finops_error **err);
+/* The headers after the last chunk, "name:value\n" each, sorted. */
+finops_code fo_sigv4_trailer(fo_sigv4_chunks *chunks, const char *text, finops_error **err);
+void fo_sigv4_chunks_done(fo_sigv4_chunks *chunks);
 
 #endif

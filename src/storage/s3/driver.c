@@ -49,6 +49,11 @@ static const finops_option s3_options[] = {
       .help = "Agree to pay for the requests to somebody else's bucket." },
     { "checksum", FINOPS_OPT_ENUM, AT(checksum), .value = "crc64nvme", .allow = "crc64nvme crc32c md5 none",
       .help = "How the service checks what it is sent; md5 for services that know no newer one." },
+    { "payload_signing", FINOPS_OPT_ENUM, AT(payload_signing), .value = "auto",
+      .allow = "auto signed chunked unsigned",
+      .help = "How content is signed that is sent: as a whole, in chunks as it goes out, or by its checksum "
+              "only; "
+              "auto leaves it to TLS where there is TLS." },
     { "part_size", FINOPS_OPT_SIZE, AT(part_size), .value = "5MiB", .min = 5 * (int64_t)S3_MIB,
       .max = 5 * (int64_t)S3_GIB, .help = "Least size of one part of a large object." },
     { "copy_max", FINOPS_OPT_SIZE, AT(copy_max), .value = "5GiB", .min = 5 * (int64_t)S3_MIB,
@@ -92,6 +97,23 @@ endpoint_text(const fo_url *url)
     return fo_format("%s://%s:%d%.*s", url->scheme, url->host, url->port, (int)n, path);
 }
 
+/* `kept`: nobody can change what is sent on its way. In chunks content is gone through once and not twice,
+ * but a service that does not know them takes them for the object: unless asked to we send parts alone so, as
+ * they are no object yet and the answer has their checksum. */
+static void
+set_signing(s3_storage *s, const char *word, bool kept)
+{
+    bool leave = !word || strcmp(word, "auto") == 0;
+
+    if (leave)
+        s->signing = kept ? S3_SIGN_UNSIGNED : S3_SIGN_WHOLE;
+    else if (strcmp(word, "unsigned") == 0)
+        s->signing = S3_SIGN_UNSIGNED;
+    else
+        s->signing = strcmp(word, "chunked") == 0 ? S3_SIGN_CHUNKED : S3_SIGN_WHOLE;
+    s->chunk_parts = leave && !kept;
+}
+
 static finops_code
 set_place(s3_storage *s, const s3_config *c, finops_error **err)
 {
@@ -112,7 +134,7 @@ set_place(s3_storage *s, const s3_config *c, finops_error **err)
         if (!s->endpoint)
             return fo_error_oom(err);
     }
-    s->hash_payload = !tls && !is_loopback(url.host);
+    set_signing(s, c->payload_signing, tls || is_loopback(url.host));
     s->path_style =
         (c->addressing && strcmp(c->addressing, "path") == 0) || needs_path(url.host, tls, c->bucket);
     return FINOPS_OK;

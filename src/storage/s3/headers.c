@@ -159,6 +159,19 @@ checksum_of(s3_info *info, const fo_http_exchange *e)
     return NULL;
 }
 
+/* The object's own; how it was sent is none of it, which some services keep all the same: "aws-chunked,gzip".
+ */
+static const char *
+encoding_of(const fo_http_exchange *e)
+{
+    const char *text = fo_http_header_value(e, "content-encoding");
+
+    if (!text || !fo_starts(text, S3_CHUNKED))
+        return text;
+    text += strlen(S3_CHUNKED);
+    return *text == ',' ? text + 1 + strspn(text + 1, " ") : *text ? text - strlen(S3_CHUNKED) : NULL;
+}
+
 /* "bytes 0-9/100": the size of the whole. */
 static int64_t
 size_of(const fo_http_exchange *e)
@@ -186,7 +199,7 @@ s3_info_make(const fo_http_exchange *e, const char *key, s3_info *ret, finops_er
     o->version = o->etag;
     o->checksum = checksum_of(ret, e);
     o->content_type = fo_http_header_value(e, "content-type");
-    o->content_encoding = fo_http_header_value(e, "content-encoding");
+    o->content_encoding = encoding_of(e);
     o->cache_control = fo_http_header_value(e, "cache-control");
     fo_http_each_header(e, META, each_metadata, ret);
     o->metadata = ret->metadata;

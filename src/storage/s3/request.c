@@ -93,7 +93,8 @@ place_make(const s3_storage *s, const s3_request *r, const char *region, place *
 
 /* ---- the signature ---- */
 
-/* The body's digest, or that it has none: TLS keeps it from others, and the checksum from accidents. */
+/* The body's digest, that its chunks have signatures, or that it has none: TLS keeps it from others then, and
+ * the checksum from accidents. */
 static finops_code
 payload_of(const s3_storage *s, const s3_request *r, char hex[FO_SHA256_HEX], const char **ret,
            finops_error **err)
@@ -102,7 +103,11 @@ payload_of(const s3_storage *s, const s3_request *r, char hex[FO_SHA256_HEX], co
         *ret = FO_SIGV4_EMPTY;
         return FINOPS_OK;
     }
-    if (!s->hash_payload && r->with_sums) {
+    if (r->chunked) {
+        *ret = s3_chunks_payload(r);
+        return FINOPS_OK;
+    }
+    if (s->signing == S3_SIGN_UNSIGNED && r->with_sums) {
         *ret = FO_SIGV4_UNSIGNED;
         return FINOPS_OK;
     }
@@ -156,6 +161,10 @@ once(s3_storage *s, s3_request *r, const fo_aws_keys *keys, const char *region, 
         fo_str_addf(&p.url, "?%s", r->query);
     rc = fo_str_check(&p.url, err);
     request.url = fo_str_z(&p.url);
+    if (rc == FINOPS_OK && r->chunked) {
+        request.body_size = s3_chunks_size(r);
+        rc = s3_chunks_begin(s, r, &sign, &signature, &request.source, err);
+    }
     return rc == FINOPS_OK ? fo_http_begin(s->http, &request, ret, err) : rc;
 }
 
@@ -232,6 +241,9 @@ s3_send(s3_storage *s, s3_request *r, fo_http_exchange **ret, finops_error **err
 
     if (s->requester_pays)
         s3_header(&r->headers, "x-amz-request-payer", "requester");
+    r->chunked = r->chunked && r->body_size > 0;
+    if (r->chunked)
+        s3_chunks_headers(r);
     if (r->headers.failed)
         return fo_error_oom(err);
     for (;;) {
@@ -302,6 +314,8 @@ s3_request_done(s3_request *r)
 {
     fo_strv_done(&r->headers.texts);
     r->headers.n = 0;
+    s3_chunks_free(r->chunks);
+    r->chunks = NULL;
 }
 
 /* ---- addresses for others ---- */

@@ -17,18 +17,28 @@
 #define S3_ANSWER_MAX (64u << 20) /* bytes of any other document */
 #define S3_HEADERS 56
 #define S3_REGION 64
+#define S3_CHUNKED "aws-chunked" /* a content encoding */
 #define S3_MIB (1ull << 20)
 #define S3_GIB (1ull << 30)
 
 /* How content is checked by the service. */
 typedef enum s3_sum { S3_SUM_CRC64NVME, S3_SUM_CRC32C, S3_SUM_MD5, S3_SUM_NONE } s3_sum;
 
+/* How what is sent is signed. */
+typedef enum s3_signing {
+    S3_SIGN_UNSIGNED, /* a checksum and TLS keep it: as a whole only where it has none */
+    S3_SIGN_WHOLE,    /* by its digest, before the first byte goes out */
+    S3_SIGN_CHUNKED   /* chunk by chunk, while it goes out */
+} s3_signing;
+
+typedef struct s3_chunks s3_chunks;
+
 typedef struct s3_config {
     char *bucket, *prefix, *region, *endpoint_url, *addressing;
     char *profile, *access_key_id, *secret_access_key, *session_token;
     char *sse, *sse_kms_key_id, *sse_c_key;
     bool requester_pays;
-    char *checksum;
+    char *checksum, *payload_signing;
     uint64_t part_size, copy_max;
     fo_http_settings network;
 } s3_config;
@@ -38,7 +48,8 @@ typedef struct s3_storage {
     char *prefix;   /* "" or "a/b/" */
     char *endpoint; /* "https://host[:port][/path]"; NULL: of Amazon's, by the region */
     bool path_style;
-    bool hash_payload; /* signed with the body's digest, where others could change it on the way */
+    s3_signing signing;
+    bool chunk_parts; /* parts go in chunks all the same, when the service shows that it understood */
     char *sse, *kms_key;
     char *c_key, *c_key_md5; /* base64 */
     bool requester_pays;
@@ -55,7 +66,8 @@ typedef struct s3_storage {
     char region[S3_REGION];    /* "": not known yet */
     atomic_llong skew_us;      /* its clock less ours */
     atomic_bool knows_no_sums; /* of the newer headers */
-    atomic_bool bucket_seen;   /* it exists */
+    atomic_bool knows_no_chunks;
+    atomic_bool bucket_seen; /* it exists */
 } s3_storage;
 
 /* Headers on their way out; those whose texts had to be made own them. */
@@ -75,12 +87,16 @@ typedef struct s3_request {
     size_t body_size;
     bool has_body;
     bool with_sums; /* among the headers are those that old services refuse */
+    bool chunked;   /* signed in chunks, with this checksum behind them */
+    s3_sum sum;
+    s3_chunks *chunks;
     const finops_call *call;
 
     /* What came back, also when the request failed. */
     int status;
-    char code[64]; /* "NoSuchKey"; "" */
-    bool resent;   /* it may have been done before it failed */
+    char code[64];      /* "NoSuchKey"; "" */
+    bool resent;        /* it may have been done before it failed */
+    uint64_t sum_value; /* of what went out in chunks */
 } s3_request;
 
 /* What an answer's headers say of an object; the texts live as long as it and the exchange. */
@@ -103,6 +119,18 @@ finops_code s3_send_for_xml(s3_storage *s, s3_request *r, fo_xml **ret, finops_e
 finops_code s3_send_only(s3_storage *s, s3_request *r, finops_error **err);
 void s3_request_done(s3_request *r);
 finops_code s3_presign(void *self, const finops_presign *presign, char **ret_url, finops_error **err);
+
+/* ---- chunks.c ---- */
+
+/* What the request's `sum` and headers were made for; before it is signed, once. */
+void s3_chunks_headers(s3_request *r);
+const char *s3_chunks_payload(const s3_request *r);
+/* Bytes that go out. */
+size_t s3_chunks_size(const s3_request *r);
+/* The body, after its request was signed. */
+finops_code s3_chunks_begin(s3_storage *s, s3_request *r, const fo_sigv4_request *sign,
+                            const fo_sigv4_headers *headers, fo_http_source *ret, finops_error **err);
+void s3_chunks_free(s3_chunks *chunks);
 
 /* ---- headers.c ---- */
 

@@ -76,46 +76,116 @@ part_query(const s3_upload_state *u, unsigned number, fo_str *ret, finops_error 
     return fo_str_check(ret, err);
 }
 
+/* The checksum that goes in front of the part; one behind its chunks is known when they are out. */
+static finops_code
+part_sum(const s3_upload_state *u, s3_request *r, part *done, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sum = FO_STR_MAX(S3_TEXT_MAX);
+    finops_code rc = FINOPS_OK;
+
+    r->sum = u->sum;
+    r->with_sums = s3_sum_name(u->sum) != NULL;
+    if (r->chunked || u->sum == S3_SUM_NONE)
+        return rc;
+    if (u->sum <= S3_SUM_CRC32C) {
+        done->value = s3_sum_update(u->sum, 0, r->body, r->body_size);
+        s3_sum_of_number(u->sum, done->value, &sum);
+    } else {
+        rc = s3_sum_make(u->sum, r->body, r->body_size, &sum, err);
+    }
+    if (rc == FINOPS_OK)
+        s3_header_text(&r->headers, s3_sum_header(u->sum), &sum);
+    return rc;
+}
+
+/* The service says which checksum it found in the chunks: it knows what chunks are. */
+static bool
+is_confirmed(const s3_request *r, const fo_http_exchange *e)
+{
+    FO_AUTO(fo_str_done) fo_str sum = FO_STR_MAX(S3_TEXT_MAX);
+    const char *told = fo_http_header_value(e, s3_sum_header(r->sum));
+
+    s3_sum_of_number(r->sum, r->sum_value, &sum);
+    return told && strcmp(told, fo_str_z(&sum)) == 0;
+}
+
+/* *ret_doubt: it went in chunks, and may be something else at the service than what was sent. */
+static finops_code
+send_part(s3_upload_state *u, s3_request *r, part *done, bool *ret_doubt, finops_error **err)
+{
+    FO_AUTO(fo_http_endp) fo_http_exchange *e = NULL;
+    FO_AUTO(fo_str_done) fo_str sum = FO_STR_MAX(S3_TEXT_MAX);
+    const char *etag;
+    finops_code rc = part_sum(u, r, done, err);
+
+    s3_headers_of_key(u->s, &r->headers);
+    if (rc == FINOPS_OK)
+        rc = s3_send(u->s, r, &e, err);
+    *ret_doubt = r->chunked && (rc == FINOPS_OK ? u->s->chunk_parts && !is_confirmed(r, e)
+                                                : r->status == 400 || r->status == 403 || r->status == 501);
+    if (rc != FINOPS_OK)
+        return rc;
+    if (r->chunked)
+        done->value = r->sum_value;
+    done->known = u->sum <= S3_SUM_CRC32C;
+    if (done->known)
+        s3_sum_of_number(u->sum, done->value, &sum);
+    done->sum = done->known ? fo_str_take(&sum) : NULL;
+    etag = fo_http_header_value(e, "etag");
+    done->etag = etag ? fo_strdup(etag) : NULL;
+    return done->known && !done->sum ? fo_error_oom(err) : FINOPS_OK;
+}
+
+static bool
+goes_chunked(const s3_upload_state *u)
+{
+    const s3_storage *s = u->s;
+
+    return s->signing == S3_SIGN_CHUNKED ||
+           (s->chunk_parts && u->sum <= S3_SUM_CRC32C && !atomic_load(&s->knows_no_chunks));
+}
+
 static finops_code
 upload_part(finops_upload *upload, unsigned number, int64_t offset, const void *data, size_t n,
             const finops_call *call, finops_error **err)
 {
     s3_upload_state *u = state_of(upload);
-    FO_AUTO(fo_str_done) fo_str query = FO_STR_MAX(S3_TEXT_MAX), sum = FO_STR_MAX(S3_TEXT_MAX);
-    FO_AUTO(s3_request_done)
-    s3_request r = {
+    FO_AUTO(fo_str_done) fo_str query = FO_STR_MAX(S3_TEXT_MAX);
+    const s3_request blank = {
         .method = "PUT", .key = u->put.put.key, .body = data, .body_size = n, .has_body = true, .call = call
     };
-    FO_AUTO(fo_http_endp) fo_http_exchange *e = NULL;
+    FO_AUTO(s3_request_done) s3_request r = blank;
+    finops_error *why = NULL;
     part done = { .n = (int64_t)n };
-    const char *etag;
+    bool doubt = false;
     finops_code rc = part_query(u, number, &query, err);
 
     (void)offset;
-    r.query = fo_str_z(&query);
-    if (rc == FINOPS_OK && u->sum <= S3_SUM_CRC32C) {
-        done.value = s3_sum_update(u->sum, 0, data, n);
-        done.known = true;
-        s3_sum_of_number(u->sum, done.value, &sum);
-    } else if (rc == FINOPS_OK && u->sum == S3_SUM_MD5) {
-        rc = s3_sum_make(u->sum, data, n, &sum, err);
-    }
-    if (rc == FINOPS_OK && sum.len > 0) {
-        if (s3_sum_name(u->sum))
-            done.sum = fo_strdup(fo_str_z(&sum));
-        r.with_sums = s3_sum_name(u->sum) != NULL;
-        s3_header_text(&r.headers, s3_sum_header(u->sum), &sum);
-    }
-    s3_headers_of_key(u->s, &r.headers);
-    if (rc == FINOPS_OK)
-        rc = s3_send(u->s, &r, &e, err);
-    if (rc != FINOPS_OK) {
-        fo_free(done.sum);
+    if (rc != FINOPS_OK)
         return rc;
+    r.query = fo_str_z(&query);
+    r.chunked = goes_chunked(u) && n > 0;
+    rc = send_part(u, &r, &done, &doubt, &why);
+    if (doubt && u->s->chunk_parts) {
+        atomic_store(&u->s->knows_no_chunks, true);
+        finops_error_freep(&why);
+        fo_free(done.sum);
+        fo_free(done.etag);
+        done = (part){ .n = (int64_t)n };
+        s3_request_done(&r);
+        r = blank;
+        r.query = fo_str_z(&query);
+        rc = send_part(u, &r, &done, &doubt, &why);
     }
-    etag = fo_http_header_value(e, "etag");
-    done.etag = etag ? fo_strdup(etag) : NULL;
-    return part_done(u, number, done, err);
+    if (rc == FINOPS_OK)
+        return part_done(u, number, done, err);
+    fo_free(done.sum);
+    fo_free(done.etag);
+    if (err)
+        *err = why;
+    else
+        finops_error_free(why);
+    return rc;
 }
 
 finops_code

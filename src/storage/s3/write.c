@@ -25,7 +25,12 @@ make(s3_storage *s, const finops_put *put, s3_request *r, finops_error **err)
     finops_code rc = s3_headers_of_put(s, put, &r->headers, err);
 
     s3_headers_of_condition(put, &r->headers);
-    return rc == FINOPS_OK ? s3_sum_add(s, r, err) : rc;
+    r->sum = s3_sum_now(s);
+    r->chunked = s->signing == S3_SIGN_CHUNKED && r->body_size > 0;
+    r->with_sums = s3_sum_name(r->sum) != NULL;
+    if (rc == FINOPS_OK && !r->chunked)
+        rc = s3_sum_add(s, r, err);
+    return rc;
 }
 
 /* What is known of the object without asking again. */
@@ -33,13 +38,18 @@ static finops_code
 tell(const s3_request *r, const fo_http_exchange *e, finops_object *ret, finops_error **err)
 {
     FO_AUTO(s3_info_done) s3_info info = { 0 };
-    FO_AUTO(fo_str_done) fo_str sum = FO_STR_MAX(S3_TEXT_MAX);
+    FO_AUTO(fo_str_done) fo_str sum = FO_STR_MAX(S3_TEXT_MAX), base64 = FO_STR_MAX(S3_TEXT_MAX);
     finops_code rc = s3_info_make(e, r->key, &info, err);
 
     if (rc != FINOPS_OK)
         return rc;
     info.object.size = (int64_t)r->body_size;
     info.object.content_type = NULL; /* of the answer, not of the object */
+    if (r->chunked && r->with_sums) {
+        s3_sum_of_number(r->sum, r->sum_value, &base64);
+        if (s3_sum_text(r->sum, fo_str_z(&base64), &sum))
+            info.object.checksum = fo_str_z(&sum);
+    }
     for (size_t i = 0; i < r->headers.n && !info.object.checksum; i++)
         for (int k = S3_SUM_CRC64NVME; k <= S3_SUM_MD5; k++)
             if (strcmp(r->headers.items[i].name, s3_sum_header((s3_sum)k)) == 0 &&

@@ -571,6 +571,69 @@ the_key_follows_the_day_the_region_and_the_secret(void **state)
     fo_sigv4_free(one);
 }
 
+/* https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html and .../sigv4-streaming-trailers.html:
+ * 66,560 times the letter a, in chunks of 64 KiB. */
+static void
+expect_chunks(bool trailer, const char *const want[5])
+{
+    static const fo_http_header headers[] = { { "x-amz-storage-class", "REDUCED_REDUNDANCY" },
+                                              { "Content-Encoding", "aws-chunked" },
+                                              { "x-amz-decoded-content-length", "66560" },
+                                              { "Content-Length", "66824" } },
+                                trailing[] = { { "x-amz-storage-class", "REDUCED_REDUNDANCY" },
+                                               { "Content-Encoding", "aws-chunked" },
+                                               { "x-amz-decoded-content-length", "66560" },
+                                               { "x-amz-trailer", "x-amz-checksum-crc32c" } };
+    FO_AUTO(fo_sigv4_chunks_done) fo_sigv4_chunks c;
+    FO_AUTO(fo_freep) char *body = fo_alloc(65536);
+    fo_sigv4 *signer = fo_sigv4_new();
+    fo_sigv4_request r = s3_request("PUT", "/examplebucket/chunkObject.txt", NULL);
+    fo_sigv4_headers h;
+
+    assert_true(signer && body);
+    memset(body, 'a', 65536);
+    r.host = "s3.amazonaws.com";
+    r.payload = trailer ? FO_SIGV4_CHUNKED_TRAILER : FO_SIGV4_CHUNKED;
+    r.headers = trailer ? trailing : headers;
+    r.n_headers = 4;
+    assert_int_equal(fo_sigv4_sign(signer, &r, &h, NULL), FINOPS_OK);
+    assert_int_equal(fo_sigv4_chunks_begin(signer, &r, &h, &c, NULL), FINOPS_OK);
+    assert_string_equal(c.last, want[0]);
+    assert_int_equal(fo_sigv4_chunk(&c, body, 65536, NULL), FINOPS_OK);
+    assert_string_equal(c.last, want[1]);
+    assert_int_equal(fo_sigv4_chunk(&c, body, 1024, NULL), FINOPS_OK);
+    assert_string_equal(c.last, want[2]);
+    assert_int_equal(fo_sigv4_chunk(&c, "", 0, NULL), FINOPS_OK);
+    assert_string_equal(c.last, want[3]);
+    if (trailer) {
+        assert_int_equal(fo_sigv4_trailer(&c, "x-amz-checksum-crc32c:sOO8/Q==\n", NULL), FINOPS_OK);
+        assert_string_equal(c.last, want[4]);
+    }
+    fo_sigv4_headers_done(&h);
+    fo_sigv4_free(signer);
+}
+
+static void
+the_examples_of_chunks_are_signed_alike(void **state)
+{
+    static const char *const plain[] = { "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9",
+                                         "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
+                                         "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497",
+                                         "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9",
+                                         NULL },
+                             *const trailed[] = {
+                                 "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e",
+                                 "b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2",
+                                 "1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7",
+                                 "2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992",
+                                 "d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435"
+                             };
+
+    (void)state;
+    expect_chunks(false, plain);
+    expect_chunks(true, trailed);
+}
+
 static void
 signing_survives_every_failed_allocation(void **state)
 {
@@ -600,6 +663,7 @@ main(void)
         cmocka_unit_test(the_vectors_of_the_suite_are_signed_alike),
         cmocka_unit_test(the_examples_of_s3_are_signed_alike),
         cmocka_unit_test(the_example_of_a_presigned_address_is_signed_alike),
+        cmocka_unit_test(the_examples_of_chunks_are_signed_alike),
         cmocka_unit_test(the_key_follows_the_day_the_region_and_the_secret),
         cmocka_unit_test(signing_survives_every_failed_allocation),
     };

@@ -468,6 +468,72 @@ an_upload_that_others_took_away_is_an_error(void **state)
     end(&f);
 }
 
+/* ---- chunks ---- */
+
+static void
+content_goes_out_in_signed_chunks(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "PUT /b/k \ncontent-encoding: aws-chunked,x\nx-amz-decoded-content-length: 9\n"
+                    "x-amz-content-sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER\n"
+                    "x-amz-trailer: x-amz-checksum-crc64nvme\ncontent-length: "
+                    "310\n9;chunk-signature=\n0;chunk-signature=\n"
+                    "x-amz-checksum-crc64nvme:rosUhgp5mIg=\nx-amz-trailer-signature:",
+          .status = "200 OK",
+          .headers = "ETag: \"one\"\r\n" },
+        { .expect = "HEAD /b/k ", .status = "200 OK", .headers = "Content-Encoding: aws-chunked,x\r\n" },
+        { .expect = "HEAD /b/k ", .status = "200 OK", .headers = "Content-Encoding: aws-chunked\r\n" },
+    };
+    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    finops_object o = { 0 };
+
+    (void)state;
+    open_with(&f, &(finops_setting){ "payload_signing", "chunked" }, 1);
+    ok(d->put(f.self, &(finops_put){ .key = "k", .size = 9, .content_encoding = "x" }, "123456789", 9, &o,
+              &f.err),
+       &f.err);
+    assert_string_equal(o.checksum, "crc64nvme:ae8b14860a799888");
+    finops_object_done(&o);
+    ok(d->stat(f.self, "k", NULL, &o, &f.err), &f.err);
+    assert_string_equal(o.content_encoding, "x");
+    finops_object_done(&o);
+    ok(d->stat(f.self, "k", NULL, &o, &f.err), &f.err);
+    assert_null(o.content_encoding);
+    finops_object_done(&o);
+    end(&f);
+}
+
+/* The first part may be stored with its frames: it goes once more, and so do all after it, as a whole. */
+static void
+parts_of_a_service_that_does_not_know_chunks_are_sent_as_a_whole(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "POST /b/k?uploads ", .status = "200 OK", .body = CREATED },
+        { .expect = "partNumber=1\nx-amz-trailer: ", .status = "200 OK", .headers = "ETag: \"bad\"\r\n" },
+        { .expect = "partNumber=1\nx-amz-content-sha256: "
+                    "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
+          .status = "200 OK",
+          .headers = "ETag: \"one\"\r\n" },
+        { .expect = "partNumber=2\nx-amz-content-sha256: "
+                    "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
+          .status = "200 OK",
+          .headers = "ETag: \"two\"\r\n" },
+        { .expect = "<ETag>&quot;one&quot;</ETag>", .status = "200 OK", .body = COMMITTED },
+    };
+    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    FO_AUTO(fo_freep) char *elsewhere = fo_format("http://0.0.0.0:%d", fake_http_port(f.server));
+    finops_upload *u = NULL;
+
+    (void)state;
+    open_with(&f, &(finops_setting){ "endpoint_url", elsewhere }, 1);
+    ok(d->upload(f.self, &(finops_put){ .key = "k", .size = -1 }, &u, &f.err), &f.err);
+    ok(u->part(u, 1, 0, "123456789", 9, NULL, &f.err), &f.err);
+    ok(u->part(u, 2, 9, "123456789", 9, NULL, &f.err), &f.err);
+    ok(u->commit(u, 2, 18, NULL, NULL, &f.err), &f.err);
+    u->close(u);
+    end(&f);
+}
+
 /* ---- lists ---- */
 
 #define LIST(more)                                                                                           \
@@ -656,6 +722,14 @@ opening_survives_every_failed_allocation(void **state)
     fo_free(config);
 }
 
+static finops_code
+put_and_get(fixture *f)
+{
+    finops_code rc = d->put(f->self, &(finops_put){ .key = "k", .size = 3 }, "abc", 3, NULL, &f->err);
+
+    return rc == FINOPS_OK ? get(f, "k") : rc;
+}
+
 static void
 requests_survive_every_failed_allocation(void **state)
 {
@@ -672,9 +746,9 @@ requests_survive_every_failed_allocation(void **state)
     do {
         fixture f = { .server = fake_http_script(answers, FO_COUNT(answers)) };
 
-        open_with(&f, NULL, 0);
+        open_with(&f, &(finops_setting){ "payload_signing", "chunked" }, 1);
         fo_mem_fail_at(++n);
-        rc = get(&f, "k");
+        rc = put_and_get(&f);
         failed = fo_mem_failed();
         assert_true(rc == FINOPS_OK || (failed && rc == FINOPS_E_MEMORY)); /* a connection may be given up */
         finops_error_freep(&f.err);
@@ -706,6 +780,8 @@ main(void)
         cmocka_unit_test(a_commit_whose_reply_was_lost_is_known_by_what_lies_there),
         cmocka_unit_test(parts_that_come_at_once_are_all_kept),
         cmocka_unit_test(an_upload_that_others_took_away_is_an_error),
+        cmocka_unit_test(content_goes_out_in_signed_chunks),
+        cmocka_unit_test(parts_of_a_service_that_does_not_know_chunks_are_sent_as_a_whole),
         cmocka_unit_test(names_are_unescaped_only_when_the_answer_says_so),
         cmocka_unit_test(pages_follow_one_another),
         cmocka_unit_test(a_listing_that_is_broken_or_goes_nowhere_is_transient),
