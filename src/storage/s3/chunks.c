@@ -85,12 +85,11 @@ s3_chunks_size(const s3_request *r)
     size_t rest = r->body_size % CHUNK;
     size_t n =
         r->body_size / CHUNK * frame_size(CHUNK) + (rest > 0 ? frame_size(rest) : 0) + frame_size(0) + 2;
-    FO_AUTO(fo_str_done) fo_str value = FO_STR_MAX(S3_TEXT_MAX);
+    size_t value = r->sum == S3_SUM_CRC64NVME ? 12 : 8; /* of 8 bytes or 4, in base64 */
 
     if (!has_trailer(r))
         return n;
-    s3_sum_of_number(r->sum, 0, &value);
-    return n + strlen(s3_sum_header(r->sum)) + 1 + value.len + 2 + strlen(TRAILER) + HEX + 2;
+    return n + strlen(s3_sum_header(r->sum)) + 1 + value + 2 + strlen(TRAILER) + HEX + 2;
 }
 
 static bool
@@ -101,7 +100,8 @@ put_trailer(s3_chunks *c)
 
     s3_sum_of_number(c->r->sum, c->value, &value);
     fo_str_addf(&text, "%s:%s\n", name, fo_str_z(&value));
-    if (!fo_str_ok(&text) || fo_sigv4_trailer(&c->sign, fo_str_z(&text), NULL) != FINOPS_OK)
+    if (!fo_str_ok(&value) || !fo_str_ok(&text) ||
+        fo_sigv4_trailer(&c->sign, fo_str_z(&text), NULL) != FINOPS_OK)
         return false;
     fo_str_addf(&c->frame, "%s:%s\r\n" TRAILER "%s\r\n", name, fo_str_z(&value), c->sign.last);
     c->r->sum_value = c->value;

@@ -750,6 +750,8 @@ requests_survive_every_failed_allocation(void **state)
         fo_mem_fail_at(++n);
         rc = put_and_get(&f);
         failed = fo_mem_failed();
+        if (rc != FINOPS_OK && rc != FINOPS_E_MEMORY)
+            print_error("%u: %s\n", n, finops_error_text(f.err));
         assert_true(rc == FINOPS_OK || (failed && rc == FINOPS_E_MEMORY)); /* a connection may be given up */
         finops_error_freep(&f.err);
         d->close(f.self);
