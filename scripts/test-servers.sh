@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds the servers the tests talk to, at the version deps.lock pins, and prints the path of each.
 #
-# usage: scripts/test-servers.sh [SERVER...]     servers: minio azurite fake-gcs versitygw minidfs
+# usage: scripts/test-servers.sh [SERVER...]     servers: minio azurite fake-gcs versitygw minidfs; and mc, a client
 #
 # When none is named, MinIO and Azurite; with FINOPS_TEST_LONG=1 all. The others take minutes to build: tests use them
 # where they are, and say so where they are not. minidfs is never among them: it needs Maven and a JDK, and its tests run
-# only where FINOPS_MINIDFS is the path this prints.
+# only where FINOPS_MINIDFS is the path this prints. Nor is mc, which tests/bench/storage_bench.py measures.
 # MinIO, fake-gcs-server and versitygw come as Go modules: the Go client verifies every module it downloads, and the sum of the
 # server itself is compared with deps.lock. Azurite comes as npm packages, each compared with the digest in
 # tests/support/azurite. Kept in $XDG_CACHE_HOME/finops/bin, where the next run finds them; the first takes some minutes.
@@ -118,7 +118,7 @@ for server in ${*:-$servers}; do
     case $server in
     minio) from_go minio ;;
     azurite) from_npm azurite azurite-blob ;;
-    fake-gcs | versitygw) from_go "$server" ;;
+    fake-gcs | versitygw | mc) from_go "$server" ;;
     minidfs) from_maven minidfs ;;
     *) die "there is no server $server" ;;
     esac

@@ -1,19 +1,26 @@
 #!/usr/bin/env python3
-"""Objects in and out of an S3 service: finops, rclone, boto3 and obstore, in turn, against the same server.
+"""Objects in and out of an S3 service: finops, rclone, mc, boto3 and obstore, in turn, against the same server.
 
-  python tests/bench/storage_bench.py [--rounds 5] [--finops build/finops] [--only small,large,list,latency]
-                                      [--large 128,1024] [--keys 100000] [--delay 50]
+  python tests/bench/storage_bench.py [--rounds 5] [--build build] [--only library,small,large,list,latency]
+                                      [--servers minio,versitygw] [--large 128,1024] [--keys 100000] [--delay 50]
 
-What is timed of finops and rclone is the whole command, its start included; of the libraries the transfers alone.
-Ratios are the peer's seconds divided by ours, of each round; their median and range are printed, and the peak memory of
-the commands. Nothing is asserted. Needs tests/bench/requirements-storage.txt in the Python that runs it, MinIO (made by
-scripts/test-servers.sh), and rclone for its rows.
+"library" is like for like: small objects into and from memory, by the C library (tests/storage_get_bench, which
+`ninja -C build tests/storage_get_bench` makes) and by obstore and boto3, the transfers alone, connections not made before.
+In the other tables objects are files, and what is timed of finops, rclone and mc is the whole command, its start included;
+of the Python libraries the transfers alone. Each row has the processor time of the client, too, which other programs on the
+machine change little. Ratios are the peer's seconds divided by ours, of each round; their median and range are printed, and
+the peak memory of the commands. Nothing is asserted.
+
+Needs tests/bench/requirements-storage.txt in the Python that runs it and MinIO (made by scripts/test-servers.sh). Rows of
+rclone, of mc (scripts/test-servers.sh mc), and versitygw where it is the server, are left out where there is none.
 """
 import argparse
+import asyncio
 import concurrent.futures
 import os
 import pathlib
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -75,11 +82,16 @@ class Delay:
             return
 
 
+def cpu_seconds():
+    u = resource.getrusage(resource.RUSAGE_SELF)
+    return u.ru_utime + u.ru_stime
+
+
 class Command:
-    """Runs a program; `peak` is the most memory any of them took, in MiB."""
+    """Runs a program; `peak` is the most memory any of them took, in MiB, `cpu` the processor seconds of the last."""
 
     def __init__(self, env):
-        self.env, self.peak = {**os.environ, **env}, 0
+        self.env, self.peak, self.cpu = {**os.environ, **env}, 0, 0
         self.env.pop("AWS_CA_BUNDLE", None)  # nothing here is TLS
 
     def run(self, *args):
@@ -88,8 +100,10 @@ class Command:
         watch = threading.Thread(target=self.watch, args=(process.pid,))
         watch.start()
         errors = process.stderr.read()
-        status = process.wait()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = status
         seconds = time.monotonic() - start
+        self.cpu = usage.ru_utime + usage.ru_stime
         watch.join()
         if status:
             sys.exit("%s: %s" % (" ".join(map(str, args)), errors.decode()))
@@ -144,8 +158,42 @@ class Rclone(Command):
         return self.run("rclone", "lsf", "-R", "--format", "ps", f"m:{bucket}/{prefix}")
 
 
-class Boto3:
-    name, peak = "boto3", 0
+class Mc(Command):
+    """Finds out itself how much it does at once."""
+
+    name = "mc"
+
+    def __init__(self, program, endpoint, env):
+        super().__init__({"MC_HOST_m": "http://%s:%s@%s" % (env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"],
+                                                            endpoint.split("//")[1]),
+                          "MC_CONFIG_DIR": tempfile.mkdtemp(prefix="mc-", dir=os.environ["BENCH_WORK"])})
+        self.program = program
+
+    def get(self, bucket, prefix, folder):
+        return self.run(self.program, "cp", "--quiet", "--recursive", f"m/{bucket}/{prefix}/", str(folder) + "/")
+
+    def put(self, folder, bucket, prefix):
+        return self.run(self.program, "cp", "--quiet", "--recursive", str(folder) + "/", f"m/{bucket}/{prefix}/")
+
+    def list(self, bucket, prefix):
+        return self.run(self.program, "ls", "--recursive", f"m/{bucket}/{prefix}/")
+
+
+class Library:
+    """What runs in this process."""
+
+    peak, cpu = 0, 0
+
+    def timed(self, what):
+        cpu, start = cpu_seconds(), time.monotonic()
+        what()
+        seconds = time.monotonic() - start
+        self.cpu = cpu_seconds() - cpu
+        return seconds
+
+
+class Boto3(Library):
+    name = "boto3"
 
     def __init__(self, endpoint, env):
         import boto3
@@ -160,26 +208,30 @@ class Boto3:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix + "/")
         return [o["Key"] for page in pages for o in page.get("Contents", ())]
 
+    def each(self, what, items):
+        return self.timed(lambda: list(self.pool.map(what, items)))
+
     def get(self, bucket, prefix, folder):
-        start = time.monotonic()
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
-        list(self.pool.map(lambda k: self.client.download_file(bucket, k, os.path.join(folder, os.path.basename(k))),
-                           self.keys(bucket, prefix)))
-        return time.monotonic() - start
+        return self.timed(lambda: list(self.pool.map(
+            lambda k: self.client.download_file(bucket, k, os.path.join(folder, os.path.basename(k))), self.keys(bucket, prefix))))
 
     def put(self, folder, bucket, prefix):
-        start = time.monotonic()
-        list(self.pool.map(lambda f: self.client.upload_file(str(f), bucket, f"{prefix}/{f.name}"), pathlib.Path(folder).iterdir()))
-        return time.monotonic() - start
+        return self.each(lambda f: self.client.upload_file(str(f), bucket, f"{prefix}/{f.name}"), pathlib.Path(folder).iterdir())
 
     def list(self, bucket, prefix):
-        start = time.monotonic()
-        self.keys(bucket, prefix)
-        return time.monotonic() - start
+        return self.timed(lambda: self.keys(bucket, prefix))
+
+    def get_memory(self, bucket, keys, size):
+        return self.each(lambda k: self.client.get_object(Bucket=bucket, Key=k)["Body"].read(), keys)
+
+    def put_memory(self, bucket, keys, size):
+        data = b"x" * size
+        return self.each(lambda k: self.client.put_object(Bucket=bucket, Key=k, Body=data), keys)
 
 
-class Obstore:
-    name, peak = "obstore", 0
+class Obstore(Library):
+    name = "obstore"
 
     def __init__(self, endpoint, env):
         import obstore
@@ -195,48 +247,110 @@ class Obstore:
 
     def get(self, bucket, prefix, folder):
         store = self.store(bucket)
-        start = time.monotonic()
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
 
         def one(meta):
             with open(os.path.join(folder, os.path.basename(meta["path"])), "wb") as out:
                 for chunk in self.obstore.get(store, meta["path"]).stream():
                     out.write(chunk)
-        list(self.pool.map(one, [m for page in self.obstore.list(store, prefix + "/") for m in page]))
-        return time.monotonic() - start
+        return self.timed(lambda: list(self.pool.map(one, [m for page in self.obstore.list(store, prefix + "/") for m in page])))
 
     def put(self, folder, bucket, prefix):
         store = self.store(bucket)
-        start = time.monotonic()
-        list(self.pool.map(lambda f: self.obstore.put(store, f"{prefix}/{f.name}", f), pathlib.Path(folder).iterdir()))
-        return time.monotonic() - start
+        return self.timed(lambda: list(self.pool.map(lambda f: self.obstore.put(store, f"{prefix}/{f.name}", f),
+                                                     pathlib.Path(folder).iterdir())))
 
     def list(self, bucket, prefix):
         store = self.store(bucket)
-        start = time.monotonic()
-        for page in self.obstore.list(store, prefix + "/"):
-            pass
-        return time.monotonic() - start
+        return self.timed(lambda: [None for page in self.obstore.list(store, prefix + "/")])
+
+    def get_memory(self, bucket, keys, size):
+        store = self.store(bucket)
+        return self.timed(lambda: list(self.pool.map(lambda k: self.obstore.get(store, k).bytes(), keys)))
+
+    def put_memory(self, bucket, keys, size):
+        store, data = self.store(bucket), b"x" * size
+        return self.timed(lambda: list(self.pool.map(lambda k: self.obstore.put(store, k, data), keys)))
+
+
+class ObstoreAsync(Obstore):
+    """The same, as programs that use asyncio do it."""
+
+    name = "obstore, async"
+
+    def at_once(self, one, keys):
+        async def run():
+            turn = asyncio.Semaphore(CONCURRENCY)
+
+            async def next_one(key):
+                async with turn:
+                    await one(key)
+            await asyncio.gather(*map(next_one, keys))
+        return self.timed(lambda: asyncio.run(run()))
+
+    def get_memory(self, bucket, keys, size):
+        store = self.store(bucket)
+
+        async def one(key):
+            await (await self.obstore.get_async(store, key)).bytes_async()
+        return self.at_once(one, keys)
+
+    def put_memory(self, bucket, keys, size):
+        store, data = self.store(bucket), b"x" * size
+        return self.at_once(lambda key: self.obstore.put_async(store, key, data), keys)
+
+
+class FinopsLibrary(Command):
+    """tests/bench/storage_get_bench.c, which says what its transfers took."""
+
+    name = "finops"
+
+    def __init__(self, program, endpoint, env):
+        super().__init__(env)
+        self.program, self.settings = program, ["endpoint_url=" + endpoint, "region=us-east-1"]
+
+    def tell(self, what, bucket, keys, size):
+        out = subprocess.run([self.program, what, f"s3://{bucket}/{os.path.dirname(keys[0])}", str(len(keys)), str(size),
+                              str(CONCURRENCY), "1", *self.settings], env=self.env, check=True, capture_output=True, text=True)
+        ms, cpu_ms, _ = map(float, out.stdout.split())
+        self.cpu = cpu_ms / 1000
+        return ms / 1000
+
+    def get_memory(self, bucket, keys, size):
+        return self.tell("get", bucket, keys, size)
+
+    def put_memory(self, bucket, keys, size):
+        return self.tell("put", bucket, keys, size)
 
 
 def rounds(n, clients, what):
-    """{name: [seconds]}: everybody once a round, the order turned round after round."""
+    """{name: [(seconds, processor seconds)]}: everybody once a round, the order turned round after round."""
     took = {c.name: [] for c in clients}
+    for c in clients:
+        c.peak = 0
     for k in range(n):
         for c in clients[k % len(clients):] + clients[: k % len(clients)]:
-            took[c.name].append(what(c, k))
+            took[c.name].append((what(c, k), c.cpu))
     return took
 
 
 def table(title, took, clients):
-    ours = took["finops"]
+    ours = [seconds for seconds, _ in took["finops"]]
     print("\n%s" % title)
     for c in clients:
-        ratios = [peer / own for peer, own in zip(took[c.name], ours)]
-        print("  %-8s %8.0f ms  ratio %5.2f (%.2f-%.2f)%s" % (
-            c.name, 1000 * statistics.median(took[c.name]), statistics.median(ratios), min(ratios), max(ratios),
-            "  peak %.0f MiB" % c.peak if c.peak else ""))
+        seconds, cpu = zip(*took[c.name])
+        ratios = [peer / own for peer, own in zip(seconds, ours)]
+        print("  %-14s %8.0f ms  processor %6.0f ms  ratio %5.2f (%.2f-%.2f)%s" % (
+            c.name, 1000 * statistics.median(seconds), 1000 * statistics.median(cpu), statistics.median(ratios), min(ratios),
+            max(ratios), "  peak %.0f MiB" % c.peak if c.peak else ""))
     sys.stdout.flush()
+
+
+def in_memory(title, n, size, clients, bucket, count):
+    keys = ["memory/object-%06d.bin" % i for i in range(n)]
+    clients[0].put_memory(bucket, keys, size)
+    table("put %s, from memory" % title, rounds(count, clients, lambda c, k: c.put_memory(bucket, keys, size)), clients)
+    table("get %s, into memory" % title, rounds(count, clients, lambda c, k: c.get_memory(bucket, keys, size)), clients)
 
 
 def make_files(folder, n, size):
@@ -264,43 +378,74 @@ def files(title, n, size, clients, bucket, work, count):
     table("get " + title, rounds(count, clients, get), clients)
 
 
+def peers(endpoint, env):
+    clients = []
+    if shutil.which("rclone"):
+        clients.append(Rclone(endpoint, env))
+    mc = os.environ.get("FINOPS_MC") or next(map(str, sorted((servers.cache_folder() / "bin").glob("mc-*"))), None)
+    if mc:
+        clients.append(Mc(mc, endpoint, env))
+    else:
+        print("no mc: scripts/test-servers.sh mc builds it")
+    return clients + [Boto3(endpoint, env), Obstore(endpoint, env)]
+
+
+def many_keys(n, clients, bucket, work, count):
+    clients[0].put(make_files(work / "many", n, 0), bucket, "many")
+    table("list %d keys" % n, rounds(count, clients, lambda c, k: c.list(bucket, "many")), clients)
+
+
+def far_away(program, endpoint, env, bucket, work, delay):
+    near = Finops(program, env)
+    near.put(make_files(work / "slow", 500, 16 << 10), bucket, "slow")
+    relay = Delay(int(endpoint.rsplit(":", 1)[1]), delay / 1000)
+    slow = Finops(program, {**env, "AWS_ENDPOINT_URL": "http://127.0.0.1:%d" % relay.port})
+    many, one = slow.get(bucket, "slow", work / "a"), slow.get(bucket, "slow", work / "b", 1)
+    print("\n500 objects with %.0f ms added: %.1f s at once, %.1f s one by one, 1/%.1f" % (delay, many, one, one / many))
+
+
+def run(kind, server, a, work):
+    only, build = a.only.split(","), pathlib.Path(a.build)
+    env, endpoint, bucket = server.env(), server.endpoint, server.new_bucket()
+    print("\n== %s, %d cores, %s, load %.1f" % (platform.processor() or platform.machine(), os.cpu_count(), kind, os.getloadavg()[0]))
+    others = peers(endpoint, env)
+    clients = [Finops(build / "finops", env)] + others
+    if "library" in only:
+        both = [FinopsLibrary(build / "tests" / "storage_get_bench", endpoint, env), others[-1], ObstoreAsync(endpoint, env), others[-2]]
+        in_memory("500 objects of 16 KiB", 500, 16 << 10, both, bucket, a.rounds)
+    if "small" in only:
+        files("500 objects of 16 KiB", 500, 16 << 10, clients, bucket, work, a.rounds)
+    for mib in map(int, a.large.split(",")) if "large" in only else ():
+        files("1 object of %d MiB" % mib, 1, mib << 20, clients, bucket, work, min(a.rounds, 3 if mib > 500 else a.rounds))
+    if "list" in only:
+        many_keys(a.keys, clients, bucket, work, a.rounds)
+    if "latency" in only:
+        far_away(build / "finops", endpoint, env, bucket, work, a.delay)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--rounds", type=int, default=5)
-    p.add_argument("--finops", default=str(ROOT / "build" / "finops"))
-    p.add_argument("--only", default="small,large,list,latency")
+    p.add_argument("--build", default=str(ROOT / "build"), help="where finops and tests/storage_get_bench are")
+    p.add_argument("--only", default="library,small,large,list,latency")
+    p.add_argument("--servers", default="minio,versitygw", help="of the table \"library\"; the others are of the first")
     p.add_argument("--large", default="128,1024", help="MiB")
     p.add_argument("--keys", type=int, default=100000)
     p.add_argument("--delay", type=float, default=50, help="milliseconds added to each request")
     a = p.parse_args()
-    only = a.only.split(",")
-    with tempfile.TemporaryDirectory(prefix="finops-bench-") as work, servers.running_minio() as minio:
-        work, env = pathlib.Path(work), minio.env()
-        bucket = minio.new_bucket()
-        clients = [Finops(a.finops, env)]
-        if shutil.which("rclone"):
-            clients.append(Rclone(minio.endpoint, env))
-        clients += [Boto3(minio.endpoint, env), Obstore(minio.endpoint, env)]
-        print("%s, %d cores, %s" % (platform.processor() or platform.machine(), os.cpu_count(), minio.endpoint))
-        if "small" in only:
-            files("500 objects of 16 KiB", 500, 16 << 10, clients, bucket, work, a.rounds)
-        for mib in map(int, a.large.split(",")) if "large" in only else ():
-            for c in clients:
-                c.peak = 0
-            files("1 object of %d MiB" % mib, 1, mib << 20, clients, bucket, work, min(a.rounds, 3 if mib > 500 else a.rounds))
-        if "list" in only:
-            clients[0].peak = 0
-            many = make_files(work / "many", a.keys, 0)
-            clients[0].put(many, bucket, "many")
-            clients[0].peak = 0
-            table("list %d keys" % a.keys, rounds(a.rounds, clients, lambda c, k: c.list(bucket, "many")), clients)
-        if "latency" in only:
-            small = make_files(work / "slow", 500, 16 << 10)
-            clients[0].put(small, bucket, "slow")
-            relay = Delay(int(minio.endpoint.rsplit(":", 1)[1]), a.delay / 1000)
-            slow = Finops(a.finops, {**env, "AWS_ENDPOINT_URL": "http://127.0.0.1:%d" % relay.port})
-            many, one = slow.get(bucket, "slow", work / "a"), slow.get(bucket, "slow", work / "b", 1)
-            print("\n500 objects with %.0f ms added: %.1f s at once, %.1f s one by one, 1/%.1f" % (a.delay, many, one, one / many))
+    for i, kind in enumerate(a.servers.split(",")):
+        if i > 0 and "library" not in a.only.split(","):
+            break
+        if kind != "minio" and not servers.is_cached(kind):
+            print("no %s: scripts/test-servers.sh %s builds it" % (kind, kind))
+            continue
+        with tempfile.TemporaryDirectory(prefix="finops-bench-") as work, \
+                (servers.running_minio() if kind == "minio" else servers.running_s3(kind)) as server:
+            os.environ["BENCH_WORK"] = work
+            if i > 0:
+                a.only = "library"
+            run(kind, server, a, pathlib.Path(work))
+
 
 if __name__ == "__main__":
     main()

@@ -123,6 +123,14 @@ class Minio:
         self.log.close()
 
 
+def cache_folder():
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "finops")
+
+
+def is_cached(server):
+    return "FINOPS_" + server.upper().replace("-", "_") in os.environ or any((cache_folder() / "bin").glob(server + "-*"))
+
+
 def server_program(server, pattern, core=True):
     """The program of a server that scripts/test-servers.sh makes, or what $FINOPS_<SERVER> names.
 
@@ -130,8 +138,7 @@ def server_program(server, pattern, core=True):
     and one that cannot be had is a failure. Others are, when the run is a long one (FINOPS_TEST_LONG): to build them takes
     minutes. Elsewhere one that is not there yet is a skip that says so.
     """
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "finops", "bin")
-    made = sorted(str(p) for p in cache.glob(pattern))
+    made = sorted(str(p) for p in (cache_folder() / "bin").glob(pattern))
     named = os.environ.get("FINOPS_" + server.upper().replace("-", "_"))
     if named:
         return named
