@@ -264,6 +264,7 @@ signing_key(fo_sigv4 *s, const fo_sigv4_request *r, const char *date, unsigned c
     char *key_of;
     bool have;
 
+    assert(s && key);
     key_of = fo_format("%.8s %s %s %s", date, r->region, r->service, r->keys->secret_access_key);
     if (!key_of)
         return fo_error_oom(err);
