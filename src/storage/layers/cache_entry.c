@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -246,8 +247,7 @@ write_all(fo_cache_new *e, const void *data, size_t n)
         ssize_t done = write(e->fd, p, n);
         if (done < 0 && errno == EINTR)
             continue;
-        if (done <=
-            0) { /* full: nothing is kept of it; the file goes with drop, which needs its name alone */
+        if (done <= 0) { /* full: nothing is kept of it; drop removes the file */
             (void)ftruncate(e->fd, 0);
             fo_fd_closep(&e->fd);
             return;
@@ -255,6 +255,20 @@ write_all(fo_cache_new *e, const void *data, size_t n)
         p += done;
         n -= (size_t)done;
     }
+}
+
+/* A name of its own, also among other storages, processes and machines that share the folder. */
+static void
+make_temporary(const fo_cache_folder *f, fo_cache_new *e)
+{
+    unsigned random[3] = { arc4random_uniform(UINT32_MAX), arc4random_uniform(UINT32_MAX),
+                           arc4random_uniform(UINT32_MAX) };
+
+    (void)snprintf(e->temporary, sizeof(e->temporary), FO_CACHE_TEMPORARY "%08x%08x%08x", random[0],
+                   random[1], random[2]);
+    e->fd = openat(f->dir, e->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (e->fd < 0)
+        e->temporary[0] = '\0';
 }
 
 void
@@ -269,9 +283,7 @@ fo_cache_new_begin(fo_cache_folder *f, const finops_object *object, int64_t offs
     ret->block = fo_alloc((length < (int64_t)BLOCK ? (size_t)length : BLOCK) + SUM);
     if (!fo_str_ok(&head) || !ret->block)
         return;
-    (void)snprintf(ret->temporary, sizeof(ret->temporary), "tmp-%d-%u", (int)getpid(),
-                   atomic_fetch_add(&f->temporary, 1));
-    ret->fd = openat(f->dir, ret->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    make_temporary(f, ret);
     memcpy(start.magic, magic, sizeof(magic));
     start.size = (uint32_t)head.len;
     start.sum = fo_crc32c(0, head.data, head.len);

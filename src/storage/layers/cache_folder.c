@@ -161,7 +161,7 @@ look(const fo_cache_folder *f, const fo_strv *names, used *ret, uint64_t *ret_by
         struct stat st;
         if (names->items[i][0] == '.' || fstatat(f->dir, names->items[i], &st, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
-        if (fo_starts(names->items[i], "tmp-")) {
+        if (fo_starts(names->items[i], FO_CACHE_TEMPORARY)) {
             if (st.st_mtim.tv_sec < now - OLD_TEMPORARY)
                 (void)unlinkat(f->dir, names->items[i], 0);
             continue;
@@ -176,12 +176,13 @@ look(const fo_cache_folder *f, const fo_strv *names, used *ret, uint64_t *ret_by
 
 /* Its folder goes with the last entry of an object. */
 static void
-remove_entry(const fo_cache_folder *f, const char *name)
+remove_entry(fo_cache_folder *f, const char *name)
 {
     const char *slash = strchr(name, '/');
     char folder[FO_CACHE_NAME];
 
-    (void)unlinkat(f->dir, name, 0);
+    if (unlinkat(f->dir, name, 0) == 0)
+        atomic_fetch_add(&f->evicted, 1);
     if (!slash || (size_t)(slash - name) >= sizeof(folder))
         return;
     memcpy(folder, name, (size_t)(slash - name));
@@ -206,7 +207,6 @@ make_room(fo_cache_folder *f)
         for (size_t i = 0; i < n && bytes > keep; i++) {
             remove_entry(f, all[i].name);
             bytes -= all[i].size;
-            atomic_fetch_add(&f->evicted, 1);
         }
         atomic_store(f->bytes, bytes);
         fo_free(all);
@@ -219,8 +219,9 @@ make_room(fo_cache_folder *f)
 void
 fo_cache_new_drop(const fo_cache_folder *f, fo_cache_new *e)
 {
-    if (e->fd >= 0)
+    if (e->temporary[0])
         (void)unlinkat(f->dir, e->temporary, 0);
+    e->temporary[0] = '\0';
     fo_fd_closep(&e->fd);
     fo_free(e->block);
     e->block = NULL;
@@ -249,7 +250,7 @@ fo_cache_new_commit(fo_cache_folder *f, fo_cache_new *e, const fo_cache_place *p
     if (fstatat(f->dir, name, &old, AT_SYMLINK_NOFOLLOW) == 0)
         replaced = (uint64_t)old.st_size;
     if (rename_into(f, e, place, name)) {
-        fo_fd_closep(&e->fd);
+        e->temporary[0] = '\0';
         if (atomic_fetch_add(f->bytes, e->bytes - replaced) + e->bytes - replaced > f->limit)
             make_room(f);
     }

@@ -16,6 +16,7 @@
 
 #define FO_CACHE_NAME 512 /* bytes that hold a path below the folder */
 #define FO_CACHE_GENERATIONS 256
+#define FO_CACHE_TEMPORARY "tmp-" /* what its name begins with while it is written */
 
 typedef struct fo_cache_folder {
     char *path;
@@ -23,7 +24,6 @@ typedef struct fo_cache_folder {
     atomic_ullong *bytes; /* mapped */
     uint64_t limit;
     atomic_ullong evicted;
-    atomic_uint temporary;
     atomic_uint generations[FO_CACHE_GENERATIONS]; /* of what this process wrote and removed */
 } fo_cache_folder;
 
@@ -65,9 +65,9 @@ void fo_cache_remove(fo_cache_folder *folder, const char *name);
 /* ---- an entry that is written ---- */
 
 typedef struct fo_cache_new {
-    int fd; /* -1: given up */
-    char temporary[64];
-    uint64_t bytes; /* of the file */
+    int fd;             /* -1: given up */
+    char temporary[64]; /* its name; "": there is no such file any more */
+    uint64_t bytes;     /* of the file */
     size_t block_n;
     unsigned char *block;
 } fo_cache_new;

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -482,6 +484,67 @@ y2_a_folder_that_cannot_be_used_is_told(void **state)
     finops_error_freep(&err);
 }
 
+/* Both write their entries at once, one of them long after the other has finished its own. */
+static void
+y2_storages_of_one_process_share_a_folder(void **state)
+{
+    world *w = *state;
+    finops_error *err = NULL;
+    fo_stage stages[2] = { cached(w, 64 << 20, 3600), cached(w, 64 << 20, 3600) };
+    const finops_get gets[2] = { { .key = "a", .length = -1 }, { .key = "b", .length = -1 } };
+    finops_reader *readers[2];
+    FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
+
+    put_text(w->below, "a", "of the one");
+    put_text(w->below, "b", "the other!");
+    for (unsigned i = 0; i < 2; i++)
+        ok(stages[i].driver->read(stages[i].self, &gets[i], &readers[i], &err), &err);
+    for (unsigned i = 0; i < 2; i++)
+        reader_text(readers[i], &text);
+    for (unsigned i = 0; i < 2; i++) {
+        key_text_is(stages[i], "a", "of the one");
+        key_text_is(stages[i], "b", "the other!");
+    }
+    for (unsigned i = 0; i < 2; i++)
+        fo_pass_drop(stages[i].self);
+}
+
+static unsigned folder_files;
+
+static int
+count_files(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    folder_files += type == FTW_F && path[ftw->base] != '.';
+    return 0;
+}
+
+static void
+y2_an_entry_the_disk_has_no_room_for_leaves_no_file(void **state)
+{
+    world *w = *state;
+    finops_error *err = NULL;
+    const finops_get all = { .key = "k", .length = -1 };
+    unsigned char *back = malloc(BIG);
+    struct rlimit before, small;
+    size_t n;
+
+    ok(put_bytes(w->below, "k", w->bytes, BIG, &err), &err);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){ .rlim_cur = 100000, .rlim_max = before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    ok(get_bytes(w->stage, &all, back, BIG, &n, &err), &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    (void)signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(n, BIG);
+    assert_memory_equal(back, w->bytes, BIG);
+    folder_files = 0;
+    assert_int_equal(nftw(w->folder, count_files, 8, FTW_PHYS), 0);
+    assert_int_equal(folder_files, 0);
+    free(back);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -502,6 +565,8 @@ main(void)
         TEST(y2_larger_objects_are_not_kept),
         TEST(y2_processes_share_a_folder),
         TEST(y2_another_place_of_the_same_key_is_another_object),
+        TEST(y2_storages_of_one_process_share_a_folder),
+        TEST(y2_an_entry_the_disk_has_no_room_for_leaves_no_file),
         TEST(y2_threads_never_see_a_mix),
         TEST(y2_a_folder_that_cannot_be_used_is_told),
     };
