@@ -149,8 +149,10 @@ take_parts(void *arg)
     FO_AUTO(fo_freep) char *buffer = fo_alloc(BUFFER);
     finops_error *why = NULL;
 
-    if (!buffer)
-        failed(d, fo_error_oom(&why), why);
+    if (!buffer) {
+        finops_code rc = fo_error_oom(&why);
+        failed(d, rc, FO_TAKE(why));
+    }
     while (buffer && !atomic_load(&d->stop)) {
         pthread_mutex_lock(&d->lock);
         uint64_t part = d->next++;

@@ -137,6 +137,33 @@ files_of_every_length_around_the_parts_come_back(void **state)
     (void)unlink(to);
 }
 
+/* In the thread that fails, too, the reason is kept. */
+static void
+a_download_survives_every_failed_allocation(void **state)
+{
+    const finops_get get = { .key = "k", .length = -1 };
+    const finops_put put = { .key = "k" };
+    FO_AUTO(fo_freep) char *data = fo_zalloc(300 * KIB);
+    FO_AUTO(finops_error_freep) finops_error *err = NULL;
+    FILE *file = tmpfile();
+    finops_code rc;
+    unsigned n = 0;
+    bool failed;
+
+    assert_non_null(file);
+    ok(finops_storage_put(*state, &put, data, 300 * KIB, NULL, &err), &err);
+    do {
+        finops_error_freep(&err);
+        fo_mem_fail_at(++n);
+        rc = fo_storage_download_fd(*state, &get, fileno(file), "a file", &small_parts, NULL, &err);
+        failed = fo_mem_failed();
+        fo_mem_fail_at(0);
+        assert_true(rc == FINOPS_OK || (failed && rc == FINOPS_E_MEMORY));
+        assert_true((err != NULL) == (rc != FINOPS_OK));
+    } while (failed);
+    assert_int_equal(fclose(file), 0);
+}
+
 static void
 an_object_of_unknown_length_is_one_whole(void **state)
 {
@@ -349,6 +376,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_key_that_cannot_be_is_refused_before_anything_is_sent),
         TEST(files_of_every_length_around_the_parts_come_back),
+        TEST(a_download_survives_every_failed_allocation),
         TEST(an_object_of_unknown_length_is_one_whole),
         TEST(fewer_or_more_bytes_than_promised_leave_nothing),
         TEST(a_cancelled_upload_leaves_nothing),
