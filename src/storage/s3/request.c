@@ -124,6 +124,7 @@ once(s3_storage *s, s3_request *r, const fo_aws_keys *keys, const char *region, 
     FO_AUTO(fo_freep) char *host = NULL, *path = NULL;
     fo_http_header headers[S3_HEADERS + 5];
     char hex[FO_SHA256_HEX];
+    int64_t skew_us = atomic_load(&s->skew_us);
     fo_sigv4_request sign = { .method = r->method,
                               .query = r->query,
                               .headers = r->headers.items,
@@ -132,7 +133,7 @@ once(s3_storage *s, s3_request *r, const fo_aws_keys *keys, const char *region, 
                               .region = region,
                               .service = "s3",
                               .keys = &keys->keys,
-                              .now_us = fo_clock_now() + atomic_load(&s->skew_us) };
+                              .now_us = fo_clock_now() + skew_us };
     fo_http_request request = { .method = r->method,
                                 .headers = headers,
                                 .body = r->body,
@@ -141,6 +142,7 @@ once(s3_storage *s, s3_request *r, const fo_aws_keys *keys, const char *region, 
                                 .call = r->call };
     finops_code rc = place_make(s, r, region, &p, err);
 
+    r->skew_us = skew_us;
     if (rc == FINOPS_OK)
         rc = payload_of(s, r, hex, &sign.payload, err);
     if (rc != FINOPS_OK)
@@ -188,7 +190,8 @@ learn_region(s3_storage *s, const s3_request *r, const char *told, const char *u
     return true;
 }
 
-/* Our clock is wrong; the answer to a HEAD says so by its date alone. */
+/* Our clock is wrong; the answer to a HEAD says so by its date alone. Another thread may have learned it
+ * since this request was signed. */
 static bool
 learn_clock(s3_storage *s, const s3_request *r, const fo_http_exchange *e)
 {
@@ -200,7 +203,7 @@ learn_clock(s3_storage *s, const s3_request *r, const fo_http_exchange *e)
     if (r->code[0] && strcmp(r->code, "RequestTimeTooSkewed") != 0)
         return false;
     skew = theirs - fo_clock_now();
-    if (llabs(skew - atomic_load(&s->skew_us)) < SKEW_US)
+    if (llabs(skew - r->skew_us) < SKEW_US)
         return false;
     atomic_store(&s->skew_us, skew);
     return true;

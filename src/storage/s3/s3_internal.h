@@ -97,6 +97,7 @@ typedef struct s3_request {
     char code[64];      /* "NoSuchKey"; "" */
     bool resent;        /* it may have been done before it failed */
     uint64_t sum_value; /* of what went out in chunks */
+    int64_t skew_us;    /* what was known of the clocks when it was signed */
 } s3_request;
 
 /* What an answer's headers say of an object; the texts live as long as it and the exchange. */

@@ -2,6 +2,7 @@
 #include "storage/storage_test.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -198,6 +199,62 @@ the_clock_of_the_service_is_learned(void **state)
     fails(get(&f, "k"), FINOPS_E_AUTH, &f.err);
     fo_clock_fix(-1);
     end(&f);
+}
+
+typedef struct wrong_clock {
+    pthread_barrier_t both; /* requests are under way */
+    atomic_uint asked;
+} wrong_clock;
+
+static void
+refuse_two_for_their_time(fake_http_conn *conn, const char *request, size_t n, void *arg)
+{
+    static const char body[] = ERROR_BODY("RequestTimeTooSkewed");
+    wrong_clock *w = arg;
+
+    (void)request;
+    (void)n;
+    if (atomic_fetch_add(&w->asked, 1) >= 2) {
+        fake_http_reply(conn, "200 OK", "", "", 0);
+        return;
+    }
+    (void)pthread_barrier_wait(&w->both);
+    fake_http_reply(conn, "403 Forbidden", "Date: Tue, 14 Nov 2023 23:13:20 GMT\r\n", body, strlen(body));
+}
+
+static void *
+ask(void *self)
+{
+    finops_reader *reader = NULL;
+
+    if (d->read(self, &(finops_get){ .key = "k", .length = -1 }, &reader, NULL) != FINOPS_OK)
+        return self;
+    reader->close(reader);
+    return NULL;
+}
+
+/* What the first of them learns is no reason for the second one to give up. */
+static void
+the_clock_is_learned_by_two_threads_at_once(void **state)
+{
+    wrong_clock w = { .asked = 0 };
+    fixture f = { .server = fake_http_start(refuse_two_for_their_time, &w) };
+    pthread_t threads[2];
+
+    (void)state;
+    assert_int_equal(pthread_barrier_init(&w.both, NULL, 2), 0);
+    fo_clock_fix(INT64_C(1700000000000000));
+    open_with(&f, NULL, 0);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, ask, f.self), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        void *failed = NULL;
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+    fo_clock_fix(-1);
+    end(&f);
+    (void)pthread_barrier_destroy(&w.both);
 }
 
 static void
@@ -771,6 +828,7 @@ main(void)
         cmocka_unit_test(what_retry_after_says_is_told),
         cmocka_unit_test(the_region_is_learned_once_and_kept),
         cmocka_unit_test(the_clock_of_the_service_is_learned),
+        cmocka_unit_test(the_clock_is_learned_by_two_threads_at_once),
         cmocka_unit_test(a_service_that_refuses_new_headers_gets_md5),
         cmocka_unit_test(a_service_that_ignores_ranges_is_cut_to_the_range),
         cmocka_unit_test(an_answer_of_another_range_is_not_taken),
