@@ -86,8 +86,10 @@ link_kill(sf_link *l, finops_code code, const char *why)
 
             l->table[i] = r->next;
             r->next = NULL;
-            if (r->dropped)
+            if (r->dropped) {
+                fo_free(r->body); /* of an answer that came in part */
                 fo_free(r);
+            }
         }
     l->pending = 0;
     l->to = NULL;
