@@ -83,6 +83,8 @@ fo_cli_sources(const fo_cli *cli, fo_storage_sources *ret, finops_error **err)
 void
 fo_lander_done(fo_lander *lander)
 {
+    fo_storage_stats_add(lander->stats, lander->from);
+    fo_storage_stats_add(lander->stats, lander->to);
     finops_storage_close(lander->from);
     finops_storage_close(lander->to);
     finops_registry_free(lander->registry);
@@ -110,6 +112,7 @@ open_from(fo_lander *lander, const fo_aws_settings *aws, const fo_bill_source *s
 
     if (lander->from && fo_streq(lander->from_base, source->base))
         return FINOPS_OK;
+    fo_storage_stats_add(lander->stats, lander->from);
     finops_storage_close(FO_TAKE(lander->from));
     fo_free(FO_TAKE(lander->from_base));
     rc = fo_storage_open_source(lander->registry, lander->cli->settings, aws, source->base, &links,

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "cli/cli.h"
+#include "storage/stats.h"
 #include "storage/storage.h"
 
 /* The flags of all these verbs; each has some of them. */
@@ -26,6 +27,7 @@ typedef struct fo_storage_flags {
     int64_t expires;
     int64_t depth;
     int64_t older_than;
+    char *stats;
 } fo_storage_flags;
 
 #define FO_STORAGE_FLAG(member) offsetof(fo_storage_flags, member)
@@ -35,6 +37,12 @@ typedef struct fo_storage_flags {
     {                                                                                                        \
         "exclude", FINOPS_OPT_LIST, FO_STORAGE_FLAG(exclude),                                                \
             .arg = "GLOB", .help = "Not the objects that match, also of those included; may be given again"  \
+    }
+#define FO_STORAGE_STATS                                                                                     \
+    {                                                                                                        \
+        "stats", FINOPS_OPT_ENUM, FO_STORAGE_FLAG(stats),                                                    \
+            .allow = "table json",                                                                           \
+            .help = "At the end, what each storage was asked for and how long it took, on standard error"    \
     }
 #define FO_STORAGE_PARALLEL                                                                                  \
     {                                                                                                        \
@@ -86,6 +94,8 @@ typedef struct fo_spots {
     finops_storage **storages;
     char **addresses; /* of the storages */
     size_t n_storages, cap;
+    const fo_cli *cli;
+    const char *stats; /* what --stats said; NULL: nothing */
 } fo_spots;
 
 /* Opens what the arguments name; what is in the same place has the same storage. "-" is none, unless dash is
@@ -98,6 +108,11 @@ bool fo_spot_is_folder(const fo_spot *spot);
 char *fo_spot_prefix(const fo_spot *spot);
 /* The last part of its key. */
 const char *fo_spot_name(const fo_spot *spot);
+
+/* ---- storage_stats.c ---- */
+
+/* On standard error; nothing when there is nothing to tell. */
+void fo_storage_stats_print(const fo_cli *cli, const fo_storage_stats *stats, bool json);
 
 /* ---- storage_list.c: objects, filtered ---- */
 

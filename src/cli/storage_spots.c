@@ -15,9 +15,22 @@
 #include "cli/storage.h"
 #include "storage/places.h"
 
+static void
+tell_stats(const fo_spots *spots)
+{
+    FO_AUTO(fo_storage_stats_done) fo_storage_stats stats = { 0 };
+
+    if (!spots->stats)
+        return;
+    for (size_t i = 0; i < spots->n_storages; i++)
+        fo_storage_stats_add(&stats, spots->storages[i]);
+    fo_storage_stats_print(spots->cli, &stats, fo_streq(spots->stats, "json"));
+}
+
 void
 fo_spots_done(fo_spots *spots)
 {
+    tell_stats(spots);
     for (size_t i = 0; i < spots->n; i++) {
         fo_free(spots->items[i].key);
         fo_free(spots->items[i].root);
@@ -278,10 +291,13 @@ paths_find(const fo_cli *cli, bool dash, char **paths, finops_error **err)
 finops_code
 fo_spots_open(const fo_cli *cli, bool dash, fo_spots *ret, finops_error **err)
 {
+    const fo_storage_flags *flags = cli->options;
     char **paths = fo_array(cli->n_args + 1, sizeof(*paths));
     FO_AUTO(fo_freep) char *root = NULL;
     finops_code rc = fo_backends_registry(cli, &ret->registry, err);
 
+    ret->cli = cli;
+    ret->stats = flags->stats;
     ret->items = fo_array(cli->n_args + 1, sizeof(*ret->items));
     ret->storages = fo_array(cli->n_args + 1, sizeof(*ret->storages));
     ret->addresses = fo_array(cli->n_args + 1, sizeof(*ret->addresses));

@@ -7,6 +7,7 @@
 #include "billing/import.h"
 #include "cli/aws_place.h"
 #include "cli/cli.h"
+#include "cli/storage.h"
 #include "cli/verb_aws.h"
 #include "config/config.h"
 
@@ -283,11 +284,14 @@ run(fo_cli *cli, finops_error **err)
                                  .progress = cli->progress ? import_progress : NULL,
                                  .arg = &view };
     view.import = &import;
+    view.lander.stats = &sources.stats;
     rc = import_lander(&view, &import, err);
     if (rc == FINOPS_OK)
         rc = fo_cli_each_backend(cli, FO_DATASET_BILLS, import_into, &view, err);
     import_landed(cli, &view);
     fo_lander_done(&view.lander);
+    if (cli->verbose)
+        fo_storage_stats_print(cli, &sources.stats, false);
     if (view.failed_memory && rc == FINOPS_OK)
         rc = fo_error_oom(err);
     if (rc == FINOPS_OK || view.exports > 0) {

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "cli/aws_place.h"
 #include "cli/cli.h"
+#include "cli/storage.h"
 #include "database/reader.h"
 #include "database/session.h"
 #include "database/statement.h"
@@ -79,6 +80,8 @@ load_done(load *l)
 {
     fo_database_close(l->database);
     fo_data_reader_close(l->reader);
+    if (l->cli->verbose)
+        fo_storage_stats_print(l->cli, &l->sources.stats, false);
     fo_storage_sources_done(&l->sources);
     fo_free(l->types);
     fo_free(l->key);

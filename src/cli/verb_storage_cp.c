@@ -328,7 +328,8 @@ run_get(fo_cli *cli, finops_error **err)
     }
 
 static const finops_option copy_options[] = {
-    RECURSIVE, FO_STORAGE_FILTER, FO_STORAGE_PARALLEL, CREATE_ONLY, FO_STORAGE_DRY_RUN, { 0 },
+    RECURSIVE, FO_STORAGE_FILTER, FO_STORAGE_PARALLEL, CREATE_ONLY, FO_STORAGE_DRY_RUN, FO_STORAGE_STATS,
+    { 0 },
 };
 
 static const finops_option put_options[] = {
@@ -337,6 +338,7 @@ static const finops_option put_options[] = {
     FO_STORAGE_PARALLEL,
     CREATE_ONLY,
     FO_STORAGE_DRY_RUN,
+    FO_STORAGE_STATS,
     { "content_type", FINOPS_OPT_STRING, FO_STORAGE_FLAG(content_type), .arg = "TYPE",
       .help = "Content type of the objects, such as text/csv" },
     { "metadata", FINOPS_OPT_LIST, FO_STORAGE_FLAG(metadata), .arg = "NAME=VALUE",

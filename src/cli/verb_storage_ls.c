@@ -114,6 +114,7 @@ run_ls(fo_cli *cli, finops_error **err)
 static const finops_option ls_options[] = {
     FO_STORAGE_RECURSIVE("All that lies below the address, not only what is directly in it"),
     FO_STORAGE_FILTER,
+    FO_STORAGE_STATS,
     { 0 },
 };
 
@@ -235,6 +236,7 @@ static const finops_option du_options[] = {
     { "depth", FINOPS_OPT_INT, FO_STORAGE_FLAG(depth), .value = "0", .min = 0, .max = 100,
       .help = "A sum for each folder so many levels below the address; 0 is one for all" },
     FO_STORAGE_FILTER,
+    FO_STORAGE_STATS,
     { 0 },
 };
 

@@ -120,6 +120,7 @@ static const finops_option options[] = {
     FO_STORAGE_FILTER,
     FO_STORAGE_PARALLEL,
     FO_STORAGE_DRY_RUN,
+    FO_STORAGE_STATS,
     { 0 },
 };
 

@@ -111,6 +111,8 @@ run_stat(fo_cli *cli, finops_error **err)
     return rc == FINOPS_OK ? fo_table_print(cli, table, err) : rc;
 }
 
+static const finops_option stat_options[] = { FO_STORAGE_STATS, { 0 } };
+
 const fo_verb fo_verb_storage_stat = {
     .name = "storage stat",
     .args = "ADDRESS...",
@@ -118,6 +120,8 @@ const fo_verb fo_verb_storage_stat = {
     .help = "Size, time, version, checksum and what is kept with them. " FO_STORAGE_ADDRESSES,
     .examples = "finops storage stat s3://bills/2026/a.csv\n  # one object\n",
     .config_keys = config_keys,
+    .options = stat_options,
+    .options_size = sizeof(fo_storage_flags),
     .min_args = 1,
     .max_args = 1000,
     .flags = FO_VERB_ROWS,
@@ -169,6 +173,8 @@ const fo_verb fo_verb_storage_cat = {
             "the same version. " FO_STORAGE_ADDRESSES,
     .examples = "finops storage cat s3://bills/2026/a.csv.gz | zcat | head\n  # the first lines\n",
     .config_keys = config_keys,
+    .options = stat_options,
+    .options_size = sizeof(fo_storage_flags),
     .min_args = 1,
     .max_args = 10000,
     .run = run_cat,
@@ -181,6 +187,7 @@ static const finops_option presign_options[] = {
       .arg = "SECONDS", .help = "How long it is good for" },
     { "put", FINOPS_OPT_BOOL, FO_STORAGE_FLAG(put), .value = "false",
       .help = "To write the object, not to read it" },
+    FO_STORAGE_STATS,
     { 0 },
 };
 

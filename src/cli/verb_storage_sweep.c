@@ -57,6 +57,7 @@ static const finops_option options[] = {
     { "older_than", FINOPS_OPT_INT, FO_STORAGE_FLAG(older_than), .value = "24", .min = 0, .max = 876000,
       .arg = "HOURS", .help = "Only uploads that were begun so long ago" },
     FO_STORAGE_DRY_RUN,
+    FO_STORAGE_STATS,
     { 0 },
 };
 

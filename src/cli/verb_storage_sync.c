@@ -401,6 +401,7 @@ static const finops_option options[] = {
     FO_STORAGE_FILTER,
     FO_STORAGE_PARALLEL,
     FO_STORAGE_DRY_RUN,
+    FO_STORAGE_STATS,
     { "delete", FINOPS_OPT_BOOL, FO_STORAGE_FLAG(remove_others), .value = "false",
       .help = "Remove what is below TO and not below FROM, once all is copied" },
     { "checksum", FINOPS_OPT_BOOL, FO_STORAGE_FLAG(checksum), .value = "false",

@@ -57,6 +57,8 @@ fo_files_close(fo_files *files)
         fo_remote *r = files->remotes[i];
 
         fo_s3_done(files, r);
+        if (files->options.places->closing)
+            files->options.places->closing(files->options.places, r->storage);
         finops_storage_close(r->storage);
         fo_free(r->base);
         fo_free(r);

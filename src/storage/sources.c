@@ -156,6 +156,16 @@ sources_fetch(fo_files_places *places, finops_storage *storage, const finops_get
     return fo_storage_download_fd(storage, get, fd, label, NULL, ret, err);
 }
 
+static void
+sources_closing(fo_files_places *places, const finops_storage *storage)
+{
+    fo_storage_sources *s = (fo_storage_sources *)places;
+
+    (void)pthread_mutex_lock(&s->lock);
+    fo_storage_stats_add(&s->stats, storage);
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
 /* ---- made and done ---- */
 
 finops_code
@@ -169,8 +179,9 @@ fo_storage_sources_init(fo_storage_sources *sources, const fo_settings *settings
 
     *sources = (fo_storage_sources){ .settings = settings, .make = make, .arg = arg };
     (void)pthread_mutex_init(&sources->lock, NULL);
-    sources->files =
-        (fo_files_places){ .open = sources_open, .native = sources_native, .fetch = sources_fetch };
+    sources->files = (fo_files_places){
+        .open = sources_open, .native = sources_native, .fetch = sources_fetch, .closing = sources_closing
+    };
     if (d->temp_directory && *d->temp_directory)
         sources->temporary = fo_strdup(d->temp_directory);
     else
@@ -189,6 +200,7 @@ fo_storage_sources_done(fo_storage_sources *sources)
         return;
     finops_registry_free(sources->registry);
     fo_free(sources->temporary);
+    fo_storage_stats_done(&sources->stats);
     (void)pthread_mutex_destroy(&sources->lock);
     *sources = (fo_storage_sources){ 0 };
 }

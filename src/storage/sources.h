@@ -9,6 +9,7 @@
 
 #include "engine/files.h"
 #include "storage/places.h"
+#include "storage/stats.h"
 
 typedef struct fo_storage_sources {
     fo_files_places files; /* what the reader of files is given; first member */
@@ -18,6 +19,7 @@ typedef struct fo_storage_sources {
     pthread_mutex_t lock;
     finops_registry *registry; /* made when the first storage is opened */
     char *temporary;
+    fo_storage_stats stats; /* of storages that were closed */
 } fo_storage_sources;
 
 /*

@@ -15,14 +15,14 @@
 typedef atomic_uint_fast64_t counter;
 
 typedef struct op_counters {
-    counter calls, errors, total_us, latency[FO_LATENCY_BUCKETS];
+    counter calls, errors, bytes, total_us, latency[FO_LATENCY_BUCKETS];
 } op_counters;
 
 typedef struct metrics_layer {
     fo_pass pass;
     bool has_retry; /* which logs attempts */
     op_counters ops[FO_OP_COUNT_];
-    counter bytes_in, bytes_out, codes[FINOPS_E_COUNT_], readers, uploads;
+    counter codes[FINOPS_E_COUNT_], readers, uploads;
 } metrics_layer;
 
 static const finops_option metrics_options[] = {
@@ -128,7 +128,7 @@ metrics_put(void *self, const finops_put *put, const void *data, size_t n, finop
     finops_code rc = FO_BELOW(m, put)(FO_SELF(m), put, data, n, ret, err);
 
     if (rc == FINOPS_OK)
-        add(&m->bytes_out, n);
+        add(&m->ops[FO_OP_PUT].bytes, n);
     return count(m, FO_OP_PUT, put->key, fo_clock_monotonic() - begin, rc, err);
 }
 
@@ -157,7 +157,7 @@ reader_read(finops_reader *reader, void *buffer, size_t n, size_t *ret_n, finops
         r->rc = rc;
         return rc;
     }
-    add(&r->layer->bytes_in, got);
+    add(&r->layer->ops[FO_OP_READ].bytes, got);
     *ret_n = got;
     return rc;
 }
@@ -222,7 +222,7 @@ upload_part(finops_upload *upload, unsigned number, int64_t offset, const void *
     finops_code rc = u->below->part(u->below, number, offset, data, n, call, err);
 
     if (rc == FINOPS_OK)
-        add(&u->layer->bytes_out, n);
+        add(&u->layer->ops[FO_OP_PART].bytes, n);
     return count(u->layer, FO_OP_PART, NULL, fo_clock_monotonic() - begin, rc, err);
 }
 
@@ -291,7 +291,7 @@ writer_write(finops_writer *writer, const void *data, size_t n, finops_error **e
 
     w->us += fo_clock_monotonic() - begin;
     if (rc == FINOPS_OK)
-        add(&w->layer->bytes_out, n);
+        add(&w->layer->ops[FO_OP_WRITE].bytes, n);
     else
         w->rc = rc;
     return rc;
@@ -391,8 +391,10 @@ const fo_layer fo_metrics_layer = {
 static void
 read_op(const op_counters *c, fo_op_figures *ret)
 {
-    *ret =
-        (fo_op_figures){ .calls = get(&c->calls), .errors = get(&c->errors), .total_us = get(&c->total_us) };
+    *ret = (fo_op_figures){ .calls = get(&c->calls),
+                            .errors = get(&c->errors),
+                            .bytes = get(&c->bytes),
+                            .total_us = get(&c->total_us) };
     ret->attempts = ret->calls;
     for (size_t i = 0; i < FO_LATENCY_BUCKETS; i++)
         ret->latency[i] = get(&c->latency[i]);
@@ -406,15 +408,15 @@ fo_metrics_read(const fo_stage *stage, fo_storage_figures *ret)
 
     if (!m)
         return false;
-    *ret = (fo_storage_figures){ .bytes_in = get(&m->bytes_in),
-                                 .bytes_out = get(&m->bytes_out),
-                                 .open_readers = get(&m->readers),
+    *ret = (fo_storage_figures){ .open_readers = get(&m->readers),
                                  .open_uploads = get(&m->uploads),
                                  .retry_budget = -1 };
     for (size_t i = 0; i < FINOPS_E_COUNT_; i++)
         ret->codes[i] = get(&m->codes[i]);
     for (size_t i = 0; i < FO_OP_COUNT_; i++)
         read_op(&m->ops[i], &ret->ops[i]);
+    ret->bytes_in = ret->ops[FO_OP_READ].bytes;
+    ret->bytes_out = ret->ops[FO_OP_PUT].bytes + ret->ops[FO_OP_PART].bytes + ret->ops[FO_OP_WRITE].bytes;
     if (!fo_retry_attempts(stage, &attempts))
         return true;
     ret->retry_budget = attempts.budget;
@@ -443,9 +445,9 @@ json_op(const char *name, const fo_op_figures *f, bool first, fo_str *ret)
 {
     fo_str_addf(ret,
                 "%s\"%s\":{\"calls\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"attempts\":%" PRIu64
-                ",\"retries\":%" PRIu64 ",\"total_us\":%" PRIu64 ",\"p50_us\":%" PRIu64 ",\"p99_us\":%" PRIu64
-                "}",
-                first ? "" : ",", name, f->calls, f->errors, f->attempts, f->retries, f->total_us,
+                ",\"retries\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"total_us\":%" PRIu64 ",\"p50_us\":%" PRIu64
+                ",\"p99_us\":%" PRIu64 "}",
+                first ? "" : ",", name, f->calls, f->errors, f->attempts, f->retries, f->bytes, f->total_us,
                 fo_metrics_percentile(f, 0.5), fo_metrics_percentile(f, 0.99));
 }
 

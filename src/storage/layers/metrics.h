@@ -17,6 +17,7 @@ typedef struct fo_op_figures {
     uint64_t errors;   /* of them */
     uint64_t attempts; /* requests made for them below; calls without a retry layer */
     uint64_t retries;
+    uint64_t bytes; /* of content */
     uint64_t total_us;
     uint64_t latency[FO_LATENCY_BUCKETS];
 } fo_op_figures;
