@@ -14,6 +14,7 @@
 
 typedef struct fo_storage_conformance_options {
     const char *filter; /* glob over "area: name", the area or the name alone; NULL: all */
+    uint64_t unit;      /* what the sizes of large objects and of parts are counted in; 0: a MiB */
     bool with_long;     /* also what takes minutes: a hundred thousand keys */
     bool list;          /* run nothing: tell the names, all as not claimed */
     int64_t case_us;    /* a case that takes longer is ended by its deadline; 0: two minutes */

@@ -7,7 +7,6 @@
 #include "conformance/storage/probe.h"
 #include "resilience/deadline.h"
 
-#define MIB ((uint64_t)1 << 20)
 #define AT_ONCE_US                                                                                           \
     INT64_C(1000000) /* a hundred milliseconds are promised; machines that run tests are busy */
 #define WORKERS 16u
@@ -128,7 +127,7 @@ static bool
 cancelled_while_read(fo_probe *p)
 {
     const char *key = fo_probe_key(p, "a");
-    const finops_put put = { .key = key, .size = (int64_t)(6 * MIB) };
+    const finops_put put = { .key = key, .size = (int64_t)(6 * p->unit) };
     atomic_bool stop = false;
     const finops_call call = { .cancelled = when_set, .arg = &stop };
     const finops_get get = { .key = key, .length = -1, .call = &call };
@@ -138,7 +137,7 @@ cancelled_while_read(fo_probe *p)
     finops_code rc = FINOPS_OK;
     size_t n = 1;
 
-    if (!buffer || !fo_probe_write(p, &put, NULL, 6 * MIB, (size_t)MIB, 1, NULL) ||
+    if (!buffer || !fo_probe_write(p, &put, NULL, 6 * p->unit, (size_t)p->unit, 1, NULL) ||
         !fo_probe_ok(p, finops_storage_read(p->storage, &get, &reader, &err), &err, "read"))
         return fo_probe_true(p, buffer != NULL, "no memory");
     for (uint64_t at = 0; rc == FINOPS_OK && n > 0; at += n) {
@@ -156,19 +155,18 @@ cancelled_while_written(fo_probe *p)
     atomic_bool stop = false;
     const finops_call call = { .cancelled = when_set, .arg = &stop };
     const finops_put put = { .key = key, .size = -1, .call = &call };
-    const finops_transfer transfer = { .part_size = 5 * MIB, .single_max = 5 * MIB };
-    FO_AUTO(fo_freep) char *buffer = fo_zalloc(MIB);
+    FO_AUTO(fo_freep) char *buffer = fo_zalloc(p->unit);
     finops_writer *writer = NULL;
     finops_error *err = NULL;
     finops_code rc;
 
     if (!buffer ||
-        !fo_probe_ok(p, finops_storage_write(p->storage, &put, &transfer, &writer, &err), &err, "write"))
+        !fo_probe_ok(p, finops_storage_write(p->storage, &put, &p->parts, &writer, &err), &err, "write"))
         return fo_probe_true(p, buffer != NULL, "no memory");
-    rc = writer->write(writer, buffer, MIB, &err);
+    rc = writer->write(writer, buffer, p->unit, &err);
     atomic_store(&stop, true);
     for (int i = 0; rc == FINOPS_OK && i < 20; i++)
-        rc = writer->write(writer, buffer, MIB, &err);
+        rc = writer->write(writer, buffer, p->unit, &err);
     if (rc == FINOPS_OK)
         rc = writer->commit(writer, NULL, &err);
     writer->close(writer);

@@ -5,8 +5,6 @@
 
 #include "conformance/storage/probe.h"
 
-#define MIB ((uint64_t)1 << 20)
-
 static finops_code
 copy(fo_probe *p, const char *from, const char *to, finops_error **err)
 {
@@ -31,10 +29,10 @@ copies(fo_probe *p)
            fo_probe_is(p, from, "text") && fo_probe_is(p, to, "text") && fo_probe_put(p, from, "newer") &&
            fo_probe_is(p, to, "text") && fo_probe_ok(p, copy(p, from, to, &err), &err, "copy over it") &&
            fo_probe_is(p, to, "newer") &&
-           fo_probe_write(p, &(finops_put){ .key = big, .size = -1 }, NULL, 9 * MIB + 1, (size_t)MIB, 3,
-                          NULL) &&
-           fo_probe_ok(p, copy(p, big, to, &err), &err, "copy nine MiB") &&
-           fo_probe_holds(p, to, 9 * MIB + 1, 3);
+           fo_probe_write(p, &(finops_put){ .key = big, .size = -1 }, NULL, 9 * p->unit + 1, (size_t)p->unit,
+                          3, NULL) &&
+           fo_probe_ok(p, copy(p, big, to, &err), &err, "copy a large one") &&
+           fo_probe_holds(p, to, 9 * p->unit + 1, 3);
 }
 
 static bool

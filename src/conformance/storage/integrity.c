@@ -6,8 +6,6 @@
 #include "base/crc.h"
 #include "conformance/storage/probe.h"
 
-#define MIB ((uint64_t)1 << 20)
-
 /* That it is the checksum of these bytes; one of a kind we do not count is taken as it is. */
 static bool
 is_sum_of(fo_probe *p, const finops_object *o, const void *data, size_t n)
@@ -44,16 +42,15 @@ static bool
 of_parts(fo_probe *p)
 {
     FO_AUTO(finops_object_done) finops_object there = { 0 };
-    FO_AUTO(fo_freep) unsigned char *data = fo_alloc(11 * MIB);
-    const finops_transfer transfer = { .part_size = 5 * MIB, .single_max = 5 * MIB };
+    FO_AUTO(fo_freep) unsigned char *data = fo_alloc(11 * p->unit);
     const char *key = fo_probe_key(p, "a");
 
     if (!data)
         return fo_ruling_fail(&p->ruling, "no memory");
-    fo_probe_bytes(data, 11 * MIB, 0, 1);
-    return fo_probe_write(p, &(finops_put){ .key = key, .size = -1 }, &transfer, 11 * MIB, (size_t)MIB, 1,
-                          NULL) &&
-           fo_probe_stat(p, key, &there) && is_sum_of(p, &there, data, 11 * MIB);
+    fo_probe_bytes(data, 11 * p->unit, 0, 1);
+    return fo_probe_write(p, &(finops_put){ .key = key, .size = -1 }, &p->parts, 11 * p->unit,
+                          (size_t)p->unit, 1, NULL) &&
+           fo_probe_stat(p, key, &there) && is_sum_of(p, &there, data, 11 * p->unit);
 }
 
 static bool

@@ -38,7 +38,9 @@ struct fo_probe {
     finops_storage *storage; /* the front door */
     const fo_stage *stage;   /* what is behind it */
     uint64_t features;
-    char prefix[64]; /* of this case: "finops-test-<random>/012/" */
+    char prefix[64];       /* of this case: "finops-test-<random>/012/" */
+    uint64_t unit;         /* what sizes are counted in: a MiB, unless the options say otherwise */
+    finops_transfer parts; /* of five units: with a MiB the smallest that every service takes */
     finops_call call;
     fo_strv texts; /* what fo_probe_key() handed out */
     fo_ruling ruling;

@@ -6,11 +6,8 @@
 
 #include "conformance/storage/probe.h"
 
-#define MIB ((uint64_t)1 << 20)
 #define RACERS 16u
 #define RACES 7u /* each; together over a hundred */
-
-static const finops_transfer small_parts = { .part_size = 5 * MIB, .single_max = 5 * MIB };
 
 static bool
 of_size(fo_probe *p, uint64_t size)
@@ -19,7 +16,7 @@ of_size(fo_probe *p, uint64_t size)
     const char *key = fo_probe_key(p, "size-%" PRIu64, size);
     const finops_put put = { .key = key, .size = (int64_t)size };
 
-    return fo_probe_write(p, &put, &small_parts, size, (size_t)MIB + 4095, 1, &told) &&
+    return fo_probe_write(p, &put, &p->parts, size, (size_t)p->unit + 4095, 1, &told) &&
            fo_probe_true(p, told.size == (int64_t)size, "the writer tells of %lld bytes, not %" PRIu64,
                          (long long)told.size, size) &&
            fo_probe_holds(p, key, size, 1) && fo_probe_remove(p, key);
@@ -42,8 +39,8 @@ sizes_around_parts(fo_probe *p)
     bool ok = true;
 
     for (uint64_t parts = 1; ok && parts <= 3; parts++)
-        ok =
-            of_size(p, parts * 5 * MIB - 1) && of_size(p, parts * 5 * MIB) && of_size(p, parts * 5 * MIB + 1);
+        ok = of_size(p, parts * 5 * p->unit - 1) && of_size(p, parts * 5 * p->unit) &&
+             of_size(p, parts * 5 * p->unit + 1);
     return ok;
 }
 
@@ -217,7 +214,7 @@ commit_tells(fo_probe *p)
     const char *key = fo_probe_key(p, "a");
     const finops_put put = { .key = key, .size = -1 };
 
-    return fo_probe_write(p, &put, &small_parts, 6 * MIB, (size_t)MIB, 1, &told) &&
+    return fo_probe_write(p, &put, &p->parts, 6 * p->unit, (size_t)p->unit, 1, &told) &&
            tells_the_same(p, &told, key);
 }
 
@@ -287,7 +284,7 @@ labels_of_parts_come_back(fo_probe *p)
                              .metadata = labels,
                              .n_metadata = FO_COUNT(labels) };
 
-    return fo_probe_write(p, &put, &small_parts, 6 * MIB, (size_t)MIB, 1, NULL) &&
+    return fo_probe_write(p, &put, &p->parts, 6 * p->unit, (size_t)p->unit, 1, NULL) &&
            fo_probe_stat(p, key, &there) && same_labels(p, &there, put.content_type);
 }
 
@@ -301,9 +298,9 @@ unknown_length(fo_probe *p)
 
     return fo_probe_write(p, &(finops_put){ .key = small, .size = -1 }, NULL, 70001, 4096, 2, NULL) &&
            fo_probe_holds(p, small, 70001, 2) &&
-           fo_probe_write(p, &(finops_put){ .key = large, .size = -1 }, &small_parts, 11 * MIB + 3, 65536, 3,
+           fo_probe_write(p, &(finops_put){ .key = large, .size = -1 }, &p->parts, 11 * p->unit + 3, 65536, 3,
                           NULL) &&
-           fo_probe_holds(p, large, 11 * MIB + 3, 3) &&
+           fo_probe_holds(p, large, 11 * p->unit + 3, 3) &&
            fo_probe_write(p, &(finops_put){ .key = none, .size = -1 }, NULL, 0, 1, 0, NULL) &&
            fo_probe_is(p, none, "");
 }
@@ -325,11 +322,11 @@ ragged(fo_probe *p)
 
     for (size_t i = 0; ok && i < FO_COUNT(chunks); i++) {
         const char *key = fo_probe_key(p, "%zu", chunks[i]);
-        uint64_t size = chunks[i] < 1000 ? 5000 : 7 * MIB + 7;
+        uint64_t size = chunks[i] < 1000 ? 5000 : 7 * p->unit + 7;
 
-        ok = fo_probe_write(p, &(finops_put){ .key = key, .size = -1 }, &small_parts, size, chunks[i], 5,
-                            NULL) &&
-             fo_probe_holds(p, key, size, 5);
+        ok =
+            fo_probe_write(p, &(finops_put){ .key = key, .size = -1 }, &p->parts, size, chunks[i], 5, NULL) &&
+            fo_probe_holds(p, key, size, 5);
     }
     return ok;
 }
@@ -344,7 +341,7 @@ short_by(fo_probe *p, uint64_t promised, uint64_t comes)
     finops_writer *writer = NULL;
     finops_error *err = NULL;
     finops_code rc =
-        block ? finops_storage_write(p->storage, &put, &small_parts, &writer, &err) : fo_error_oom(&err);
+        block ? finops_storage_write(p->storage, &put, &p->parts, &writer, &err) : fo_error_oom(&err);
 
     if (!fo_probe_ok(p, rc, &err, "begin to write"))
         return false;
@@ -360,7 +357,8 @@ short_by(fo_probe *p, uint64_t promised, uint64_t comes)
 static bool
 source_ends_short(fo_probe *p)
 {
-    return short_by(p, 100, 50) && short_by(p, 6 * MIB, 6 * MIB - 1) && short_by(p, 16 * MIB, 11 * MIB);
+    return short_by(p, 100, 50) && short_by(p, 6 * p->unit, 6 * p->unit - 1) &&
+           short_by(p, 16 * p->unit, 11 * p->unit);
 }
 
 /* Gives up after so many bytes. */
@@ -372,7 +370,7 @@ forsaken(fo_probe *p, const char *key, uint64_t size)
     finops_writer *writer = NULL;
     finops_error *err = NULL;
     finops_code rc =
-        block ? finops_storage_write(p->storage, &put, &small_parts, &writer, &err) : fo_error_oom(&err);
+        block ? finops_storage_write(p->storage, &put, &p->parts, &writer, &err) : fo_error_oom(&err);
 
     if (rc == FINOPS_OK) {
         fo_probe_bytes(block, (size_t)size, 0, 1);
@@ -387,8 +385,8 @@ source_fails(fo_probe *p)
 {
     const char *fresh = fo_probe_key(p, "fresh"), *old = fo_probe_key(p, "old");
 
-    return forsaken(p, fresh, 100) && fo_probe_gone(p, fresh) && forsaken(p, fresh, 12 * MIB) &&
-           fo_probe_gone(p, fresh) && fo_probe_put(p, old, "old") && forsaken(p, old, 12 * MIB) &&
+    return forsaken(p, fresh, 100) && fo_probe_gone(p, fresh) && forsaken(p, fresh, 12 * p->unit) &&
+           fo_probe_gone(p, fresh) && fo_probe_put(p, old, "old") && forsaken(p, old, 12 * p->unit) &&
            fo_probe_is(p, old, "old");
 }
 

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "conformance/storage/probe.h"
 
-#define MIB ((uint64_t)1 << 20)
 #define SKEW_US (3600 * INT64_C(1000000)) /* that clocks may differ */
 
 static bool
@@ -139,33 +138,33 @@ static bool
 replaced_while_read(fo_probe *p)
 {
     const char *key = fo_probe_key(p, "a");
-    const finops_put put = { .key = key, .size = (int64_t)(6 * MIB) };
+    const finops_put put = { .key = key, .size = (int64_t)(6 * p->unit) };
     const finops_get get = { .key = key, .length = -1, .call = &p->call };
     finops_reader *reader = NULL;
     finops_error *err = NULL;
-    unsigned char *got = fo_alloc(2 << 20);
+    unsigned char *got = fo_alloc(2 * p->unit);
     uint64_t at = 0;
     size_t n = 1;
     finops_code rc;
-    bool ok = got && fo_probe_write(p, &put, NULL, 6 * MIB, (size_t)MIB, 1, NULL) &&
+    bool ok = got && fo_probe_write(p, &put, NULL, 6 * p->unit, (size_t)p->unit, 1, NULL) &&
               fo_probe_ok(p, finops_storage_read(p->storage, &get, &reader, &err), &err, "read");
 
     while (ok && n > 0) {
-        rc = reader->read(reader, got, 1 << 20, &n, &err);
+        rc = reader->read(reader, got, p->unit, &n, &err);
         if (rc != FINOPS_OK) {
             ok = fo_probe_fails(p, rc, FINOPS_E_PRECONDITION, &err, "going on to read what was replaced");
             break;
         }
-        fo_probe_bytes(got + (1 << 20), n, at, 1);
-        ok = fo_probe_true(p, memcmp(got, got + (1 << 20), n) == 0, "bytes of another version after %" PRIu64,
+        fo_probe_bytes(got + p->unit, n, at, 1);
+        ok = fo_probe_true(p, memcmp(got, got + p->unit, n) == 0, "bytes of another version after %" PRIu64,
                            at) &&
-             (at > 0 || fo_probe_write(p, &put, NULL, 6 * MIB, (size_t)MIB, 2, NULL));
+             (at > 0 || fo_probe_write(p, &put, NULL, 6 * p->unit, (size_t)p->unit, 2, NULL));
         at += n;
     }
     if (reader)
         reader->close(reader);
     fo_free(got);
-    return ok && fo_probe_holds(p, key, 6 * MIB, 2);
+    return ok && fo_probe_holds(p, key, 6 * p->unit, 2);
 }
 
 static bool
@@ -248,12 +247,13 @@ file_is(fo_probe *p, const char *path, uint64_t size)
 static bool
 up_and_down(fo_probe *p)
 {
-    static const uint64_t sizes[] = { 0, 1000, 12 * MIB + 5 };
-    const finops_transfer transfer = { .part_size = 5 * MIB, .single_max = 5 * MIB, .parallel = 3 };
+    const uint64_t sizes[] = { 0, 1000, 12 * p->unit + 5 };
+    finops_transfer transfer = p->parts;
     FO_AUTO(spool_done) spool up = { "" };
     FO_AUTO(spool_done) spool down = { "" };
     bool ok = spool_make(p, &up) && spool_make(p, &down);
 
+    transfer.parallel = 3;
     for (size_t i = 0; ok && i < FO_COUNT(sizes); i++) {
         const char *key = fo_probe_key(p, "%zu", i);
         const finops_put put = { .key = key, .call = &p->call };
@@ -339,9 +339,9 @@ static bool
 closed_early(fo_probe *p)
 {
     const char *key = fo_probe_key(p, "a");
-    const finops_put put = { .key = key, .size = (int64_t)(6 * MIB) };
+    const finops_put put = { .key = key, .size = (int64_t)(6 * p->unit) };
     const finops_get get = { .key = key, .length = -1, .call = &p->call };
-    bool ok = fo_probe_write(p, &put, NULL, 6 * MIB, (size_t)MIB, 1, NULL);
+    bool ok = fo_probe_write(p, &put, NULL, 6 * p->unit, (size_t)p->unit, 1, NULL);
 
     for (int i = 0; ok && i < 30; i++) {
         finops_reader *reader = NULL;
@@ -356,7 +356,7 @@ closed_early(fo_probe *p)
         if (reader)
             reader->close(reader);
     }
-    return ok && fo_probe_holds(p, key, 6 * MIB, 1);
+    return ok && fo_probe_holds(p, key, 6 * p->unit, 1);
 }
 
 static const fo_probe_case cases[] = {

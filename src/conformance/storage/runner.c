@@ -12,6 +12,7 @@
 
 #define CASE_US (120 * INT64_C(1000000))
 #define LONG_FACTOR 10
+#define UNIT ((uint64_t)1 << 20)
 
 /* clang-format off */
 #define AREAS(row) \
@@ -57,6 +58,8 @@ probe_begin(suite *s, const fo_probe_case *c, fo_probe *ret)
     } cancel = { .in = s->options->cancel };
 
     *ret = (fo_probe){ .c = c, .storage = s->storage, .ruling = FO_RULING_INIT };
+    ret->unit = s->options->unit ? s->options->unit : UNIT;
+    ret->parts = (finops_transfer){ .part_size = 5 * ret->unit, .single_max = 5 * ret->unit };
     if (s->storage) {
         ret->stage = fo_storage_stage(s->storage);
         ret->features = finops_storage_features(s->storage);
