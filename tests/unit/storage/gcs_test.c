@@ -1,4 +1,6 @@
 /* The driver for Google Cloud Storage: claims against OpenSSL, and uploads that are taken in pieces. */
+#include "scripted.h"
+
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -7,11 +9,8 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
-#include "config/config.h"
 #include "storage/gcs/auth.h"
 #include "storage/gcs/driver.h"
-#include "storage_test.h"
-#include "support/fake_http.h"
 
 #define KIB 1024u
 
@@ -68,57 +67,27 @@ a_claim_is_signed_so_that_openssl_takes_it(void **state)
 
 /* ---- a scripted server ---- */
 
-typedef struct fixture {
-    fake_http *server;
-    void *self;
-} fixture;
-
-static void *
-open_with(const finops_setting *settings, size_t n)
-{
-    void *config = fo_zalloc(fo_gcs_driver.config_size), *self = NULL;
-    finops_error *err = NULL;
-
-    ok(fo_option_fill(fo_gcs_driver.options, "gcs", settings, n, config, &err), &err);
-    ok(fo_gcs_driver.open(config, &self, &err), &err);
-    fo_option_clear(fo_gcs_driver.options, config);
-    fo_free(config);
-    return self;
-}
-
-static void *
-open_at(const char *url, const char *file)
+static void
+open_at(scripted *f, const char *file)
 {
     const finops_setting settings[] = { { "bucket", "box" },
-                                        { "endpoint_url", url },
+                                        { "endpoint_url", fake_http_url(f->server) },
                                         { "credentials_file", file } };
 
-    return open_with(settings, file ? 3 : 2);
-}
-
-static void
-stop(fixture *f)
-{
-    if (fake_http_problem(f->server))
-        print_error("%s\n", fake_http_problem(f->server));
-    assert_null(fake_http_problem(f->server));
-    fo_gcs_driver.close(f->self);
-    fake_http_stop(f->server);
+    scripted_open(f, settings, file ? 3 : 2);
 }
 
 /* Opens with a file of that text, which is gone then. */
-static void *
-open_with_file(const char *url, const char *text)
+static void
+open_with_file(scripted *f, const char *text)
 {
     char path[] = "/tmp/finops-account-XXXXXX";
     int fd = mkstemp(path);
     ssize_t n = (ssize_t)strlen(text);
-    void *self;
 
     assert_true(fd >= 0 && write(fd, text, (size_t)n) == n && close(fd) == 0);
-    self = open_at(url, path);
+    open_at(f, path);
     assert_int_equal(unlink(path), 0);
-    return self;
 }
 
 static void
@@ -132,7 +101,7 @@ a_service_account_shows_its_claim(void **state)
         { .expect = "DELETE /storage/v1/b/box/o/a?alt=json \nauthorization: Bearer t1",
           .status = "204 No Content" },
     };
-    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    scripted f = scripted_server(&fo_gcs_driver, script, FO_COUNT(script));
     EVP_PKEY *pkey = EVP_RSA_gen(2048);
     FO_AUTO(fo_freep) char *pem = pem_of(pkey);
     FO_AUTO(fo_str_done) fo_str text = FO_STR_MAX(10000);
@@ -146,13 +115,13 @@ a_service_account_shows_its_claim(void **state)
         fake_http_url(f.server));
     fo_str_add_json(&text, pem, strlen(pem));
     fo_str_addc(&text, '}');
-    f.self = open_with_file(fake_http_url(f.server), fo_str_z(&text));
+    open_with_file(&f, fo_str_z(&text));
     ok(fo_gcs_driver.remove(f.self, &(finops_remove){ .key = "a" }, &err), &err);
     ok(fo_gcs_driver.presign(f.self, &(finops_presign){ .key = "a b", .seconds = 60 }, &url, &err), &err);
     assert_non_null(strstr(url, "/box/a%20b?X-Goog-Algorithm=GOOG4-RSA-SHA256&X-Goog-Credential=me%2F"));
     fo_free(url);
     EVP_PKEY_free(pkey);
-    stop(&f);
+    scripted_end(&f);
 }
 
 /* One that the service does not take any more is asked for again, once. */
@@ -178,7 +147,7 @@ a_user_shows_what_a_login_left(void **state)
           .status = "400 Bad Request",
           .body = "{\"error\":\"invalid_grant\",\"error_description\":\"Token has been revoked.\"}" },
     };
-    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    scripted f = scripted_server(&fo_gcs_driver, script, FO_COUNT(script));
     FO_AUTO(fo_freep)
     char *text = fo_format("{\"type\":\"authorized_user\",\"token_uri\":\"%s/token\",\"client_id\":\"app\","
                            "\"client_secret\":\"s3c/ret\",\"refresh_token\":\"1//r\"}",
@@ -186,13 +155,13 @@ a_user_shows_what_a_login_left(void **state)
     finops_error *err = NULL;
 
     (void)state;
-    f.self = open_with_file(fake_http_url(f.server), text);
+    open_with_file(&f, text);
     ok(fo_gcs_driver.remove(f.self, &(finops_remove){ .key = "a" }, &err), &err);
     assert_int_equal(fo_gcs_driver.remove(f.self, &(finops_remove){ .key = "a" }, &err), FINOPS_E_AUTH);
     assert_non_null(strstr(finops_error_text(err), "invalid_grant: Token has been revoked."));
     assert_null(strstr(finops_error_text(err), "s3c"));
     finops_error_free(err);
-    stop(&f);
+    scripted_end(&f);
 }
 
 /* https://cloud.google.com/compute/docs/access/authenticate-workloads */
@@ -215,7 +184,7 @@ the_machine_gives_tokens_to_who_has_none(void **state)
         { .expect = "DELETE /storage/v1/b/box/o/b?alt=json \nauthorization: Bearer two",
           .status = "204 No Content" },
     };
-    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    scripted f = scripted_server(&fo_gcs_driver, script, FO_COUNT(script));
     const finops_setting settings[] = { { "bucket", "box" },
                                         { "endpoint_url", fake_http_url(f.server) },
                                         { "credential", "machine" } };
@@ -224,7 +193,7 @@ the_machine_gives_tokens_to_who_has_none(void **state)
     (void)state;
     assert_int_equal(setenv("GCE_METADATA_HOST", fake_http_url(f.server) + strlen("http://"), 1), 0);
     fo_clock_fix(INT64_C(1700000000000000));
-    f.self = open_with(settings, FO_COUNT(settings));
+    scripted_open(&f, settings, FO_COUNT(settings));
     assert_int_equal(fo_gcs_driver.remove(f.self, &(finops_remove){ .key = "a" }, &err), FINOPS_E_TRANSIENT);
     assert_int_equal(finops_error_retry_after(err), 2000000);
     finops_error_freep(&err);
@@ -233,7 +202,7 @@ the_machine_gives_tokens_to_who_has_none(void **state)
     ok(fo_gcs_driver.remove(f.self, &(finops_remove){ .key = "b" }, &err), &err);
     fo_clock_fix(-1);
     assert_int_equal(unsetenv("GCE_METADATA_HOST"), 0);
-    stop(&f);
+    scripted_end(&f);
 }
 
 /* What the service of the next test says and saw. */
@@ -311,19 +280,19 @@ serve(fake_http_conn *conn, const char *request, size_t n, void *arg)
 }
 
 static session *
-session_new(fixture *f)
+session_new(scripted *f)
 {
     session *s = fo_zalloc(sizeof(*s));
 
-    f->server = fake_http_start(serve, s);
+    *f = (scripted){ .driver = &fo_gcs_driver, .server = fake_http_start(serve, s) };
     (void)snprintf(s->location, sizeof(s->location), "Location: %s/session\r\n", fake_http_url(f->server));
-    f->self = open_at(fake_http_url(f->server), NULL);
+    open_at(f, NULL);
     return s;
 }
 
 /* Parts of odd sizes; a part that fails is sent again, as the layers above do. */
 static void
-send_all(fixture *f, session *s, unsigned failures)
+send_all(scripted *f, session *s, unsigned failures)
 {
     static const size_t sizes[] = { 300 * KIB, 256 * KIB, 1, 700 * KIB + 3, 5 };
     unsigned char *data = fo_alloc(2048 * KIB);
@@ -363,12 +332,12 @@ send_all(fixture *f, session *s, unsigned failures)
 static void
 an_upload_goes_in_whole_units_and_in_order(void **state)
 {
-    fixture f;
+    scripted f;
     session *s = session_new(&f);
 
     (void)state;
     send_all(&f, s, 0);
-    stop(&f);
+    scripted_end(&f);
     fo_free(s);
 }
 
@@ -377,13 +346,13 @@ an_upload_goes_on_from_where_the_service_is(void **state)
 {
     (void)state;
     for (unsigned at = 1; at <= 4; at++) {
-        fixture f;
+        scripted f;
         session *s = session_new(&f);
 
         s->take_half = at == 3 ? 3 : 0; /* the third piece is of several units */
         s->cut = at == 4 ? 0 : at + (at == 3);
         send_all(&f, s, s->cut ? 1 : 0);
-        stop(&f);
+        scripted_end(&f);
         fo_free(s);
     }
 }
@@ -391,20 +360,20 @@ an_upload_goes_on_from_where_the_service_is(void **state)
 static void
 a_308_without_a_range_means_that_nothing_was_stored(void **state)
 {
-    fixture f;
+    scripted f;
     session *s = session_new(&f);
 
     (void)state;
     s->nothing = 1;
     send_all(&f, s, 0);
-    stop(&f);
+    scripted_end(&f);
     fo_free(s);
 }
 
 static void
 an_upload_that_is_closed_is_cancelled(void **state)
 {
-    fixture f;
+    scripted f;
     session *s = session_new(&f);
     finops_upload *u = NULL;
     finops_error *err = NULL;
@@ -415,7 +384,7 @@ an_upload_that_is_closed_is_cancelled(void **state)
     fails(u->part(u, 3, 1, "1", 1, NULL, &err), FINOPS_E_ARGUMENT, &err);
     u->close(u);
     assert_true(s->deleted);
-    stop(&f);
+    scripted_end(&f);
     fo_free(s);
 }
 
@@ -430,16 +399,16 @@ a_copy_that_takes_several_steps_goes_on_to_its_end(void **state)
           .status = "200 OK",
           .body = "{\"done\":true,\"resource\":{\"size\":\"3\",\"generation\":\"9\"}}" },
     };
-    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    scripted f = scripted_server(&fo_gcs_driver, script, FO_COUNT(script));
     finops_object o = { 0 };
     finops_error *err = NULL;
 
     (void)state;
-    f.self = open_at(fake_http_url(f.server), NULL);
+    open_at(&f, NULL);
     ok(fo_gcs_driver.copy(f.self, &(finops_copy){ .from = "a/b", .to = "c" }, &o, &err), &err);
     assert_true(o.size == 3 && strcmp(o.version, "9") == 0);
     finops_object_done(&o);
-    stop(&f);
+    scripted_end(&f);
 }
 
 /* libcurl sends again what broke off on a kept connection: its first time may have made the object. */
@@ -453,16 +422,16 @@ a_creation_whose_connection_broke_is_in_doubt(void **state)
         { .expect = "POST /upload/", .status = "412 Precondition Failed", .body = "{}" },
         { .expect = "POST /upload/", .status = "412 Precondition Failed", .body = "{}" },
     };
-    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    scripted f = scripted_server(&fo_gcs_driver, script, FO_COUNT(script));
     const finops_put put = { .key = "k", .create_only = true };
     finops_error *err = NULL;
 
     (void)state;
-    f.self = open_at(fake_http_url(f.server), NULL);
+    open_at(&f, NULL);
     ok(fo_gcs_driver.remove(f.self, &(finops_remove){ .key = "k" }, &err), &err);
     fails(fo_gcs_driver.put(f.self, &put, "1", 1, NULL, &err), FINOPS_E_TRANSIENT, &err);
     fails(fo_gcs_driver.put(f.self, &put, "1", 1, NULL, &err), FINOPS_E_EXISTS, &err);
-    stop(&f);
+    scripted_end(&f);
 }
 
 /* Neither the emulator nor a proxy before the service may look at them. */
@@ -479,18 +448,18 @@ a_condition_nobody_looked_at_is_checked_against_what_came(void **state)
           .headers = "x-goog-generation: 2\r\n",
           .body = "new" },
     };
-    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    scripted f = scripted_server(&fo_gcs_driver, script, FO_COUNT(script));
     finops_reader *r = NULL;
     finops_error *err = NULL;
 
     (void)state;
-    f.self = open_at(fake_http_url(f.server), NULL);
+    open_at(&f, NULL);
     fails(fo_gcs_driver.read(f.self, &(finops_get){ .key = "k", .length = -1, .if_version = "1" }, &r, &err),
           FINOPS_E_PRECONDITION, &err);
     fails(fo_gcs_driver.read(f.self, &(finops_get){ .key = "k", .length = -1, .unless_version = "2" }, &r,
                              &err),
           FINOPS_E_UNCHANGED, &err);
-    stop(&f);
+    scripted_end(&f);
 }
 
 static void
@@ -504,19 +473,19 @@ a_listing_that_is_broken_ends_with_an_error(void **state)
         { .status = "200 OK", .body = "{\"items\":[{\"name\":" },
     };
     static const char *const told[] = { "a ", "" };
-    fixture f = { .server = fake_http_script(script, FO_COUNT(script)) };
+    scripted f = scripted_server(&fo_gcs_driver, script, FO_COUNT(script));
     FO_AUTO(fo_str_done) fo_str keys = FO_STR_MAX(1000);
     finops_error *err = NULL;
 
     (void)state;
-    f.self = open_at(fake_http_url(f.server), NULL);
+    open_at(&f, NULL);
     for (size_t i = 0; i < FO_COUNT(told); i++) {
         fo_str_clear(&keys);
         fails(fo_gcs_driver.list(f.self, &(finops_list){ .prefix = "" }, keys_add, &keys, &err),
               FINOPS_E_TRANSIENT, &err);
         assert_string_equal(fo_str_z(&keys), told[i]);
     }
-    stop(&f);
+    scripted_end(&f);
 }
 
 int

@@ -1,12 +1,10 @@
 /* Storage in HDFS against a server that plays a script; tests/e2e/test_storage_webhdfs.py has the real one.
  */
-#include "storage_test.h"
+#include "scripted.h"
 
 #include <stdio.h>
 
 #include "storage/webhdfs/driver.h"
-
-#include "../../support/fake_http.h"
 
 static const finops_storage_driver *const d = &fo_webhdfs_driver;
 
@@ -25,34 +23,22 @@ static const finops_storage_driver *const d = &fo_webhdfs_driver;
     "Location: http://data-1.cluster:9864/webhdfs/v1/wrong?op=" op "&namenoderpcaddress=nn:8020\r\n"
 
 /* A storage of the folder /data; names of the cluster lead to the script. */
-static void *
-opened(const fake_http *server, const char *token)
+static scripted
+opened(const fake_http_step *steps, size_t n, const char *token)
 {
-    FO_AUTO(fo_freep) char *host = fo_format("127.0.0.1:%d", fake_http_port(server));
-    FO_AUTO(fo_freep) char *map = fo_format("data-1.cluster:9864=127.0.0.1:%d", fake_http_port(server));
-    FO_AUTO(fo_freep) char *folder = fo_strdup("data/");
-    FO_AUTO(fo_freep) char *user = fo_strdup("ann b");
-    FO_AUTO(fo_freep) char *secret = token ? fo_strdup(token) : NULL;
-    char *maps[] = { map, NULL };
-    const fo_webhdfs_settings settings = { .host = host,
-                                           .folder = folder,
-                                           .user = user,
-                                           .delegation_token = secret,
-                                           .host_map = maps,
-                                           .network = { .connect_timeout = 5, .stall_timeout = 5 } };
-    finops_error *err = NULL;
-    void *self = NULL;
+    scripted f = scripted_server(d, steps, n);
+    FO_AUTO(fo_freep) char *host = fo_format("127.0.0.1:%d", fake_http_port(f.server));
+    FO_AUTO(fo_freep) char *map = fo_format("data-1.cluster:9864=127.0.0.1:%d", fake_http_port(f.server));
+    const finops_setting settings[] = { { "host", host },
+                                        { "folder", "data/" },
+                                        { "user", "ann b" },
+                                        { "host_map", map },
+                                        { "connect_timeout", "5" },
+                                        { "stall_timeout", "5" },
+                                        { "delegation_token", token } };
 
-    ok(d->open(&settings, &self, &err), &err);
-    return self;
-}
-
-static void
-done(void *self, fake_http *server)
-{
-    d->close(self);
-    assert_null(fake_http_problem(server));
-    fake_http_stop(server);
+    scripted_open(&f, settings, FO_COUNT(settings) - (token == NULL));
+    return f;
 }
 
 static void
@@ -77,17 +63,16 @@ bytes_go_to_the_data_node_and_are_renamed_at_the_end(void **state)
           .status = "200 OK",
           .body = "" },
     };
-    fake_http *server = fake_http_script(script, FO_COUNT(script));
-    void *self = opened(server, NULL);
+    scripted f = opened(script, FO_COUNT(script), NULL);
     finops_error *err = NULL;
     finops_object told = { 0 };
 
     (void)state;
-    ok(d->put(self, &(finops_put){ .key = "a/b c" }, "hello", 5, &told, &err), &err);
+    ok(d->put(f.self, &(finops_put){ .key = "a/b c" }, "hello", 5, &told, &err), &err);
     assert_int_equal(told.size, 5);
     assert_string_equal(told.version, "4d-5-18bcfe5687b");
     finops_object_done(&told);
-    done(self, server);
+    scripted_end(&f);
 }
 
 static void
@@ -104,13 +89,12 @@ a_rename_that_answers_false_is_a_failure_and_leaves_nothing(void **state)
           .status = "200 OK",
           .body = "{\"boolean\":true}" },
     };
-    fake_http *server = fake_http_script(script, FO_COUNT(script));
-    void *self = opened(server, NULL);
+    scripted f = opened(script, FO_COUNT(script), NULL);
     finops_error *err = NULL;
 
     (void)state;
-    fails(d->put(self, &(finops_put){ .key = "k" }, "x", 1, NULL, &err), FINOPS_E_IO, &err);
-    done(self, server);
+    fails(d->put(f.self, &(finops_put){ .key = "k" }, "x", 1, NULL, &err), FINOPS_E_IO, &err);
+    scripted_end(&f);
 }
 
 static void
@@ -125,15 +109,14 @@ a_server_that_cannot_replace_says_so(void **state)
         { .expect = "op=GETFILESTATUS", .status = "200 OK", .body = STATUS("FILE", 1, 12) },
         { .expect = "op=DELETE", .status = "200 OK", .body = "{\"boolean\":true}" },
     };
-    fake_http *server = fake_http_script(script, FO_COUNT(script));
-    void *self = opened(server, NULL);
+    scripted f = opened(script, FO_COUNT(script), NULL);
     finops_error *err = NULL;
 
     (void)state;
-    assert_true(d->features(self) & FINOPS_STORAGE_MOVE);
-    fails(d->put(self, &(finops_put){ .key = "k" }, "x", 1, NULL, &err), FINOPS_E_UNSUPPORTED, &err);
-    assert_false(d->features(self) & FINOPS_STORAGE_MOVE);
-    done(self, server);
+    assert_true(d->features(f.self) & FINOPS_STORAGE_MOVE);
+    fails(d->put(f.self, &(finops_put){ .key = "k" }, "x", 1, NULL, &err), FINOPS_E_UNSUPPORTED, &err);
+    assert_false(d->features(f.self) & FINOPS_STORAGE_MOVE);
+    scripted_end(&f);
 }
 
 static void
@@ -149,14 +132,13 @@ who_creates_and_is_too_late_is_told(void **state)
           .body = EXCEPTION("FileAlreadyExistsException") },
         { .expect = "op=DELETE", .status = "200 OK", .body = "{\"boolean\":true}" },
     };
-    fake_http *server = fake_http_script(script, FO_COUNT(script));
-    void *self = opened(server, NULL);
+    scripted f = opened(script, FO_COUNT(script), NULL);
     finops_error *err = NULL;
 
     (void)state;
-    fails(d->put(self, &(finops_put){ .key = "k", .create_only = true }, "x", 1, NULL, &err), FINOPS_E_EXISTS,
-          &err);
-    done(self, server);
+    fails(d->put(f.self, &(finops_put){ .key = "k", .create_only = true }, "x", 1, NULL, &err),
+          FINOPS_E_EXISTS, &err);
+    scripted_end(&f);
 }
 
 static void
@@ -172,17 +154,16 @@ a_range_is_asked_of_the_data_node(void **state)
         { .expect = "GET /webhdfs/v1/data/k?op=OPEN&namenoderpcaddress", .status = "200 OK", .body = "cde" },
         { .expect = "op=GETFILESTATUS", .status = "200 OK", .body = STATUS("FILE", 10, 5) },
     };
-    fake_http *server = fake_http_script(script, FO_COUNT(script));
-    void *self = opened(server, NULL);
+    scripted f = opened(script, FO_COUNT(script), NULL);
     FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
     finops_error *err = NULL;
     finops_reader *reader = NULL;
 
     (void)state;
-    ok(d->read(self, &(finops_get){ .key = "k", .offset = 2, .length = 3 }, &reader, &err), &err);
+    ok(d->read(f.self, &(finops_get){ .key = "k", .offset = 2, .length = 3 }, &reader, &err), &err);
     reader_text(reader, &text);
     assert_string_equal(fo_str_z(&text), "cde");
-    done(self, server);
+    scripted_end(&f);
 }
 
 static void
@@ -196,17 +177,16 @@ a_file_that_is_replaced_as_it_is_opened_is_opened_again(void **state)
         { .expect = "op=OPEN", .status = "200 OK", .body = "new" },
         { .expect = "op=GETFILESTATUS", .status = "200 OK", .body = STATUS("FILE", 3, 6) },
     };
-    fake_http *server = fake_http_script(script, FO_COUNT(script));
-    void *self = opened(server, NULL);
+    scripted f = opened(script, FO_COUNT(script), NULL);
     FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
     finops_error *err = NULL;
     finops_reader *reader = NULL;
 
     (void)state;
-    ok(d->read(self, &(finops_get){ .key = "k", .length = -1 }, &reader, &err), &err);
+    ok(d->read(f.self, &(finops_get){ .key = "k", .length = -1 }, &reader, &err), &err);
     reader_text(reader, &text);
     assert_string_equal(fo_str_z(&text), "new");
-    done(self, server);
+    scripted_end(&f);
 }
 
 static void
@@ -238,17 +218,16 @@ exceptions_have_the_codes_of_the_interface(void **state)
 
     (void)state;
     for (size_t i = 0; i < FO_COUNT(rows); i++) {
-        fake_http *server = fake_http_script(&rows[i].step, 1);
-        void *self = opened(server, "token/of+mine");
+        scripted f = opened(&rows[i].step, 1, "token/of+mine");
         finops_error *err = NULL;
         finops_object object;
 
-        assert_int_equal(d->stat(self, "k", NULL, &object, &err), rows[i].code);
+        assert_int_equal(d->stat(f.self, "k", NULL, &object, &err), rows[i].code);
         assert_null(strstr(finops_error_text(err), "token"));
         assert_null(strstr(finops_error_text(err), "java"));
         finops_error_freep(&err);
-        assert_non_null(strstr(fake_http_request(server, 0), "&delegation=token%2Fof%2Bmine"));
-        done(self, server);
+        assert_non_null(strstr(fake_http_request(f.server, 0), "&delegation=token%2Fof%2Bmine"));
+        scripted_end(&f);
     }
 }
 
@@ -271,15 +250,14 @@ folders_are_listed_page_by_page(void **state)
           .status = "200 OK",
           .body = PAGE(ENTRY("FILE", "x"), 0) },
     };
-    fake_http *server = fake_http_script(script, FO_COUNT(script));
-    void *self = opened(server, NULL);
+    scripted f = opened(script, FO_COUNT(script), NULL);
     FO_AUTO(fo_str_done) fo_str keys = FO_STR_INIT;
     finops_error *err = NULL;
 
     (void)state;
-    ok(d->list(self, &(finops_list){ .prefix = "" }, keys_add, &keys, &err), &err);
+    ok(d->list(f.self, &(finops_list){ .prefix = "" }, keys_add, &keys, &err), &err);
     assert_string_equal(fo_str_z(&keys), "a b a/x c ");
-    done(self, server);
+    scripted_end(&f);
 }
 
 static void
@@ -303,13 +281,12 @@ parts_are_appended_and_one_sent_again_takes_its_place(void **state)
           .status = "200 OK",
           .body = STATUS("FILE", 8, 9) },
     };
-    fake_http *server = fake_http_script(script, FO_COUNT(script));
-    void *self = opened(server, NULL);
+    scripted f = opened(script, FO_COUNT(script), NULL);
     finops_error *err = NULL;
     finops_upload *u = NULL;
 
     (void)state;
-    ok(d->upload(self, &(finops_put){ .key = "k" }, &u, &err), &err);
+    ok(d->upload(f.self, &(finops_put){ .key = "k" }, &u, &err), &err);
     ok(u->part(u, 1, 0, "abcd", 4, NULL, &err), &err);
     fails(u->part(u, 2, 4, "efgh", 4, NULL, &err), FINOPS_E_TRANSIENT, &err);
     ok(u->part(u, 2, 4, "efgh", 4, NULL, &err), &err);
@@ -317,7 +294,7 @@ parts_are_appended_and_one_sent_again_takes_its_place(void **state)
     fails(u->commit(u, 2, 8, NULL, NULL, &err), FINOPS_E_TRANSIENT, &err);
     ok(u->commit(u, 2, 8, NULL, NULL, &err), &err);
     u->close(u);
-    done(self, server);
+    scripted_end(&f);
 }
 
 int
