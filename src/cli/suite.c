@@ -83,10 +83,10 @@ summary_print(const fo_suite_printer *p, const fo_conformance_summary *s, finops
     if (s->left[0])
         fo_warn("%s of the tests could not be removed: remove it by hand", s->left);
     if (s->hung[0])
-        return fo_error_set(err, FINOPS_E_DATABASE, "%s hangs in \"%s\"; what comes after it was not run",
+        return fo_error_set(err, FINOPS_E_TIMEOUT, "%s hangs in \"%s\"; what comes after it was not run",
                             cli->args[0], s->hung);
     if (s->failed)
-        return fo_error_set(err, FINOPS_E_DATABASE, "%s failed %u of %u cases", cli->args[0], s->failed,
+        return fo_error_set(err, p->code, "%s failed %u of %u cases", cli->args[0], s->failed,
                             s->passed + s->failed);
     return FINOPS_OK;
 }

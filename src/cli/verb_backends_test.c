@@ -105,7 +105,9 @@ run(fo_cli *cli, finops_error **err)
     FO_AUTO(keeper_done) keeper kept = { 0 };
     const test_options *o = cli->options;
     FO_AUTO(fo_suite_done)
-    fo_suite_printer p = { .cli = cli, .failed = o->failed, .list = o->list, .filter = o->filter };
+    fo_suite_printer p = {
+        .cli = cli, .failed = o->failed, .list = o->list, .filter = o->filter, .code = FINOPS_E_DATABASE
+    };
     fo_conformance_summary summary = { 0 };
     finops_code rc = hooks_check(o, err);
 

@@ -31,7 +31,7 @@ static const finops_option options[] = {
     { "case_timeout", FINOPS_OPT_INT, offsetof(test_options, case_timeout), .value = "120", .min = 1,
       .max = 86400, .arg = "SECONDS",
       .help = "A case that takes longer is ended by its deadline and has failed, a long one after ten times "
-              "it" },
+              "it; one that does not end then hangs" },
     { 0 },
 };
 
@@ -76,7 +76,9 @@ run(fo_cli *cli, finops_error **err)
     FO_AUTO(finops_registry_freep) finops_registry *registry = NULL;
     FO_AUTO(finops_storage_closep) finops_storage *storage = NULL;
     FO_AUTO(fo_suite_done)
-    fo_suite_printer p = { .cli = cli, .failed = o->failed, .list = o->list, .filter = o->filter };
+    fo_suite_printer p = {
+        .cli = cli, .failed = o->failed, .list = o->list, .filter = o->filter, .code = FINOPS_E_IO
+    };
     const fo_storage_conformance_options suite = { .filter = o->filter,
                                                    .with_long = o->with_long,
                                                    .list = o->list,
@@ -94,6 +96,11 @@ run(fo_cli *cli, finops_error **err)
     if (rc != FINOPS_OK)
         return rc;
     rc = fo_storage_conformance_run(storage, &suite, &summary, err);
+    if (rc == FINOPS_OK && summary.hung[0]) {
+        cli->thread_hangs = true;
+        (void)FO_TAKE(storage);
+        (void)FO_TAKE(registry);
+    }
     return fo_suite_end(&p, &summary, rc, err);
 }
 
@@ -109,6 +116,7 @@ const fo_verb fo_verb_storage_test = {
         "tested with the layers the configuration puts around it. What it does not claim to do must be "
         "refused and is \"not claimed\"; what it claims is tested. The cases work below "
         "finops-test-<random>/ in the place, which is removed at the end; nothing else is touched.\n\n"
+        "A case that hangs is told, counts as failed, and ends the run: those after it are \"not run\".\n\n"
         "Exit status: 0 all passed, 1 a case failed or nothing could be stored.",
     .examples = "finops storage test bronze\n  # [storage.bronze] of the configuration\n"
                 "finops storage test s3://my-bucket/tests --failed\n  # only what fails\n"

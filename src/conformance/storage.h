@@ -17,16 +17,17 @@ typedef struct fo_storage_conformance_options {
     uint64_t unit;      /* what the sizes of large objects and of parts are counted in; 0: a MiB */
     bool with_long;     /* also what takes minutes: a hundred thousand keys */
     bool list;          /* run nothing: tell the names, all as not claimed */
-    int64_t case_us;    /* a case that takes longer is ended by its deadline; 0: two minutes */
+    int64_t case_us;    /* a case that takes longer is ended by its deadline, or hangs; 0: two minutes */
     const fo_cancel *cancel;
-    void (*each)(const fo_case_result *result, void *arg); /* may be NULL */
+    void (*each)(const fo_case_result *result, void *arg); /* one at a time, any thread; may be NULL */
     void *arg;
 } fo_storage_conformance_options;
 
 /*
  * Runs the cases one after another; storage may be NULL with `list`. A failed case is no error of the run;
- * FINOPS_OK says that all were run. FINOPS_E_CANCELLED between two cases; else the code with which nothing
- * could be stored at all. ret->left is the prefix when something could not be removed.
+ * FINOPS_OK says that all were run, or that one hung (ret->hung: the storage must not be closed then).
+ * FINOPS_E_CANCELLED between two cases; else the code with which nothing could be stored at all. ret->left is
+ * the prefix when something could not be removed.
  */
 finops_code fo_storage_conformance_run(finops_storage *storage, const fo_storage_conformance_options *options,
                                        fo_conformance_summary *ret, finops_error **err);

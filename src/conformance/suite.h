@@ -2,8 +2,7 @@
 #ifndef FO_CONFORMANCE_SUITE_H
 #define FO_CONFORMANCE_SUITE_H
 
-#include <pthread.h>
-
+#include "conformance/guard.h"
 #include "conformance/trial.h"
 
 /* Where a run is in the list of cases. */
@@ -23,15 +22,11 @@ typedef struct fo_suite {
     finops_code rc; /* of the run */
     finops_error *err;
 
-    /* The watchdog's; with the lock held. */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
+    /* The watchdog's; with the guard's lock held. */
+    fo_guard guard;
     const fo_trial *running; /* in the thread of the cases; NULL: none */
     const char *area;        /* its */
-    int64_t started_us, due_us;
-    bool ended;   /* the thread of the cases */
-    bool dropped; /* the thread that drops the schema of a run that hangs is done */
-    bool struck;  /* the case that runs was given up: its thread touches nothing of ours any more */
+    bool dropped;            /* the thread that drops the schema of a run that hangs is done */
 } fo_suite;
 
 /* ---- runner.c ---- */

@@ -1,16 +1,9 @@
-/*
- * The watchdog: the cases run in a thread of their own, and who called waits for its end or for a case that
- * has none.
- *
- * A thread that hangs inside a driver cannot be stopped. It is left alone with all it may still use, and
- * should it come back it is kept from going on (fo_watchdog_end); the caller ends the process.
- */
+/* The guard of the suite of databases: what a case that hangs means for those after it and for the schema. */
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -25,43 +18,29 @@ fo_watchdog_begin(fo_suite *s, const char *area, const fo_trial *t)
 {
     int64_t limit = s->options.case_us * (t->c->is_long ? LONG_FACTOR : 1);
 
-    (void)pthread_mutex_lock(&s->lock);
+    (void)pthread_mutex_lock(&s->guard.lock);
     s->running = t;
     s->area = area;
-    s->started_us = fo_clock_monotonic();
-    s->due_us = limit ? s->started_us + limit : 0;
-    (void)pthread_cond_signal(&s->changed);
-    (void)pthread_mutex_unlock(&s->lock);
-}
-
-/* With the lock held, which is given back when the process is about to end. */
-static void
-stay_if_struck(fo_suite *s)
-{
-    if (!s->struck)
-        return;
-    (void)pthread_mutex_unlock(&s->lock);
-    for (;;)
-        (void)pause();
+    fo_guard_begin(&s->guard, limit);
+    (void)pthread_mutex_unlock(&s->guard.lock);
 }
 
 void
 fo_watchdog_end(fo_suite *s)
 {
-    (void)pthread_mutex_lock(&s->lock);
-    stay_if_struck(s);
+    (void)pthread_mutex_lock(&s->guard.lock);
+    fo_guard_end(&s->guard);
     s->running = NULL;
-    s->due_us = 0;
-    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_mutex_unlock(&s->guard.lock);
 }
 
 void
 fo_watchdog_watch(fo_suite *s, fo_trial *t, finops_session *session)
 {
-    (void)pthread_mutex_lock(&s->lock);
+    (void)pthread_mutex_lock(&s->guard.lock);
     t->session = session;
     t->driver = fo_session_driver(session);
-    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_mutex_unlock(&s->guard.lock);
 }
 
 finops_session *
@@ -69,25 +48,19 @@ fo_watchdog_forget(fo_suite *s, fo_trial *t)
 {
     finops_session *session;
 
-    (void)pthread_mutex_lock(&s->lock);
-    stay_if_struck(s);
+    (void)pthread_mutex_lock(&s->guard.lock);
+    fo_guard_stay_if_struck(&s->guard);
     session = FO_TAKE(t->session);
-    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_mutex_unlock(&s->guard.lock);
     return session;
 }
 
-static void *
+static void
 cases_thread(void *arg)
 {
     fo_suite *s = arg;
-    finops_code rc = fo_cases_run(s, &s->err);
 
-    (void)pthread_mutex_lock(&s->lock);
-    s->rc = rc;
-    s->ended = true;
-    (void)pthread_cond_signal(&s->changed);
-    (void)pthread_mutex_unlock(&s->lock);
-    return NULL;
+    s->rc = fo_cases_run(s, &s->err);
 }
 
 /* ---- when one hangs ---- */
@@ -104,15 +77,15 @@ drop_thread(void *arg)
 
     if (mend)
         (void)fo_hook_run(s->options.hooks, mend, s->schema, t->broken, NULL);
-    (void)pthread_mutex_lock(&s->lock);
+    (void)pthread_mutex_lock(&s->guard.lock);
     if (t->session && t->driver && t->driver->cancel)
         t->driver->cancel(fo_session_native(t->session));
-    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_mutex_unlock(&s->guard.lock);
     fo_schema_drop(s, fo_clock_monotonic() + DROP_US);
-    (void)pthread_mutex_lock(&s->lock);
+    (void)pthread_mutex_lock(&s->guard.lock);
     s->dropped = true;
-    (void)pthread_cond_signal(&s->changed);
-    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_cond_signal(&s->guard.changed);
+    (void)pthread_mutex_unlock(&s->guard.lock);
     return NULL;
 }
 
@@ -121,11 +94,12 @@ wait_for_drop(fo_suite *s, const struct timespec *until)
 {
     bool dropped;
 
-    (void)pthread_mutex_lock(&s->lock);
-    while (!s->dropped && pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, until) == 0)
+    (void)pthread_mutex_lock(&s->guard.lock);
+    while (!s->dropped &&
+           pthread_cond_clockwait(&s->guard.changed, &s->guard.lock, CLOCK_MONOTONIC, until) == 0)
         continue;
     dropped = s->dropped;
-    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_mutex_unlock(&s->guard.lock);
     return dropped;
 }
 
@@ -149,7 +123,7 @@ static void
 strike(fo_suite *s)
 {
     fo_case_cursor rest = s->at;
-    int64_t us = fo_clock_monotonic() - s->started_us;
+    int64_t us = fo_clock_monotonic() - s->guard.started_us;
     char why[120];
     const char *area;
     fo_case c;
@@ -166,45 +140,18 @@ strike(fo_suite *s)
 
 /* ---- waiting ---- */
 
-/* With the lock held. True: the case that runs is due. */
-static bool
-wait_for_end(fo_suite *s)
-{
-    while (!s->ended) {
-        const struct timespec until = { .tv_sec = s->due_us / 1000000,
-                                        .tv_nsec = s->due_us % 1000000 * 1000 };
-
-        if (!s->due_us)
-            (void)pthread_cond_wait(&s->changed, &s->lock);
-        else if (fo_clock_monotonic() >= s->due_us)
-            return true;
-        else
-            (void)pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &until);
-    }
-    return false;
-}
-
 finops_code
 fo_watchdog_run(fo_suite *s, finops_error **err)
 {
-    pthread_t thread;
-    bool hangs;
+    bool hangs = false;
+    finops_code rc = fo_guard_run(&s->guard, cases_thread, s, &hangs, err);
 
-    (void)pthread_mutex_init(&s->lock, NULL);
-    (void)pthread_cond_init(&s->changed, NULL);
-    if (pthread_create(&thread, NULL, cases_thread, s) != 0)
-        return fo_error_set(err, FINOPS_E_MEMORY, "no thread for the tests");
-    (void)pthread_mutex_lock(&s->lock);
-    hangs = wait_for_end(s);
-    s->struck = hangs;
-    (void)pthread_mutex_unlock(&s->lock);
+    if (rc != FINOPS_OK)
+        return rc;
     if (hangs) {
         strike(s);
         return FINOPS_OK;
     }
-    (void)pthread_join(thread, NULL);
-    (void)pthread_cond_destroy(&s->changed);
-    (void)pthread_mutex_destroy(&s->lock);
     if (s->rc == FINOPS_OK)
         finops_error_free(s->err);
     else if (err)

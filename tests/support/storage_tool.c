@@ -479,6 +479,8 @@ do_conform(tool *t, const json_t *op, json_t *answer, finops_error **err)
         rc = fo_storage_over(&stage, "tool", &storage, err);
     if (rc == FINOPS_OK)
         rc = fo_storage_conformance_run(storage, &options, &summary, err);
+    if (summary.hung[0]) /* its thread still has the storage */
+        (void)FO_TAKE(storage);
     return rc;
 }
 

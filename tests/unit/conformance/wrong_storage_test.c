@@ -4,10 +4,12 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -337,6 +339,61 @@ a_list_of_the_cases_runs_none(void **state)
     assert_in_range(told, 100, 1000);
 }
 
+/* ---- hanging ---- */
+
+static atomic_bool hangs;
+static finops_storage *left; /* lives as long as the thread that hangs */
+static unsigned outcomes[4];
+static char why[200];
+
+static finops_code
+stat_without_end(void *self, const char *key, const finops_call *call, finops_object *ret, finops_error **err)
+{
+    while (atomic_load(&hangs)) {
+        const struct timespec moment = { .tv_nsec = 1000000 };
+
+        (void)nanosleep(&moment, NULL);
+    }
+    return right->stat(self, key, call, ret, err);
+}
+
+/* What hung comes back when it was given up. */
+static void
+count(const fo_case_result *r, void *arg)
+{
+    (void)arg;
+    outcomes[r->outcome]++;
+    if (r->outcome == FO_CASE_FAILED)
+        print_message("%s: %s: %s\n", r->area, r->name, r->why);
+    if (r->outcome == FO_CASE_FAILED)
+        (void)snprintf(why, sizeof(why), "%s", r->why);
+    if (r->outcome == FO_CASE_NOT_RUN)
+        atomic_store(&hangs, false);
+}
+
+static void
+a_case_that_hangs_is_told_and_the_rest_is_not_run(void **state)
+{
+    const fo_storage_conformance_options options = { .filter = "R[5-9]*", .case_us = 100000, .each = count };
+    fo_conformance_summary summary = { 0 };
+    fo_stage stage = { .driver = &wrong };
+
+    (void)state;
+    wrong = fo_memory_driver;
+    wrong.stat = stat_without_end;
+    atomic_store(&hangs, true);
+    assert_int_equal(wrong.open(NULL, &stage.self, NULL), FINOPS_OK);
+    assert_int_equal(fo_storage_over(&stage, "wrong", &left, NULL), FINOPS_OK);
+    assert_int_equal(fo_storage_conformance_run(left, &options, &summary, NULL), FINOPS_OK);
+    assert_int_equal(summary.failed, 1);
+    assert_int_equal(outcomes[FO_CASE_FAILED], 1);
+    assert_true(summary.not_run > 0);
+    assert_int_equal(summary.not_run, outcomes[FO_CASE_NOT_RUN]);
+    assert_ptr_equal(strstr(summary.hung, "read: "), summary.hung);
+    assert_ptr_equal(strstr(why, "it hangs: no end after "), why);
+    assert_ptr_equal(strstr(summary.left, "finops-test-"), summary.left);
+}
+
 int
 main(void)
 {
@@ -345,6 +402,7 @@ main(void)
         cmocka_unit_test(what_is_not_claimed_is_not_tested),
         cmocka_unit_test(what_is_claimed_without_a_slot_is_found),
         cmocka_unit_test(a_list_of_the_cases_runs_none),
+        cmocka_unit_test(a_case_that_hangs_is_told_and_the_rest_is_not_run),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
