@@ -1,13 +1,14 @@
 /*
- * HTTP over libcurl.
+ * HTTP over connections that libcurl makes.
  *
- * Each exchange has a multi handle of its own and is driven by the thread that uses it, in begin() until the
- * head is there and in read() until some bytes are: nobody else's transfer is touched, and a body that is not
- * read is not received. https://curl.se/libcurl/c/libcurl-multi.html
+ * Each exchange is driven by the thread that uses it, in begin() until the head is there and in read() until
+ * some bytes are: nobody else's transfer is touched, and a body that is not read is not received. Large
+ * bodies go from the caller's memory and come into the reader's without a copy of ours.
  */
 #include "net/http.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -15,32 +16,31 @@
 #include "net/http_internal.h"
 #include "resilience/deadline.h"
 
-/* ---- driving ---- */
+/* ---- waiting ---- */
 
-static finops_code
-exchange_stopped(fo_http_exchange *e, finops_code code, finops_error **err, const char *why)
+finops_code
+fo_http_stopped(fo_http_exchange *e, finops_code code, finops_error **err, const char *why)
 {
     e->failed = true;
-    return fo_error_set(err, code, "%s: %s", e->where, why);
+    return fo_error_set(err, code, "%s: %s", fo_str_z(&e->where), why);
 }
 
-/* The call's limits and the clock of the stall. *ret_wait: how long may be waited. */
-static finops_code
-exchange_check(fo_http_exchange *e, int64_t now, int64_t *ret_wait, finops_error **err)
+finops_code
+fo_http_check(fo_http_exchange *e, int64_t now, int64_t *ret_wait, finops_error **err)
 {
     const finops_call *call = e->call;
     int64_t quiet = now - e->moved_us;
     int64_t wait = FO_HTTP_TICK_US;
 
     if (call && call->cancelled && call->cancelled(call->arg))
-        return exchange_stopped(e, FINOPS_E_CANCELLED, err, "cancelled");
+        return fo_http_stopped(e, FINOPS_E_CANCELLED, err, "cancelled");
     if (call && fo_deadline_passed(call->deadline_us, now))
-        return exchange_stopped(e, FINOPS_E_TIMEOUT, err, "not done before its deadline");
+        return fo_http_stopped(e, FINOPS_E_TIMEOUT, err, "not done before its deadline");
     if (call && fo_deadline_left(call->deadline_us, now) < wait)
         wait = fo_deadline_left(call->deadline_us, now);
     if (e->connected && quiet >= e->stall_us) {
         e->failed = true;
-        return fo_error_set(err, FINOPS_E_TIMEOUT, "%s: no byte came or went for %.3g s", e->where,
+        return fo_error_set(err, FINOPS_E_TIMEOUT, "%s: no byte came or went for %.3g s", fo_str_z(&e->where),
                             (double)e->stall_us / 1e6);
     }
     if (e->connected && e->stall_us - quiet < wait)
@@ -49,91 +49,205 @@ exchange_check(fo_http_exchange *e, int64_t now, int64_t *ret_wait, finops_error
     return FINOPS_OK;
 }
 
-/* What libcurl can do now, without waiting. */
 static finops_code
-exchange_perform(fo_http_exchange *e, finops_error **err)
+wait_for(fo_http_exchange *e, short events, finops_error **err)
 {
-    int running = 0, left = 0;
-    CURLMcode mc = curl_multi_perform(e->multi, &running);
-    curl_off_t sent = 0;
-    CURLMsg *message;
+    struct pollfd p = { .fd = e->socket, .events = events };
+    int64_t wait = 0;
+    finops_code rc = fo_http_check(e, fo_clock_monotonic(), &wait, err);
 
-    if (mc != CURLM_OK)
-        return exchange_stopped(e, FINOPS_E_INTERNAL, err, curl_multi_strerror(mc));
-    while ((message = curl_multi_info_read(e->multi, &left)) != NULL) {
-        if (message->msg == CURLMSG_DONE) {
-            e->done = true;
-            e->result = message->data.result;
-        }
-    }
-    if (!e->head_done && curl_easy_getinfo(e->easy, CURLINFO_SIZE_UPLOAD_T, &sent) == CURLE_OK &&
-        sent != e->sent) {
-        e->sent = sent;
+    if (rc == FINOPS_OK)
+        (void)poll(&p, 1, (int)((wait + 999) / 1000));
+    return rc;
+}
+
+/* ---- bytes ---- */
+
+/* CURLE_OK and 0 bytes at the end, CURLE_AGAIN when there are none yet. */
+static CURLcode
+receive(fo_http_exchange *e, char *buffer, size_t n, size_t *ret_n)
+{
+    CURLcode cc;
+
+    *ret_n = 0;
+    cc = curl_easy_recv(e->easy, buffer, n < FO_HTTP_RECEIVE_MAX ? n : FO_HTTP_RECEIVE_MAX, ret_n);
+    if (cc == CURLE_OK && *ret_n > 0)
         e->moved_us = fo_clock_monotonic();
+    return cc;
+}
+
+/* The same, behind what came before. */
+static CURLcode
+receive_more(fo_http_exchange *e, size_t *ret_n)
+{
+    CURLcode cc;
+
+    *ret_n = 0;
+    if (!fo_http_room(e))
+        return CURLE_WRITE_ERROR;
+    cc = receive(e, e->in + e->in_n, e->in_cap - e->in_n, ret_n);
+    e->in_n += *ret_n;
+    return cc;
+}
+
+static bool
+all_sent(const fo_http_exchange *e)
+{
+    return e->text_at == e->text.len && e->body_at == e->body_size && e->piece_at == e->piece_n;
+}
+
+/* What is to go out next. False: the source failed. */
+static bool
+next_piece(fo_http_exchange *e, const char **ret, size_t *ret_n)
+{
+    if (e->text_at < e->text.len) {
+        *ret = e->text.data + e->text_at;
+        *ret_n = e->text.len - e->text_at;
+    } else if (e->source.next) {
+        if (e->piece_at == e->piece_n) {
+            size_t left = e->body_size - e->body_at;
+
+            e->piece_at = e->piece_n = 0;
+            left = e->source.next(e->source.arg, e->piece, left < FO_HTTP_BUFFER ? left : FO_HTTP_BUFFER);
+            if (left == FO_HTTP_SOURCE_FAILED || left == 0)
+                return false;
+            e->piece_n = left;
+            e->body_at += left;
+        }
+        *ret = e->piece + e->piece_at;
+        *ret_n = e->piece_n - e->piece_at;
+    } else {
+        *ret = e->body + e->body_at;
+        *ret_n = e->body_size - e->body_at;
+    }
+    return true;
+}
+
+static void
+sent(fo_http_exchange *e, size_t n)
+{
+    if (e->text_at < e->text.len)
+        e->text_at += n;
+    else if (e->source.next)
+        e->piece_at += n;
+    else
+        e->body_at += n;
+    e->moved_us = fo_clock_monotonic();
+}
+
+/* As much as the connection takes now: CURLE_AGAIN when that is not all. */
+static CURLcode
+send_some(fo_http_exchange *e)
+{
+    while (!all_sent(e)) {
+        const char *data = NULL;
+        size_t n = 0, done = 0;
+        CURLcode cc;
+
+        if (!next_piece(e, &data, &n))
+            return CURLE_ABORTED_BY_CALLBACK;
+        cc = curl_easy_send(e->easy, data, n, &done);
+        if (cc != CURLE_OK)
+            return cc;
+        sent(e, done);
+    }
+    return CURLE_OK;
+}
+
+/* ---- begin ---- */
+
+/* Some of the head. A connection that broke while we sent may still have brought an answer. */
+static finops_code
+receive_head(fo_http_exchange *e, CURLcode sending, finops_error **err)
+{
+    size_t n = 0;
+    CURLcode cc = receive_more(e, &n);
+
+    if (cc == CURLE_AGAIN && (sending == CURLE_OK || sending == CURLE_AGAIN))
+        return FINOPS_OK;
+    if (cc == CURLE_OK && n > 0) {
+        if (!fo_http_take_head(e))
+            return fo_http_failure(e, err);
+        e->keep = e->keep && all_sent(e);
+        return FINOPS_OK;
+    }
+    if (cc == CURLE_OK)
+        (void)fo_http_ended(e);
+    else
+        e->result = cc == CURLE_AGAIN ? sending : cc;
+    return fo_http_failure(e, err);
+}
+
+/* Sends the request and receives the head. */
+static finops_code
+talk(fo_http_exchange *e, finops_error **err)
+{
+    CURLcode sending = CURLE_AGAIN;
+
+    e->connected = true;
+    e->sends++;
+    e->moved_us = fo_clock_monotonic();
+    while (!e->head_done) {
+        finops_code rc = FINOPS_OK;
+
+        if (sending == CURLE_AGAIN)
+            sending = send_some(e);
+        if (sending == CURLE_ABORTED_BY_CALLBACK) {
+            e->result = sending;
+            return fo_http_failure(e, err);
+        }
+        if (sending == CURLE_OK || sending == CURLE_AGAIN)
+            rc = wait_for(e, sending == CURLE_AGAIN ? POLLIN | POLLOUT : POLLIN, err);
+        if (rc == FINOPS_OK)
+            rc = receive_head(e, sending, err);
+        if (rc != FINOPS_OK)
+            return rc;
     }
     return FINOPS_OK;
 }
 
-typedef bool (*exchange_until)(const fo_http_exchange *e);
-
-/* Goes on until the condition holds or the transfer is over. */
-static finops_code
-exchange_drive(fo_http_exchange *e, exchange_until until, finops_error **err)
-{
-    for (;;) {
-        finops_code rc = exchange_perform(e, err);
-        int64_t wait = 0;
-
-        if (rc != FINOPS_OK || e->done || until(e))
-            return rc;
-        rc = exchange_check(e, fo_clock_monotonic(), &wait, err);
-        if (rc != FINOPS_OK)
-            return rc;
-        (void)curl_multi_poll(e->multi, NULL, 0, (int)((wait + 999) / 1000), NULL);
-    }
-}
-
+/* A kept connection that breaks off before an answer was perhaps closed before we asked: once more. */
 static bool
-has_head(const fo_http_exchange *e)
+begin_again(fo_http_exchange *e)
 {
-    return e->head_done;
+    if (!e->kept || e->once || e->in_n > 0 || e->head_came > 0 ||
+        (e->result != CURLE_GOT_NOTHING && e->result != CURLE_RECV_ERROR && e->result != CURLE_SEND_ERROR))
+        return false;
+    if (e->source.next && (e->body_at > 0 || e->piece_n > 0) && !e->source.restart(e->source.arg))
+        return false;
+    fo_http_disconnect(e);
+    e->text_at = e->body_at = e->piece_at = e->piece_n = 0;
+    e->failed = e->connected = false;
+    e->result = CURLE_OK;
+    e->problem[0] = '\0';
+    return true;
 }
-
-static bool
-has_bytes(const fo_http_exchange *e)
-{
-    return e->out_len > 0;
-}
-
-/* ---- begin ---- */
 
 static finops_code
 exchange_start(fo_http_exchange *e, const fo_http_request *request, finops_error **err)
 {
     int64_t wait;
     finops_code rc = fo_http_prepare(e, request, err);
-    CURLMcode mc;
 
     if (rc == FINOPS_OK)
-        rc = exchange_check(e, fo_clock_monotonic(), &wait, err);
-    if (rc != FINOPS_OK)
-        return rc;
-    mc = curl_multi_add_handle(e->multi, e->easy);
-    if (mc == CURLM_OUT_OF_MEMORY)
-        return fo_error_oom(err);
-    if (mc != CURLM_OK)
-        return exchange_stopped(e, FINOPS_E_INTERNAL, err, curl_multi_strerror(mc));
-    e->added = true;
-    return exchange_drive(e, has_head, err);
-}
+        rc = fo_http_check(e, fo_clock_monotonic(), &wait, err);
+    for (bool again = true; again && rc == FINOPS_OK;) {
+        finops_error *why = NULL;
 
-static void
-count_connections(fo_http_exchange *e)
-{
-    long n = 0;
-
-    if (curl_easy_getinfo(e->easy, CURLINFO_NUM_CONNECTS, &n) == CURLE_OK && n > 0)
-        atomic_fetch_add(&e->client->connections, (unsigned long long)n);
+        rc = fo_http_connect(e, request, err);
+        if (rc != FINOPS_OK)
+            return rc;
+        rc = talk(e, &why);
+        again = rc == FINOPS_E_TRANSIENT && begin_again(e);
+        if (again) {
+            finops_error_free(why);
+            rc = FINOPS_OK;
+        } else if (err)
+            *err = why;
+        else
+            finops_error_free(why);
+    }
+    return rc;
 }
 
 finops_code
@@ -141,104 +255,75 @@ fo_http_begin(fo_http_client *client, const fo_http_request *request, fo_http_ex
               finops_error **err)
 {
     FO_AUTO(fo_http_endp) fo_http_exchange *e = NULL;
-    char *origin = NULL;
     finops_code rc;
 
     assert(client && request && request->method && request->url && ret);
 
-    rc = fo_http_origin(request, &origin, err);
+    rc = fo_http_acquire(client, request, &e, err);
     if (rc == FINOPS_OK)
-        rc = fo_http_acquire(client, origin, &e, err);
-    if (rc != FINOPS_OK)
-        return rc;
-
-    rc = exchange_start(e, request, err);
-    count_connections(e);
+        rc = exchange_start(e, request, err);
     if (rc != FINOPS_OK) {
-        e->failed = true;
+        if (e)
+            e->failed = true;
         return rc;
     }
-    if (!e->head_done)
-        return fo_http_failure(e, err);
     *ret = FO_TAKE(e);
     return FINOPS_OK;
 }
 
 /* ---- the body ---- */
 
-/* What came before the reader asked for it. */
-static size_t
-take_kept(fo_http_exchange *e, void *buffer, size_t n)
+/* What is there of the body, without waiting: CURLE_AGAIN when there is nothing yet. */
+static CURLcode
+body_some(fo_http_exchange *e, char *buffer, size_t n, size_t *ret_n)
 {
-    size_t take = e->kept_len - e->kept_at;
-
-    if (take == 0)
-        return 0;
-    if (take > n)
-        take = n;
-    memcpy(buffer, e->kept + e->kept_at, take);
-    e->kept_at += take;
-    if (e->kept_at == e->kept_len)
-        e->kept_at = e->kept_len = 0;
-    return take;
-}
-
-static finops_code
-unpause(fo_http_exchange *e, finops_error **err)
-{
+    size_t came = 0, plain;
     CURLcode cc;
 
-    if (!e->paused)
-        return FINOPS_OK;
-    e->paused = false;
-    cc = curl_easy_pause(e->easy, CURLPAUSE_CONT);
-    if (cc == CURLE_OK)
-        return FINOPS_OK;
-    e->result = cc;
-    return fo_http_failure(e, err);
-}
-
-/* Some bytes into the buffer, from the connection. */
-static finops_code
-receive(fo_http_exchange *e, void *buffer, size_t n, size_t *ret_n, finops_error **err)
-{
-    finops_code rc;
-
-    e->out = buffer;
-    e->out_n = n;
-    e->out_len = 0;
-    e->moved_us = fo_clock_monotonic(); /* the reader's own pause is no stall */
-    rc = unpause(e, err);
-    if (rc == FINOPS_OK && e->out_len == 0 && !e->done)
-        rc = exchange_drive(e, has_bytes, err);
-    if (e->out_len > 0 || rc == FINOPS_OK)
-        *ret_n = e->out_len;
-    e->out = NULL;
-    e->out_n = e->out_len = 0;
-    return rc;
+    for (;;) {
+        if (!fo_http_take_body(e, buffer, n, ret_n))
+            return e->result;
+        if (*ret_n > 0 || e->done)
+            return CURLE_OK;
+        plain = fo_http_plain(e, n);
+        cc = plain > 0 ? receive(e, buffer, plain, &came) : receive_more(e, &came);
+        if (cc == CURLE_OK && came == 0)
+            return fo_http_ended(e) ? CURLE_OK : e->result;
+        if (cc != CURLE_OK)
+            return cc;
+        if (plain > 0) {
+            fo_http_took(e, came);
+            *ret_n = came;
+            return CURLE_OK;
+        }
+    }
 }
 
 finops_code
 fo_http_read(fo_http_exchange *e, void *buffer, size_t n, size_t *ret_n, finops_error **err)
 {
-    int64_t wait;
     size_t got = 0;
-    finops_code rc;
+    finops_code rc = FINOPS_OK;
+    CURLcode cc = CURLE_AGAIN;
+    int64_t wait;
 
     assert(e && buffer && n > 0 && ret_n);
 
     if (e->failed)
-        return fo_error_set(err, FINOPS_E_TRANSIENT, "%s: the response broke off before", e->where);
-    got = take_kept(e, buffer, n);
-    if (got == 0 && !e->done) {
-        rc = exchange_check(e, e->moved_us, &wait, err);
-        if (rc == FINOPS_OK)
-            rc = receive(e, buffer, n, &got, err);
-        if (rc != FINOPS_OK)
-            return rc;
+        return fo_error_set(err, FINOPS_E_TRANSIENT, "%s: the response broke off before",
+                            fo_str_z(&e->where));
+    if (!e->done && e->in_at == e->in_n) {
+        e->moved_us = fo_clock_monotonic(); /* the reader's own pause is no stall */
+        rc = fo_http_check(e, e->moved_us, &wait, err);
     }
-    if (got == 0 && e->result != CURLE_OK)
+    while (rc == FINOPS_OK && (cc = body_some(e, buffer, n, &got)) == CURLE_AGAIN)
+        rc = wait_for(e, POLLIN, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    if (cc != CURLE_OK) {
+        e->result = cc;
         return fo_http_failure(e, err);
+    }
     *ret_n = got;
     return FINOPS_OK;
 }
@@ -261,7 +346,8 @@ fo_http_body(fo_http_exchange *e, fo_str *ret, finops_error **err)
         fo_str_addn(ret, buffer, n);
         if (!fo_str_ok(ret)) {
             (void)fo_str_check(ret, err);
-            return fo_error_wrap(err, ret->too_long ? FINOPS_E_DATA : FINOPS_E_MEMORY, "%s", e->where);
+            return fo_error_wrap(err, ret->too_long ? FINOPS_E_DATA : FINOPS_E_MEMORY, "%s",
+                                 fo_str_z(&e->where));
         }
     } while (n > 0);
     return FINOPS_OK;
@@ -273,45 +359,35 @@ fo_http_body(fo_http_exchange *e, fo_str *ret, finops_error **err)
 static void
 drain(fo_http_exchange *e)
 {
-    char *buffer;
     int64_t until = fo_clock_monotonic() + FO_HTTP_TICK_US;
+    size_t drained = 0, n = 0;
+    char buffer[4096];
 
-    if (e->length - e->received > (int64_t)FO_HTTP_DRAIN_MAX || (e->call && e->call->cancelled))
-        if (e->length - e->received > (int64_t)FO_HTTP_DRAIN_MAX || e->call->cancelled(e->call->arg))
-            return;
-    buffer = fo_alloc(FO_HTTP_DRAIN_MAX);
-    e->kept_at = e->kept_len = 0;
-    e->out = buffer;
-    e->out_n = buffer ? FO_HTTP_DRAIN_MAX : 0;
-    e->out_len = 0;
-    if (buffer && unpause(e, NULL) == FINOPS_OK) {
-        while (exchange_perform(e, NULL) == FINOPS_OK && !e->done && e->kept_len == 0) {
-            int64_t left = until - fo_clock_monotonic();
+    if (!e->keep || (e->framing == FO_HTTP_LENGTH && e->left > (int64_t)FO_HTTP_DRAIN_MAX))
+        return;
+    if (e->call && e->call->cancelled && e->call->cancelled(e->call->arg))
+        return;
+    while (!e->done && drained <= FO_HTTP_DRAIN_MAX) {
+        struct pollfd p = { .fd = e->socket, .events = POLLIN };
+        CURLcode cc = body_some(e, buffer, sizeof(buffer), &n);
+        int64_t left = until - fo_clock_monotonic();
 
-            if (left <= 0)
-                break;
-            (void)curl_multi_poll(e->multi, NULL, 0, (int)((left + 999) / 1000), NULL);
-        }
+        drained += n;
+        if ((cc != CURLE_OK && cc != CURLE_AGAIN) || left <= 0)
+            break;
+        if (cc == CURLE_AGAIN)
+            (void)poll(&p, 1, (int)((left + 999) / 1000));
     }
-    e->out = NULL;
-    e->out_n = e->out_len = 0; /* the exchange is used again */
-    fo_free(buffer);
 }
 
 void
 fo_http_end(fo_http_exchange *e)
 {
-    bool keep;
-
     if (!e)
         return;
-    if (e->added && !e->done && !e->failed && e->head_done)
+    if (!e->done && !e->failed && e->head_done)
         drain(e);
-    keep = e->done && !e->failed && e->result == CURLE_OK;
-    if (e->added)
-        (void)curl_multi_remove_handle(e->multi, e->easy);
-    e->added = false;
-    if (keep)
+    if (e->done && !e->failed && e->keep && e->result == CURLE_OK)
         fo_http_release(e);
     else
         fo_http_exchange_free(e);

@@ -49,11 +49,11 @@ fo_http_failure(fo_http_exchange *e, finops_error **err)
 
     e->failed = true;
     if (e->result == CURLE_OK)
-        return fo_error_set(err, FINOPS_E_TRANSIENT, "%s: no response came", e->where);
+        return fo_error_set(err, FINOPS_E_TRANSIENT, "%s: no response came", fo_str_z(&e->where));
     if (e->result == CURLE_WRITE_ERROR)
         return e->head_too_long
                    ? fo_error_set(err, FINOPS_E_DATA, "%s: the response's head is longer than %u KiB",
-                                  e->where, FO_HTTP_HEAD_MAX >> 10)
+                                  fo_str_z(&e->where), FO_HTTP_HEAD_MAX >> 10)
                    : fo_error_oom(err);
     if (code == FINOPS_E_MEMORY)
         return fo_error_oom(err);
@@ -61,11 +61,11 @@ fo_http_failure(fo_http_exchange *e, finops_error **err)
     /* A proxy that will not have us will not have us the next time; one that cannot reach the server may. */
     (void)curl_easy_getinfo(e->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
     if (proxy_status >= 400 && proxy_status < 500 && proxy_status != 408 && proxy_status != 429) {
-        fo_error_set(err, FINOPS_E_CONFIG, "%s: the proxy answered %ld", e->where, proxy_status);
+        fo_error_set(err, FINOPS_E_CONFIG, "%s: the proxy answered %ld", fo_str_z(&e->where), proxy_status);
         fo_error_hint(err, "check network.proxy, and the user and the password in it");
         return FINOPS_E_CONFIG;
     }
-    (void)fo_error_set(err, code, "%s: %c%s", e->where, lower ? fo_lower(text[0]) : text[0],
+    (void)fo_error_set(err, code, "%s: %c%s", fo_str_z(&e->where), lower ? fo_lower(text[0]) : text[0],
                        text[0] ? text + 1 : "");
     hint(err, e->result);
     return code;

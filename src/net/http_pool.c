@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "net/http_internal.h"
 
@@ -59,6 +61,32 @@ option_copy(char **ret, const char *text)
     return *ret || !text || !*text;
 }
 
+/* A proxy of plain HTTP is told its user and password by us: "http://user:password@host". */
+static bool
+set_proxy_auth(fo_http_client *c)
+{
+    const char *begin = c->proxy ? strstr(c->proxy, "://") : NULL;
+    const char *from = begin ? begin + strlen("://") : c->proxy;
+    const char *host = from ? memrchr(from, '@', strcspn(from, "/?#")) : NULL;
+    const char *colon = host ? memchr(from, ':', (size_t)(host - from)) : NULL;
+    const char *user_end = colon ? colon : host;
+    FO_AUTO(fo_str_done) fo_str plain = FO_STR_INIT;
+    fo_str text = FO_STR_INIT;
+
+    if (!host)
+        return true;
+    if (!fo_url_unescape(&plain, from, (size_t)(user_end - from)))
+        return true; /* libcurl says what is wrong with it */
+    fo_str_addc(&plain, ':');
+    if (colon && !fo_url_unescape(&plain, colon + 1, (size_t)(host - colon - 1)))
+        return true;
+    fo_str_add(&text, "Basic ");
+    fo_base64(&text, fo_str_z(&plain), plain.len);
+    c->proxy_auth = fo_str_ok(&plain) ? fo_str_take(&text) : NULL;
+    fo_str_done(&text);
+    return c->proxy_auth != NULL;
+}
+
 finops_code
 fo_http_client_new(const fo_http_options *options, fo_http_client **ret, finops_error **err)
 {
@@ -83,7 +111,7 @@ fo_http_client_new(const fo_http_options *options, fo_http_client **ret, finops_
     if (!option_copy(&c->proxy, o->proxy) || !option_copy(&c->no_proxy, o->no_proxy) ||
         !option_copy(&c->ca_file, o->ca_file) ||
         !option_copy(&c->agent, o->agent && *o->agent ? o->agent : "finops/" FINOPS_VERSION) ||
-        !share_new(c)) {
+        !set_proxy_auth(c) || !share_new(c)) {
         fo_http_client_free(c);
         return fo_error_oom(err);
     }
@@ -106,6 +134,7 @@ fo_http_client_free(fo_http_client *c)
         (void)pthread_mutex_destroy(&c->share_locks[i]);
     (void)pthread_mutex_destroy(&c->lock);
     fo_free(c->proxy);
+    fo_free(c->proxy_auth);
     fo_free(c->no_proxy);
     fo_free(c->ca_file);
     fo_free(c->agent);
@@ -121,7 +150,7 @@ fo_http_connections(const fo_http_client *client)
 
 /* ---- exchanges ---- */
 
-/* What is the same for every request of an exchange. */
+/* What is the same for every connection of an exchange. */
 static bool
 exchange_options(fo_http_exchange *e)
 {
@@ -129,33 +158,32 @@ exchange_options(fo_http_exchange *e)
     int bad = 0;
 
 #define SET(option, value) bad |= curl_easy_setopt(h, option, value) != CURLE_OK
+    SET(CURLOPT_CONNECT_ONLY, 1L);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L); /* a cancelled look-up of a name is not waited for */
     SET(CURLOPT_NOPROGRESS, 1L);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     SET(CURLOPT_TCP_NODELAY, 1L);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CURLOPT_BUFFERSIZE, (long)FO_HTTP_BUFFER);
-    SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)FO_HTTP_UPLOAD_BUFFER);
+    SET(CURLOPT_BUFFERSIZE, (long)FO_HTTP_RECEIVE_MAX); /* the most that it receives for us at once */
     SET(CURLOPT_USERAGENT, e->client->agent);
     SET(CURLOPT_SHARE, e->client->share);
     SET(CURLOPT_ERRORBUFFER, e->problem);
-    SET(CURLOPT_HEADERFUNCTION, fo_http_on_header);
-    SET(CURLOPT_HEADERDATA, e);
-    SET(CURLOPT_WRITEFUNCTION, fo_http_on_body);
-    SET(CURLOPT_WRITEDATA, e);
-    SET(CURLOPT_PREREQFUNCTION, fo_http_on_connected);
-    SET(CURLOPT_PREREQDATA, e);
     if (e->client->ca_file)
         SET(CURLOPT_CAINFO, e->client->ca_file);
 #undef SET
     return !bad;
+}
+
+static char *
+origin_of(const fo_http_request *request, const char *host, size_t n)
+{
+    return fo_format("%s%.*s", request->direct ? "direct " : "", (int)(host - request->url) + (int)n,
+                     request->url);
 }
 
 static finops_code
@@ -163,14 +191,17 @@ exchange_new(fo_http_client *client, char *origin, fo_http_exchange **ret, finop
 {
     fo_http_exchange *e = fo_zalloc(sizeof(*e));
 
-    if (!e) {
+    if (!e || !origin) {
         fo_free(origin);
+        fo_free(e);
         return fo_error_oom(err);
     }
     e->client = client;
     e->origin = origin;
+    e->socket = CURL_SOCKET_BAD;
     e->head = FO_STR_MAX(FO_HTTP_HEAD_MAX);
-    e->header_text = FO_STR_MAX(FO_HTTP_TEXT_MAX);
+    e->where = FO_STR_MAX(FO_HTTP_TEXT_MAX);
+    e->text = FO_STR_MAX(FO_HTTP_TEXT_MAX);
     e->easy = curl_easy_init();
     e->multi = curl_multi_init();
     if (!e->easy || !e->multi || curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, 1L) != CURLM_OK ||
@@ -187,16 +218,17 @@ fo_http_exchange_free(fo_http_exchange *e)
 {
     if (!e)
         return;
+    fo_http_disconnect(e);
     if (e->easy)
         curl_easy_cleanup(e->easy);
     if (e->multi)
         (void)curl_multi_cleanup(e->multi);
     fo_free(e->origin);
-    fo_free(e->where);
-    fo_free(e->headers);
-    fo_str_done(&e->header_text);
+    fo_str_done(&e->where);
+    fo_str_done(&e->text);
     fo_str_done(&e->head);
-    fo_free(e->kept);
+    fo_free(e->piece);
+    fo_free(e->in);
     fo_free(e);
 }
 
@@ -213,20 +245,36 @@ list_remove(fo_http_client *c, fo_http_exchange *e)
     c->n_idle--;
 }
 
+static bool
+is_of(const fo_http_exchange *e, const fo_http_request *request, size_t origin_n)
+{
+    const char *have = e->origin;
+
+    if (request->direct != fo_starts(have, "direct "))
+        return false;
+    have += request->direct ? strlen("direct ") : 0;
+    return strncmp(have, request->url, origin_n) == 0 && have[origin_n] == '\0';
+}
+
 finops_code
-fo_http_acquire(fo_http_client *client, char *origin, fo_http_exchange **ret, finops_error **err)
+fo_http_acquire(fo_http_client *client, const fo_http_request *request, fo_http_exchange **ret,
+                finops_error **err)
 {
     fo_http_exchange *e;
+    const char *host = NULL;
+    size_t n = 0;
+    finops_code rc = fo_http_host(request->url, &host, &n, err);
 
+    if (rc != FINOPS_OK)
+        return rc;
     (void)pthread_mutex_lock(&client->lock);
-    for (e = client->first; e && strcmp(e->origin, origin) != 0; e = e->next)
+    for (e = client->first; e && !is_of(e, request, (size_t)(host - request->url) + n); e = e->next)
         ;
     if (e)
         list_remove(client, e);
     (void)pthread_mutex_unlock(&client->lock);
     if (!e)
-        return exchange_new(client, origin, ret, err);
-    fo_free(origin);
+        return exchange_new(client, origin_of(request, host, n), ret, err);
     *ret = e;
     return FINOPS_OK;
 }
@@ -235,20 +283,23 @@ fo_http_acquire(fo_http_client *client, char *origin, fo_http_exchange **ret, fi
 static void
 exchange_forget(fo_http_exchange *e)
 {
-    fo_free(FO_TAKE(e->where));
-    fo_free(FO_TAKE(e->headers));
-    fo_str_clear(&e->header_text);
+    fo_str_clear(&e->where);
+    fo_str_clear(&e->text);
     fo_str_clear(&e->head);
+    e->source = (fo_http_source){ 0 };
+    e->body = NULL;
+    e->text_at = e->body_at = e->body_size = e->piece_at = e->piece_n = 0;
     e->call = NULL;
-    e->connected = e->done = e->head_done = e->head_too_long = e->paused = false;
+    e->connected = e->done = e->head_done = e->head_too_long = e->keep = false;
     e->result = CURLE_OK;
-    e->sent = 0;
     e->sends = 0;
     e->status = 0;
+    e->head_came = 0;
     e->length = -1;
-    e->received = 0;
-    e->kept_at = e->kept_len = 0;
+    e->left = 0;
+    e->framing = FO_HTTP_NO_BODY;
     e->problem[0] = '\0';
+    e->idle_us = fo_clock_monotonic();
 }
 
 void
