@@ -149,8 +149,8 @@ run_worker(void *arg)
         else {
             atomic_fetch_sub(&work->bytes, w.told);
             failed(work, rc, why);
+            pthread_cond_broadcast(&work->change);
         }
-        pthread_cond_broadcast(&work->change);
     }
     work->running--;
     pthread_cond_broadcast(&work->change);

@@ -288,6 +288,17 @@ attempt(finops_storage *storage, const finops_get *get, int fd, const char *file
     return rc;
 }
 
+/* A file that was cut is written to disk by ext4 when it is closed, so that one that is empty is left alone. */
+static int
+make_empty(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return -1;
+    return st.st_size > 0 ? ftruncate(fd, 0) : 0;
+}
+
 /* A wrong checksum is asked for once more: it may have been the way here. */
 finops_code
 fo_storage_download_fd(finops_storage *storage, const finops_get *get, int fd, const char *label,
@@ -299,7 +310,7 @@ fo_storage_download_fd(finops_storage *storage, const finops_get *get, int fd, c
 
     for (int i = 0; i < ATTEMPTS; i++) {
         finops_error_freep(&why);
-        if (ftruncate(fd, 0) != 0)
+        if (make_empty(fd) != 0)
             return fo_error_errno(err, errno, "write %s", label);
         rc = attempt(storage, get, fd, label, &t, ret, &why);
         if (rc != FINOPS_E_CORRUPT)
