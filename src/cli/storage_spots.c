@@ -228,6 +228,24 @@ open_named(const fo_cli *cli, fo_spots *s, const char *arg, fo_spot *spot, finop
     return rc == FINOPS_OK ? keep_storage(s, address, storage, &spot->storage, err) : rc;
 }
 
+/* Where keys are paths, "sftp://host//srv/a" is a path from the root on and not below the user's home; it is
+ * a key that begins with '/' where they are not. */
+static finops_code
+open_at_host(const fo_cli *cli, fo_spots *s, const char *address, fo_spot *spot, finops_error **err)
+{
+    finops_code rc = open_once(cli, s, address, NULL, 0, &spot->storage, err);
+    FO_AUTO(fo_freep) char *root = NULL;
+
+    if (rc != FINOPS_OK || *spot->key != '/' ||
+        (finops_storage_features(spot->storage) & FINOPS_STORAGE_FLAT_KEYS))
+        return rc;
+    root = fo_format("%s//", address);
+    if (!root)
+        return fo_error_oom(err);
+    memmove(spot->key, spot->key + 1, strlen(spot->key));
+    return open_once(cli, s, root, NULL, 0, &spot->storage, err);
+}
+
 /* "s3://bucket" and the key behind it. */
 static finops_code
 open_service(const fo_cli *cli, fo_spots *s, const char *arg, fo_spot *spot, finops_error **err)
@@ -242,7 +260,7 @@ open_service(const fo_cli *cli, fo_spots *s, const char *arg, fo_spot *spot, fin
     spot->key = fo_strdup(key ? key + 1 : "");
     if (!address || !spot->key)
         return fo_error_oom(err);
-    return open_once(cli, s, address, NULL, 0, &spot->storage, err);
+    return open_at_host(cli, s, address, spot, err);
 }
 
 static finops_code
@@ -299,8 +317,8 @@ fo_spots_open(const fo_cli *cli, bool dash, fo_spots *ret, finops_error **err)
     ret->cli = cli;
     ret->stats = flags->stats;
     ret->items = fo_array(cli->n_args + 1, sizeof(*ret->items));
-    ret->storages = fo_array(cli->n_args + 1, sizeof(*ret->storages));
-    ret->addresses = fo_array(cli->n_args + 1, sizeof(*ret->addresses));
+    ret->storages = fo_array(2 * cli->n_args + 1, sizeof(*ret->storages));
+    ret->addresses = fo_array(2 * cli->n_args + 1, sizeof(*ret->addresses));
     if (rc == FINOPS_OK && (!paths || !ret->items || !ret->storages || !ret->addresses))
         rc = fo_error_oom(err);
     if (rc == FINOPS_OK)

@@ -1,6 +1,8 @@
 """Bills wherever a storage can be: read through it, every sum compared, and what changes meanwhile is noticed."""
 import base64
 import json
+import pathlib
+import shutil
 import urllib.parse
 import uuid
 from decimal import Decimal
@@ -9,7 +11,9 @@ import duckdb
 import pytest
 
 from bills import loaded
+from minidfs import minidfs  # noqa: F401
 from network import Gate
+from sshd import sshd  # noqa: F401
 
 FORMS = [("v1", "csv"), ("v2", "parquet")]
 KEY = "one:" + base64.b64encode(bytes(range(32))).decode()
@@ -18,8 +22,8 @@ KEY = "one:" + base64.b64encode(bytes(range(32))).decode()
 class Place:
     """A container of a service: its address, and the environment that lets the program in."""
 
-    def __init__(self, address, env):
-        self.address, self.env = address, env
+    def __init__(self, address, env, is_fast=False):
+        self.address, self.env, self.is_fast = address, env, is_fast
 
 
 def azure_env(azurite, endpoint=None):
@@ -27,13 +31,26 @@ def azure_env(azurite, endpoint=None):
         azurite.account, azurite.key, endpoint or azurite.endpoint)}
 
 
-@pytest.fixture(params=["az", "gs"])
-def place(request):
+def sftp_home(finops, sshd):  # noqa: F811
+    """What ssh itself would find: the server's key and ours, in the home of who runs the program."""
+    folder = pathlib.Path(finops.env["HOME"]) / ".ssh"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / "known_hosts").write_text(sshd.known_host)
+    shutil.copy(sshd.key, folder / "id_ed25519")
+
+
+@pytest.fixture(params=["az", "gs", "sftp", "hdfs"])
+def place(request, finops):
+    """A place of each service, by an address alone; what else is needed comes from where that service's tools look."""
+    server = request.getfixturevalue({"az": "azurite", "gs": "fake_gcs", "sftp": "sshd", "hdfs": "minidfs"}[request.param])
     if request.param == "az":
-        azurite = request.getfixturevalue("azurite")
-        return Place("az://" + azurite.new_container(), azure_env(azurite))
-    gcs = request.getfixturevalue("fake_gcs")
-    return Place("gs://" + gcs.new_bucket(), {"STORAGE_EMULATOR_HOST": gcs.endpoint})
+        return Place("az://" + server.new_container(), azure_env(server), is_fast=True)
+    if request.param == "gs":
+        return Place("gs://" + server.new_bucket(), {"STORAGE_EMULATOR_HOST": server.endpoint}, is_fast=True)
+    if request.param == "sftp":
+        sftp_home(finops, server)
+        return Place("sftp://%s@%s/%s" % (server.user, server.host, server.new_folder()), {})
+    return Place("hdfs://%s/%s" % (server.host, server.new_folder()), {"HADOOP_USER_NAME": server.user})
 
 
 def sample(finops, version, form, *flags):
@@ -54,7 +71,8 @@ def upload(finops, folder, address):
 def test_a_copy_of_a_bucket_is_imported_from_where_it_is(finops, place, version, form):
     folder, totals, _ = sample(finops, version, form)
     finops.env.update(place.env)
-    for address in (place.address, place.address + "/a copy/of it"):
+    places = (place.address, place.address + "/a copy/of it")
+    for address in places if place.is_fast else places[1:]:
         upload(finops, folder, address)
         database = ["--database-path", uuid.uuid4().hex + ".duckdb"]
         export, = finops.rows("aws", "list-exports", "--bucket", address + "/exports")

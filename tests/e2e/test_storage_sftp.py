@@ -71,6 +71,20 @@ def test_the_verbs_work_on_a_place_of_sftp(finops, place):
     assert "in/a.csv" in finops.run("storage", "cat", "files:in/a.csv", status=None).stderr
 
 
+def test_two_slashes_behind_the_host_are_the_root(finops, sshd, folder):  # noqa: F811
+    ssh = finops.folder / ".ssh"
+    ssh.mkdir(mode=0o700)
+    (ssh / "known_hosts").write_text(sshd.known_host)
+    (ssh / "id_ed25519").write_bytes(pathlib.Path(sshd.key).read_bytes())
+    (ssh / "id_ed25519").chmod(0o600)
+    (finops.folder / "a").write_text("text")
+    address = "sftp://%s@%s/%s" % (sshd.user, sshd.host, folder)
+    finops.run("storage", "put", "--quiet", "a", address + "/in/")
+    finops.run("storage", "mv", "--quiet", address + "/in/a", address + "/out/b")
+    assert files(folder) == ["out/b"] and finops.run("storage", "cat", address + "/out/b").stdout == "text"
+    assert [r["key"] for r in finops.rows("storage", "ls", "--recursive", address)] == [folder[1:] + "/out/b"]
+
+
 def test_a_large_file_comes_back_as_it_went(finops, place):
     root, data = place(), os.urandom(40 * MIB + 3)
     (finops.folder / "large").write_bytes(data)
