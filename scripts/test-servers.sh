@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Builds the servers the tests talk to, at the version deps.lock pins, and prints the path of each.
 #
-# usage: scripts/test-servers.sh [SERVER...]     servers: minio azurite fake-gcs versitygw minidfs; and mc, a client
+# usage: scripts/test-servers.sh [SERVER...]     servers: minio azurite fake-gcs versitygw toxiproxy minidfs; and mc, a client
 #
 # When none is named, MinIO and Azurite; with FINOPS_TEST_LONG=1 all. The others take minutes to build: tests use them
 # where they are, and say so where they are not. minidfs is never among them: it needs Maven and a JDK, and its tests run
 # only where FINOPS_MINIDFS is the path this prints. Nor is mc, which tests/bench/storage_bench.py measures.
-# MinIO, fake-gcs-server and versitygw come as Go modules: the Go client verifies every module it downloads, and the sum of the
+# MinIO, fake-gcs-server, versitygw and toxiproxy come as Go modules: the Go client verifies every module it downloads, and the sum of the
 # server itself is compared with deps.lock. Azurite comes as npm packages, each compared with the digest in
 # tests/support/azurite. Kept in $XDG_CACHE_HOME/finops/bin, where the next run finds them; the first takes some minutes.
 . "$(dirname "$0")/lib.sh"
@@ -47,8 +47,8 @@ build() { # MODULE VERSION SUM PROGRAM TARGET
 from_go() { # USE
     local module version program sum target
     while read -r _ module version program sum; do
-        target=$cache/bin/$program-$version
-        [ -x "$target" ] || (build "$module" "$version" "$sum" "$program" "$target")
+        target=$cache/bin/${program#*=}-$version # "server=toxiproxy": as Go calls it, and as we do
+        [ -x "$target" ] || (build "$module" "$version" "$sum" "${program%=*}" "$target")
         echo "$target"
     done < <(lock_rows "$1")
 }
@@ -113,12 +113,12 @@ mkdir -p "$cache/bin"
 exec 8>"$cache/bin/.lock"
 flock 8
 servers="minio azurite"
-if [ -n "${FINOPS_TEST_LONG-}" ]; then servers+=" fake-gcs versitygw"; fi
+if [ -n "${FINOPS_TEST_LONG-}" ]; then servers+=" fake-gcs versitygw toxiproxy"; fi
 for server in ${*:-$servers}; do
     case $server in
     minio) from_go minio ;;
     azurite) from_npm azurite azurite-blob ;;
-    fake-gcs | versitygw | mc) from_go "$server" ;;
+    fake-gcs | versitygw | toxiproxy | mc) from_go "$server" ;;
     minidfs) from_maven minidfs ;;
     *) die "there is no server $server" ;;
     esac
