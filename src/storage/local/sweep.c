@@ -12,14 +12,12 @@
 #include "base/mem.h"
 #include "storage/local/driver_internal.h"
 #include "storage/object.h"
+#include "storage/visit.h"
 
 typedef struct sweeper {
     local_storage *l;
     int root;
-    const char *prefix;
-    int64_t before_us;
-    finops_each_object each;
-    void *arg;
+    fo_sweep what;
     fo_strv folders; /* still to visit, each with a '/' behind it, or "" */
 } sweeper;
 
@@ -30,42 +28,23 @@ sweeper_done(sweeper *s)
     fo_fd_closep(&s->root);
 }
 
-/* Whether keys below this folder can begin with the prefix. */
-static bool
-may_begin(const sweeper *s, const char *folder)
-{
-    return fo_starts(folder, s->prefix) || fo_starts(s->prefix, folder);
-}
-
-/* Whether the key it was to get begins with the prefix, as far as the name has room for it. */
-static bool
-was_to_begin(const sweeper *s, const char *key, const char *name)
-{
-    return fo_starts(key, s->prefix) || (strlen(name) == NAME_MAX && fo_starts(s->prefix, key));
-}
-
 static finops_code
 sweep_file(sweeper *s, int folder, const char *path, const char *name, finops_error **err)
 {
     FO_AUTO(fo_fd_closep) int fd = -1;
     FO_AUTO(fo_freep) char *key = NULL;
-    const char *target;
     finops_object object = { 0 };
     struct stat st;
+    finops_code rc = fo_sweep_key(&s->what, path, name, &key, &object.modified_us, err);
 
-    if (!fo_file_temporary_parse(name, &object.modified_us, &target) || object.modified_us >= s->before_us)
-        return FINOPS_OK;
-    key = fo_format("%s%s", path, target);
-    if (!key)
-        return fo_error_oom(err);
-    if (!was_to_begin(s, key, name))
-        return FINOPS_OK;
+    if (rc != FINOPS_OK || !key)
+        return rc;
     fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) != 0 || flock(fd, LOCK_EX | LOCK_NB) != 0)
         return FINOPS_OK; /* who writes it lives */
     object.key = key;
     object.size = st.st_size;
-    if (s->each && !s->each(&object, s->arg))
+    if (s->what.each && !s->what.each(&object, s->what.arg))
         return FINOPS_OK;
     if (unlinkat(folder, name, 0) != 0 && errno != ENOENT)
         return local_error(s->l, errno, "remove", key, err);
@@ -94,7 +73,8 @@ sweep_entry(sweeper *s, int folder, const char *path, const struct dirent *e, fi
     below = fo_format("%s%s/", path, e->d_name);
     if (!below)
         return fo_error_oom(err);
-    return !may_begin(s, below) || fo_strv_take(&s->folders, FO_TAKE(below)) ? FINOPS_OK : fo_error_oom(err);
+    return !fo_sweep_enters(&s->what, below) || fo_strv_take(&s->folders, FO_TAKE(below)) ? FINOPS_OK
+                                                                                          : fo_error_oom(err);
 }
 
 static int
@@ -133,8 +113,8 @@ sweep_folder(sweeper *s, const char *path, finops_error **err)
     while (rc == FINOPS_OK && (e = readdir(dir)) != NULL)
         rc = sweep_entry(s, fd, path, e, err);
     /* Empty, and nobody has just made it: whoever did died before there was a file in it. */
-    if (rc == FINOPS_OK && fo_starts(path, s->prefix) && fstat(fd, &st) == 0 &&
-        local_modified(&st) < s->before_us) {
+    if (rc == FINOPS_OK && fo_starts(path, s->what.prefix) && fstat(fd, &st) == 0 &&
+        local_modified(&st) < s->what.before_us) {
         FO_AUTO(fo_freep) char *key = fo_format("%sx", path);
 
         if (key)
@@ -149,9 +129,7 @@ local_sweep(void *self, const char *prefix, int64_t begun_before_us, const finop
             finops_each_object each, void *arg, finops_error **err)
 {
     FO_AUTO(sweeper_done)
-    sweeper s = {
-        .l = self, .root = -1, .prefix = prefix, .before_us = begun_before_us, .each = each, .arg = arg
-    };
+    sweeper s = { .l = self, .root = -1, .what = { prefix, begun_before_us, each, arg } };
     finops_code rc = FINOPS_OK;
 
     s.root = local_root(s.l);

@@ -1,70 +1,45 @@
 /* Uploads in parts: one file, written at the parts' offsets by any number of threads. */
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "storage/file_upload.h"
 #include "storage/local/driver_internal.h"
-#include "storage/object.h"
-#include "storage/parts.h"
-#include "storage/put_copy.h"
 
 typedef struct local_upload {
-    finops_upload base;
+    fo_file_upload base;
     local_new file;
-    fo_put_copy put;
-    fo_parts parts;
-    finops_object stored; /* by a commit; its key is NULL before */
 } local_upload;
 
+static finops_code
+upload_write(fo_file_upload *upload, unsigned number, int64_t offset, const void *data, size_t n,
+             const finops_call *call, finops_error **err)
+{
+    (void)number;
+    return local_new_write(&((local_upload *)upload)->file, data, n, offset, call, err);
+}
+
+static finops_code
+upload_store(fo_file_upload *upload, const finops_put *put, int64_t size, finops_object *ret,
+             finops_error **err)
+{
+    local_new *file = &((local_upload *)upload)->file;
+
+    if (ftruncate(file->fd, size) != 0) /* a part sent again may be shorter */
+        return local_error(file->l, errno, "write", file->key, err);
+    return local_new_commit(file, put, ret, err);
+}
+
 static void
-upload_close(finops_upload *upload)
+upload_done(fo_file_upload *upload)
 {
-    local_upload *u = (local_upload *)upload;
-
-    local_new_done(&u->file);
-    finops_object_done(&u->stored);
-    fo_put_copy_done(&u->put);
-    fo_parts_done(&u->parts);
-    fo_free(u);
-}
-
-static finops_code
-upload_part(finops_upload *upload, unsigned number, int64_t offset, const void *data, size_t n,
-            const finops_call *call, finops_error **err)
-{
-    local_upload *u = (local_upload *)upload;
-    finops_code rc = fo_parts_check_one(number, offset, n, err);
-
-    if (rc != FINOPS_OK)
-        return rc;
-    if (u->stored.key)
-        return fo_error_set(err, FINOPS_E_NOT_FOUND, "the upload is finished");
-    rc = local_new_write(&u->file, data, n, offset, call, err);
-    return rc == FINOPS_OK ? fo_parts_note(&u->parts, number, offset, n, err) : rc;
-}
-
-static finops_code
-upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_call *call,
-              finops_object *ret, finops_error **err)
-{
-    local_upload *u = (local_upload *)upload;
-    finops_code rc = fo_call_check(call, err);
-
-    if (rc == FINOPS_OK && !u->stored.key) {
-        u->put.put.call = call;
-        rc = fo_parts_check(&u->parts, parts, size, err);
-        if (rc == FINOPS_OK && ftruncate(u->file.fd, size) != 0) /* a part sent again may be shorter */
-            rc = local_error(u->file.l, errno, "write", u->file.key, err);
-        if (rc == FINOPS_OK)
-            rc = local_new_commit(&u->file, &u->put.put, &u->stored, err);
-    }
-    return rc == FINOPS_OK && ret ? finops_object_copy(&u->stored, ret, err) : rc;
+    local_new_done(&((local_upload *)upload)->file);
 }
 
 finops_code
 local_upload_begin(void *self, const finops_put *put, finops_upload **ret, finops_error **err)
 {
+    static const fo_file_upload_ops ops = { upload_write, upload_store, upload_done };
     local_storage *l = self;
     local_upload *u;
     finops_code rc = local_meta_check(l, put, err);
@@ -74,21 +49,9 @@ local_upload_begin(void *self, const finops_put *put, finops_upload **ret, finop
     u = fo_zalloc(sizeof(*u));
     if (!u)
         return fo_error_oom(err);
-    u->base = (finops_upload){ .min_part = 1,
-                               .max_part = FO_PART_MAX,
-                               .max_parts = FO_PARTS_MAX,
-                               .part = upload_part,
-                               .commit = upload_commit,
-                               .close = upload_close };
     u->file = LOCAL_NEW_INIT;
-    fo_parts_init(&u->parts);
-    rc = fo_put_copy_make(put, &u->put, err);
+    rc = fo_file_upload_init(&u->base, &ops, put, err);
     if (rc == FINOPS_OK)
         rc = local_new_begin(l, put->key, put->call, &u->file, err);
-    if (rc != FINOPS_OK) {
-        upload_close(&u->base);
-        return rc;
-    }
-    *ret = &u->base;
-    return FINOPS_OK;
+    return fo_file_upload_begun(&u->base, rc, ret);
 }

@@ -6,6 +6,7 @@
 #include "storage/object.h"
 #include "storage/sftp/driver_internal.h"
 #include "storage/tree.h"
+#include "storage/visit.h"
 
 #define AHEAD 4
 
@@ -203,53 +204,53 @@ tree_look(void *arg, void *folder, const char *name, const void *kept, finops_ob
     return rc;
 }
 
-/* What is found in a folder that is looked into for a file. */
-typedef struct search {
-    const char *path;
-    fo_strv folders;
-    bool found;
-} search;
+/* ---- walks without an order ---- */
+
+static fo_visit_kind
+kind_of(const sf_attrs *a)
+{
+    return S_ISREG(a->mode)   ? FO_VISIT_FILE
+           : S_ISDIR(a->mode) ? FO_VISIT_FOLDER
+           : S_ISLNK(a->mode) ? FO_VISIT_LINK
+                              : FO_VISIT_OTHER;
+}
 
 static finops_code
-search_entry(const sf_entry *entry, bool *ret_more, void *arg, finops_error **err)
+visit_entry(const sf_entry *entry, bool *ret_more, void *arg, finops_error **err)
 {
-    search *s = arg;
+    return fo_visit_name(arg, entry->name, kind_of(&entry->attrs), (int64_t)entry->attrs.size, ret_more, err);
+}
 
-    if (fo_file_is_hidden(entry->name))
-        return FINOPS_OK;
-    s->found = S_ISREG(entry->attrs.mode) || S_ISLNK(entry->attrs.mode);
-    *ret_more = !s->found;
-    if (!S_ISDIR(entry->attrs.mode))
-        return FINOPS_OK;
-    return fo_strv_take(&s->folders, fo_format("%s/%s", s->path, entry->name)) ? FINOPS_OK
-                                                                               : fo_error_oom(err);
+static finops_code
+visit_names(void *arg, const char *folder, fo_visitor *to, finops_error **err)
+{
+    const lister *s = arg;
+
+    return sf_folder_read(s->s, s->lease->link, folder, s->call, visit_entry, to, err);
+}
+
+static finops_code
+visit_remove(void *arg, const char *key, finops_error **err)
+{
+    const lister *s = arg;
+    FO_AUTO(fo_freep) char *path = sf_path(s->s, key);
+    FO_AUTO(sf_request_dropp) sf_request *r = NULL;
+    finops_code rc = path ? sf_send_path(s->lease->link, SFTP_REMOVE, path, &r, err) : fo_error_oom(err);
+
+    if (rc == FINOPS_OK)
+        rc = sf_wait(r, s->call, err);
+    if (rc == FINOPS_OK && sf_status_of(r) != SFTP_FX_NO_SUCH_FILE)
+        rc = sf_result(r, "remove", key, err);
+    return rc;
 }
 
 static finops_code
 tree_has_object(void *arg, void *folder, const char *path, bool *ret, finops_error **err)
 {
-    const lister *s = arg;
-    search w = { .folders = FO_STRV_INIT };
-    finops_code rc = fo_strv_add(&w.folders, path) ? FINOPS_OK : fo_error_oom(err);
+    const fo_visit visit = { .arg = arg, .names = visit_names };
 
     (void)folder;
-    while (rc == FINOPS_OK && !w.found && w.folders.n > 0) { /* the last one first: depth before breadth */
-        FO_AUTO(fo_freep) char *next = w.folders.items[--w.folders.n];
-        FO_AUTO(finops_error_freep) finops_error *why = NULL;
-
-        w.path = next;
-        rc = sf_folder_read(s->s, s->lease->link, next, s->call, search_entry, &w, &why);
-        if (rc == FINOPS_E_DENIED)
-            w.found = true; /* who knows */
-        if (rc == FINOPS_E_DENIED || rc == FINOPS_E_NOT_FOUND)
-            rc = FINOPS_OK;
-        else if (rc != FINOPS_OK && err)
-            *err = FO_TAKE(why);
-    }
-    fo_strv_done(&w.folders);
-    if (rc == FINOPS_OK)
-        *ret = w.found;
-    return rc;
+    return fo_visit_has_file(&visit, path, ret, err);
 }
 
 finops_code
@@ -274,124 +275,17 @@ sf_list(void *self, const finops_list *list, finops_each_object each, void *arg,
     return rc;
 }
 
-/* ---- sweep ---- */
-
-typedef struct sweeper {
-    sf_storage *s;
-    sf_lease *lease;
-    const char *prefix;
-    int64_t before_us;
-    const finops_call *call;
-    finops_each_object each;
-    void *arg;
-    fo_strv folders; /* still to visit, each with a '/' behind it, or "" */
-    const char *path;
-    fo_strv found; /* keys of files to be removed, in this folder */
-} sweeper;
-
-/* Whether the key it was to get begins with the prefix, as far as the name has room for it. */
-static bool
-was_to_begin(const sweeper *s, const char *key, const char *name)
-{
-    return fo_starts(key, s->prefix) || (strlen(name) == FO_FILE_NAME_MAX && fo_starts(s->prefix, key));
-}
-
-static finops_code
-sweep_file(sweeper *s, const sf_entry *entry, finops_error **err)
-{
-    FO_AUTO(fo_freep) char *key = NULL;
-    finops_object object = { .size = (int64_t)entry->attrs.size };
-    const char *target;
-
-    if (!S_ISREG(entry->attrs.mode) || !fo_file_temporary_parse(entry->name, &object.modified_us, &target) ||
-        object.modified_us >= s->before_us)
-        return FINOPS_OK;
-    key = fo_format("%s%s", s->path, target);
-    if (!key)
-        return fo_error_oom(err);
-    object.key = key;
-    if (!was_to_begin(s, key, entry->name) || (s->each && !s->each(&object, s->arg)))
-        return FINOPS_OK;
-    return fo_strv_take(&s->found, fo_format("%s%s", s->path, entry->name)) ? FINOPS_OK : fo_error_oom(err);
-}
-
-static finops_code
-sweep_entry(const sf_entry *entry, bool *ret_more, void *arg, finops_error **err)
-{
-    sweeper *s = arg;
-    char *below;
-
-    (void)ret_more;
-    if (fo_file_is_hidden(entry->name))
-        return sweep_file(s, entry, err);
-    if (!S_ISDIR(entry->attrs.mode))
-        return FINOPS_OK;
-    below = fo_format("%s%s/", s->path, entry->name);
-    if (below && !fo_starts(below, s->prefix) && !fo_starts(s->prefix, below)) {
-        fo_free(below);
-        return FINOPS_OK;
-    }
-    return fo_strv_take(&s->folders, below) ? FINOPS_OK : fo_error_oom(err);
-}
-
-static finops_code
-sweep_found(sweeper *s, finops_error **err)
-{
-    finops_code rc = FINOPS_OK;
-
-    while (s->found.n > 0 && rc == FINOPS_OK) {
-        FO_AUTO(fo_freep) char *key = s->found.items[--s->found.n];
-        FO_AUTO(fo_freep) char *path = sf_path(s->s, key);
-        FO_AUTO(sf_request_dropp) sf_request *r = NULL;
-
-        rc = path ? sf_send_path(s->lease->link, SFTP_REMOVE, path, &r, err) : fo_error_oom(err);
-        if (rc == FINOPS_OK)
-            rc = sf_wait(r, s->call, err);
-        if (rc == FINOPS_OK && sf_status_of(r) != SFTP_FX_NO_SUCH_FILE)
-            rc = sf_result(r, "remove", key, err);
-    }
-    return rc;
-}
-
-static finops_code
-sweep_folder(sweeper *s, char *path, finops_error **err)
-{
-    FO_AUTO(finops_error_freep) finops_error *why = NULL;
-    FO_AUTO(fo_freep) char *key = fo_strndup(path, strlen(path) - (path[0] != '\0'));
-    finops_code rc;
-
-    if (!key)
-        return fo_error_oom(err);
-    s->path = path;
-    rc = sf_folder_read(s->s, s->lease->link, key, s->call, sweep_entry, s, &why);
-    if (rc == FINOPS_E_NOT_FOUND)
-        return FINOPS_OK;
-    if (rc != FINOPS_OK) {
-        if (err)
-            *err = FO_TAKE(why);
-        return rc;
-    }
-    return sweep_found(s, err);
-}
-
 finops_code
 sf_sweep(void *self, const char *prefix, int64_t begun_before_us, const finops_call *call,
          finops_each_object each, void *arg, finops_error **err)
 {
-    sweeper s = {
-        .s = self, .prefix = prefix, .before_us = begun_before_us, .call = call, .each = each, .arg = arg
-    };
+    lister s = { .s = self, .call = call };
+    const fo_visit visit = { .arg = &s, .names = visit_names, .remove = visit_remove };
+    const fo_sweep sweep = { prefix, begun_before_us, each, arg };
     finops_code rc = sf_acquire(s.s, call, &s.lease, err);
 
-    if (rc == FINOPS_OK && !fo_strv_add(&s.folders, ""))
-        rc = fo_error_oom(err);
-    while (rc == FINOPS_OK && s.folders.n > 0) {
-        FO_AUTO(fo_freep) char *path = s.folders.items[--s.folders.n];
-
-        rc = sweep_folder(&s, path, err);
-    }
-    fo_strv_done(&s.folders);
-    fo_strv_done(&s.found);
+    if (rc == FINOPS_OK)
+        rc = fo_visit_sweep(&visit, &sweep, err);
     sf_release(s.s, s.lease);
     return rc;
 }

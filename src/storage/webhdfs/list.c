@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "storage/object.h"
 #include "storage/tree.h"
+#include "storage/visit.h"
 #include "storage/webhdfs/driver_internal.h"
 
 /* False ends it. */
@@ -103,21 +104,6 @@ folder_read(wh_storage *s, const char *path, const finops_call *call, each_entry
     return rc;
 }
 
-/* As the above; what is not there has no names. */
-static finops_code
-folder_read_any(wh_storage *s, const char *path, const finops_call *call, each_entry each, void *arg,
-                finops_error **err)
-{
-    FO_AUTO(finops_error_freep) finops_error *why = NULL;
-    finops_code rc = folder_read(s, path, call, each, arg, &why);
-
-    if (rc == FINOPS_E_NOT_FOUND)
-        return FINOPS_OK;
-    if (rc != FINOPS_OK && err)
-        *err = FO_TAKE(why);
-    return rc;
-}
-
 /* ---- the tree ---- */
 
 typedef struct lister {
@@ -154,8 +140,14 @@ static finops_code
 tree_names(void *arg, void *folder, fo_tree_names *to, finops_error **err)
 {
     const lister *s = arg;
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+    finops_code rc = folder_read(s->s, folder, s->call, add_name, to, &why);
 
-    return folder_read_any(s->s, folder, s->call, add_name, to, err);
+    if (rc == FINOPS_E_NOT_FOUND) /* it is gone meanwhile */
+        return FINOPS_OK;
+    if (rc != FINOPS_OK && err)
+        *err = FO_TAKE(why);
+    return rc;
 }
 
 static finops_code
@@ -172,45 +164,41 @@ tree_look(void *arg, void *folder, const char *name, const void *note, finops_ob
     return FINOPS_OK;
 }
 
-/* Folders still to be looked into for a file. */
-typedef struct search {
-    const char *path;
-    fo_strv folders;
-    bool found;
-} search;
+/* ---- walks without an order ---- */
 
 static finops_code
-search_entry(const char *name, const wh_status *st, bool *ret_more, void *arg, finops_error **err)
+visit_entry(const char *name, const wh_status *st, bool *ret_more, void *arg, finops_error **err)
 {
-    search *w = arg;
+    fo_visit_kind kind = st->is_file ? FO_VISIT_FILE : st->is_folder ? FO_VISIT_FOLDER : FO_VISIT_OTHER;
 
-    if (fo_file_is_hidden(name))
-        return FINOPS_OK;
-    w->found = st->is_file;
-    *ret_more = !w->found;
-    if (!st->is_folder)
-        return FINOPS_OK;
-    return fo_strv_take(&w->folders, fo_format("%s/%s", w->path, name)) ? FINOPS_OK : fo_error_oom(err);
+    return fo_visit_name(arg, name, kind, st->size, ret_more, err);
+}
+
+static finops_code
+visit_names(void *arg, const char *folder, fo_visitor *to, finops_error **err)
+{
+    const lister *s = arg;
+    FO_AUTO(fo_freep) char *path = wh_path(s->s, folder);
+
+    return path ? folder_read(s->s, path, s->call, visit_entry, to, err) : fo_error_oom(err);
+}
+
+static finops_code
+visit_remove(void *arg, const char *key, finops_error **err)
+{
+    const lister *s = arg;
+    FO_AUTO(fo_freep) char *path = wh_path(s->s, key);
+
+    return path ? wh_delete(s->s, path, s->call, err) : fo_error_oom(err);
 }
 
 static finops_code
 tree_has_object(void *arg, void *folder, const char *path, bool *ret, finops_error **err)
 {
-    const lister *s = arg;
-    search w = { .folders = FO_STRV_INIT };
-    finops_code rc = fo_strv_take(&w.folders, wh_path(s->s, path)) ? FINOPS_OK : fo_error_oom(err);
+    const fo_visit visit = { .arg = arg, .names = visit_names };
 
     (void)folder;
-    while (rc == FINOPS_OK && !w.found && w.folders.n > 0) { /* the last one first: depth before breadth */
-        FO_AUTO(fo_freep) char *next = w.folders.items[--w.folders.n];
-
-        w.path = next;
-        rc = folder_read_any(s->s, next, s->call, search_entry, &w, err);
-    }
-    fo_strv_done(&w.folders);
-    if (rc == FINOPS_OK)
-        *ret = w.found;
-    return rc;
+    return fo_visit_has_file(&visit, path, ret, err);
 }
 
 finops_code
@@ -229,92 +217,13 @@ wh_list(void *self, const finops_list *list, finops_each_object each, void *arg,
     return fo_tree_list(&tree, list, each, arg, err);
 }
 
-/* ---- sweep ---- */
-
-typedef struct sweeper {
-    wh_storage *s;
-    const char *prefix;
-    int64_t before_us;
-    finops_each_object each;
-    void *arg;
-    const char *path; /* of the folder's keys: "a/b/", "" */
-    fo_strv folders;  /* still to visit, the same */
-    fo_strv found;    /* paths to be removed */
-} sweeper;
-
-static finops_code
-sweep_file(sweeper *s, const char *name, const wh_status *st, finops_error **err)
-{
-    FO_AUTO(fo_freep) char *key = NULL;
-    finops_object object = { .size = st->size };
-    const char *target;
-
-    if (!st->is_file || !fo_file_temporary_parse(name, &object.modified_us, &target) ||
-        object.modified_us >= s->before_us)
-        return FINOPS_OK;
-    key = fo_format("%s%s", s->path, target);
-    if (!key)
-        return fo_error_oom(err);
-    object.key = key;
-    if (!fo_starts(key, s->prefix) && !(strlen(name) == FO_FILE_NAME_MAX && fo_starts(s->prefix, key)))
-        return FINOPS_OK;
-    if (s->each && !s->each(&object, s->arg))
-        return FINOPS_OK;
-    return fo_strv_take(&s->found, fo_format("%s/%s%s", s->s->folder, s->path, name)) ? FINOPS_OK
-                                                                                      : fo_error_oom(err);
-}
-
-static finops_code
-sweep_entry(const char *name, const wh_status *st, bool *ret_more, void *arg, finops_error **err)
-{
-    sweeper *s = arg;
-    char *below;
-
-    (void)ret_more;
-    if (fo_file_is_hidden(name))
-        return sweep_file(s, name, st, err);
-    if (!st->is_folder)
-        return FINOPS_OK;
-    below = fo_format("%s%s/", s->path, name);
-    if (below && !fo_starts(below, s->prefix) && !fo_starts(s->prefix, below)) {
-        fo_free(below);
-        return FINOPS_OK;
-    }
-    return fo_strv_take(&s->folders, below) ? FINOPS_OK : fo_error_oom(err);
-}
-
-static finops_code
-sweep_folder(sweeper *s, const char *below, const finops_call *call, finops_error **err)
-{
-    FO_AUTO(fo_freep) char *key = fo_strndup(below, strlen(below) - (below[0] != '\0'));
-    FO_AUTO(fo_freep) char *path = key ? wh_path(s->s, key) : NULL;
-    finops_code rc;
-
-    if (!path)
-        return fo_error_oom(err);
-    s->path = below;
-    rc = folder_read_any(s->s, path, call, sweep_entry, s, err);
-    while (rc == FINOPS_OK && s->found.n > 0) {
-        FO_AUTO(fo_freep) char *found = s->found.items[--s->found.n];
-
-        rc = wh_delete(s->s, found, call, err);
-    }
-    return rc;
-}
-
 finops_code
 wh_sweep(void *self, const char *prefix, int64_t begun_before_us, const finops_call *call,
          finops_each_object each, void *arg, finops_error **err)
 {
-    sweeper s = { .s = self, .prefix = prefix, .before_us = begun_before_us, .each = each, .arg = arg };
-    finops_code rc = fo_strv_add(&s.folders, "") ? FINOPS_OK : fo_error_oom(err);
+    lister s = { .s = self, .call = call };
+    const fo_visit visit = { .arg = &s, .names = visit_names, .remove = visit_remove };
+    const fo_sweep sweep = { prefix, begun_before_us, each, arg };
 
-    while (rc == FINOPS_OK && s.folders.n > 0) {
-        FO_AUTO(fo_freep) char *below = s.folders.items[--s.folders.n];
-
-        rc = sweep_folder(&s, below, call, err);
-    }
-    fo_strv_done(&s.folders);
-    fo_strv_done(&s.found);
-    return rc;
+    return fo_visit_sweep(&visit, &sweep, err);
 }

@@ -8,9 +8,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "resilience/deadline.h"
+#include "storage/file_upload.h"
 #include "storage/object.h"
-#include "storage/parts.h"
-#include "storage/put_copy.h"
 #include "storage/webhdfs/driver_internal.h"
 
 #define CLEAN_UP_US 50000    /* for what is left over when a call must end */
@@ -379,68 +378,51 @@ wh_put(void *self, const finops_put *put, const void *data, size_t n, finops_obj
 /* ---- uploads ---- */
 
 typedef struct wh_upload {
-    finops_upload base;
+    fo_file_upload base;
     new_file file;
-    fo_put_copy put;
-    fo_parts parts;
-    unsigned last;        /* number of the last part */
-    finops_object stored; /* by a commit; its key is NULL before */
+    unsigned last; /* number of the last part */
 } wh_upload;
 
-static void
-upload_close(finops_upload *upload)
-{
-    wh_upload *u = (wh_upload *)upload;
-
-    new_done(&u->file);
-    finops_object_done(&u->stored);
-    fo_put_copy_done(&u->put);
-    fo_parts_done(&u->parts);
-    fo_free(u);
-}
-
 static finops_code
-upload_part(finops_upload *upload, unsigned number, int64_t offset, const void *data, size_t n,
-            const finops_call *call, finops_error **err)
+upload_write(fo_file_upload *upload, unsigned number, int64_t offset, const void *data, size_t n,
+             const finops_call *call, finops_error **err)
 {
     wh_upload *u = (wh_upload *)upload;
-    finops_code rc = fo_parts_check_one(number, offset, n, err);
+    finops_code rc;
 
-    if (rc == FINOPS_OK && u->stored.key)
-        rc = fo_error_set(err, FINOPS_E_NOT_FOUND, "the upload is finished");
-    if (rc == FINOPS_OK && number != u->last && number != u->last + 1)
-        rc = fo_error_set(err, FINOPS_E_ARGUMENT, "part %u: parts come one after the other, and %u was last",
-                          number, u->last);
-    if (rc == FINOPS_OK)
-        rc = new_part(&u->file, offset, data, n, call, err);
+    if (number != u->last && number != u->last + 1)
+        return fo_error_set(err, FINOPS_E_ARGUMENT,
+                            "part %u: parts come one after the other, and %u was last", number, u->last);
+    rc = new_part(&u->file, offset, data, n, call, err);
     if (rc == FINOPS_OK)
         u->last = number;
-    return rc == FINOPS_OK ? fo_parts_note(&u->parts, number, offset, n, err) : rc;
+    return rc;
 }
 
 static finops_code
-upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_call *call,
-              finops_object *ret, finops_error **err)
+upload_store(fo_file_upload *upload, const finops_put *put, int64_t size, finops_object *ret,
+             finops_error **err)
 {
     wh_upload *u = (wh_upload *)upload;
-    finops_code rc = fo_call_check(call, err);
+    finops_code rc = FINOPS_OK;
 
-    if (rc == FINOPS_OK && !u->stored.key) {
-        u->put.put.call = call;
-        rc = fo_parts_check(&u->parts, parts, size, err);
-        if (rc == FINOPS_OK && !u->file.exists) /* of no parts */
-            rc = new_create(&u->file, "", 0, call, err);
-        if (rc == FINOPS_OK && !u->file.settled && size < u->file.at) /* not all that were sent */
-            rc = new_clear_from(&u->file, size, call, err);
-        if (rc == FINOPS_OK)
-            rc = new_commit(&u->file, &u->put.put, size, &u->stored, err);
-    }
-    return rc == FINOPS_OK && ret ? finops_object_copy(&u->stored, ret, err) : rc;
+    if (!u->file.exists) /* of no parts */
+        rc = new_create(&u->file, "", 0, put->call, err);
+    if (rc == FINOPS_OK && !u->file.settled && size < u->file.at) /* not all that were sent */
+        rc = new_clear_from(&u->file, size, put->call, err);
+    return rc == FINOPS_OK ? new_commit(&u->file, put, size, ret, err) : rc;
+}
+
+static void
+upload_done(fo_file_upload *upload)
+{
+    new_done(&((wh_upload *)upload)->file);
 }
 
 finops_code
 wh_upload_begin(void *self, const finops_put *put, finops_upload **ret, finops_error **err)
 {
+    static const fo_file_upload_ops ops = { upload_write, upload_store, upload_done };
     wh_upload *u;
     finops_code rc = fo_put_plain(put, WHO, err);
 
@@ -451,22 +433,10 @@ wh_upload_begin(void *self, const finops_put *put, finops_upload **ret, finops_e
     u = fo_zalloc(sizeof(*u));
     if (!u)
         return fo_error_oom(err);
-    u->base = (finops_upload){ .min_part = 1,
-                               .max_part = FO_PART_MAX,
-                               .max_parts = FO_PARTS_MAX,
-                               .part = upload_part,
-                               .commit = upload_commit,
-                               .close = upload_close };
-    fo_parts_init(&u->parts);
-    rc = fo_put_copy_make(put, &u->put, err);
+    rc = fo_file_upload_init(&u->base, &ops, put, err);
     if (rc == FINOPS_OK)
         rc = new_init(&u->file, self, put->key, err);
-    if (rc != FINOPS_OK) {
-        upload_close(&u->base);
-        return rc;
-    }
-    *ret = &u->base;
-    return FINOPS_OK;
+    return fo_file_upload_begun(&u->base, rc, ret);
 }
 
 /* ---- remove and move ---- */
