@@ -86,32 +86,16 @@ GUARDED(sweep, call,
 
 /* ---- readers: what breaks off for good is a failure, too ---- */
 
-typedef struct breaker_reader {
-    finops_reader base;
-    finops_reader *below;
-    breaker_layer *layer;
-} breaker_reader;
-
 static finops_code
 reader_read(finops_reader *reader, void *buffer, size_t n, size_t *ret_n, finops_error **err)
 {
-    breaker_reader *r = (breaker_reader *)reader;
+    fo_pass_reader *r = (fo_pass_reader *)reader;
+    breaker_layer *b = r->layer;
     finops_code rc = r->below->read(r->below, buffer, n, ret_n, err);
 
     if (rc != FINOPS_OK)
-        fo_breaker_observe(&r->layer->breaker, fo_verdict_of(rc));
+        fo_breaker_observe(&b->breaker, fo_verdict_of(rc));
     return rc;
-}
-
-static void
-reader_close(finops_reader *reader)
-{
-    breaker_reader *r = (breaker_reader *)reader;
-
-    if (!r)
-        return;
-    r->below->close(r->below);
-    fo_free(r);
 }
 
 static finops_code
@@ -120,7 +104,7 @@ breaker_read(void *self, const finops_get *get, finops_reader **ret, finops_erro
     breaker_layer *b = self;
     uint64_t ticket = 0;
     finops_code rc = enter(b, get->call, &ticket, err);
-    breaker_reader *r;
+    fo_pass_reader *r;
 
     if (rc != FINOPS_OK)
         return rc;
@@ -130,27 +114,18 @@ breaker_read(void *self, const finops_get *get, finops_reader **ret, finops_erro
         fo_free(r);
         return rc;
     }
-    r->layer = b;
-    r->base = *r->below;
-    r->base.read = reader_read;
-    r->base.close = reader_close;
+    fo_pass_reader_ready(r, b, reader_read);
     *ret = &r->base;
     return FINOPS_OK;
 }
 
 /* ---- uploads ---- */
 
-typedef struct breaker_upload {
-    finops_upload base;
-    finops_upload *below;
-    breaker_layer *layer;
-} breaker_upload;
-
 static finops_code
 upload_part(finops_upload *upload, unsigned number, int64_t offset, const void *data, size_t n,
             const finops_call *call, finops_error **err)
 {
-    breaker_upload *u = (breaker_upload *)upload;
+    fo_pass_upload *u = (fo_pass_upload *)upload;
     uint64_t ticket = 0;
     finops_code rc = enter(u->layer, call, &ticket, err);
 
@@ -163,7 +138,7 @@ static finops_code
 upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_call *call,
               finops_object *ret, finops_error **err)
 {
-    breaker_upload *u = (breaker_upload *)upload;
+    fo_pass_upload *u = (fo_pass_upload *)upload;
     uint64_t ticket = 0;
     finops_code rc = enter(u->layer, call, &ticket, err);
 
@@ -172,24 +147,13 @@ upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_
     return leave(u->layer, ticket, u->below->commit(u->below, parts, size, call, ret, err));
 }
 
-static void
-upload_close(finops_upload *upload)
-{
-    breaker_upload *u = (breaker_upload *)upload;
-
-    if (!u)
-        return;
-    u->below->close(u->below);
-    fo_free(u);
-}
-
 static finops_code
 breaker_upload_begin(void *self, const finops_put *put, finops_upload **ret, finops_error **err)
 {
     breaker_layer *b = self;
     uint64_t ticket = 0;
     finops_code rc = enter(b, put->call, &ticket, err);
-    breaker_upload *u;
+    fo_pass_upload *u;
 
     if (rc != FINOPS_OK)
         return rc;
@@ -199,11 +163,7 @@ breaker_upload_begin(void *self, const finops_put *put, finops_upload **ret, fin
         fo_free(u);
         return rc;
     }
-    u->layer = b;
-    u->base = *u->below;
-    u->base.part = upload_part;
-    u->base.commit = upload_commit;
-    u->base.close = upload_close;
+    fo_pass_upload_ready(u, b, upload_part, upload_commit);
     *ret = &u->base;
     return FINOPS_OK;
 }

@@ -396,9 +396,7 @@ cache_move(void *self, const finops_copy *move, finops_error **err)
 }
 
 typedef struct cache_upload {
-    finops_upload base;
-    finops_upload *below;
-    cache_layer *layer;
+    fo_pass_upload pass;
     char *key;
 } cache_upload;
 
@@ -408,7 +406,7 @@ upload_part(finops_upload *upload, unsigned number, int64_t offset, const void *
 {
     cache_upload *u = (cache_upload *)upload;
 
-    return u->below->part(u->below, number, offset, data, n, call, err);
+    return u->pass.below->part(u->pass.below, number, offset, data, n, call, err);
 }
 
 static finops_code
@@ -416,9 +414,10 @@ upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_
               finops_object *ret, finops_error **err)
 {
     cache_upload *u = (cache_upload *)upload;
-    fo_cache_place place = begin_write(u->layer, u->key);
+    fo_cache_place place = begin_write(u->pass.layer, u->key);
 
-    return end_write(u->layer, &place, u->below->commit(u->below, parts, size, call, ret, err));
+    return end_write(u->pass.layer, &place,
+                     u->pass.below->commit(u->pass.below, parts, size, call, ret, err));
 }
 
 static void
@@ -426,12 +425,9 @@ upload_close(finops_upload *upload)
 {
     cache_upload *u = (cache_upload *)upload;
 
-    if (!u)
-        return;
-    if (u->below)
-        u->below->close(u->below);
-    fo_free(u->key);
-    fo_free(u);
+    if (u)
+        fo_free(u->key);
+    fo_pass_upload_close(upload);
 }
 
 static finops_code
@@ -446,17 +442,14 @@ cache_upload_begin(void *self, const finops_put *put, finops_upload **ret, finop
     if (!u || !u->key)
         rc = fo_error_oom(err);
     if (rc == FINOPS_OK)
-        rc = FO_BELOW(c, upload)(FO_SELF(c), put, &u->below, err);
+        rc = FO_BELOW(c, upload)(FO_SELF(c), put, &u->pass.below, err);
     if (rc != FINOPS_OK) {
-        upload_close(u ? &u->base : NULL);
+        upload_close(u ? &u->pass.base : NULL);
         return rc;
     }
-    u->layer = c;
-    u->base = *u->below;
-    u->base.part = upload_part;
-    u->base.commit = upload_commit;
-    u->base.close = upload_close;
-    *ret = &u->base;
+    fo_pass_upload_ready(&u->pass, c, upload_part, upload_commit);
+    u->pass.base.close = upload_close;
+    *ret = &u->pass.base;
     return FINOPS_OK;
 }
 

@@ -223,8 +223,7 @@ deadline_sweep(void *self, const char *prefix, int64_t before_us, const finops_c
 }
 
 typedef struct deadline_reader {
-    finops_reader base;
-    finops_reader *below;
+    fo_pass_reader pass;
     watch watch;
 } deadline_reader;
 
@@ -234,18 +233,7 @@ reader_read(finops_reader *reader, void *buffer, size_t n, size_t *ret_n, finops
     deadline_reader *r = (deadline_reader *)reader;
 
     watch_alive(&r->watch);
-    return watch_told(&r->watch, r->below->read(r->below, buffer, n, ret_n, err), err);
-}
-
-static void
-reader_close(finops_reader *reader)
-{
-    deadline_reader *r = (deadline_reader *)reader;
-
-    if (!r)
-        return;
-    r->below->close(r->below);
-    fo_free(r);
+    return watch_told(&r->watch, r->pass.below->read(r->pass.below, buffer, n, ret_n, err), err);
 }
 
 static finops_code
@@ -260,31 +248,23 @@ deadline_read(void *self, const finops_get *get, finops_reader **ret, finops_err
         return fo_error_oom(err);
     watch_begin(&r->watch, d, get->call);
     what.call = &r->watch.call;
-    rc = watch_told(&r->watch, FO_BELOW(d, read)(FO_SELF(d), &what, &r->below, err), err);
+    rc = watch_told(&r->watch, FO_BELOW(d, read)(FO_SELF(d), &what, &r->pass.below, err), err);
     if (rc != FINOPS_OK) {
         fo_free(r);
         return rc;
     }
-    r->base = *r->below;
-    r->base.read = reader_read;
-    r->base.close = reader_close;
-    *ret = &r->base;
+    fo_pass_reader_ready(&r->pass, d, reader_read);
+    *ret = &r->pass.base;
     return FINOPS_OK;
 }
 
 /* ---- uploads ---- */
 
-typedef struct deadline_upload {
-    finops_upload base;
-    finops_upload *below;
-    const deadline_layer *layer;
-} deadline_upload;
-
 static finops_code
 upload_part(finops_upload *upload, unsigned number, int64_t offset, const void *data, size_t n,
             const finops_call *call, finops_error **err)
 {
-    deadline_upload *u = (deadline_upload *)upload;
+    fo_pass_upload *u = (fo_pass_upload *)upload;
     finops_call c = limited(u->layer, call);
 
     return told(u->layer, u->below->part(u->below, number, offset, data, n, &c, err), call, err);
@@ -294,21 +274,10 @@ static finops_code
 upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_call *call,
               finops_object *ret, finops_error **err)
 {
-    deadline_upload *u = (deadline_upload *)upload;
+    fo_pass_upload *u = (fo_pass_upload *)upload;
     finops_call c = limited(u->layer, call);
 
     return told(u->layer, u->below->commit(u->below, parts, size, &c, ret, err), call, err);
-}
-
-static void
-upload_close(finops_upload *upload)
-{
-    deadline_upload *u = (deadline_upload *)upload;
-
-    if (!u)
-        return;
-    u->below->close(u->below);
-    fo_free(u);
 }
 
 static finops_code
@@ -317,22 +286,18 @@ deadline_upload_begin(void *self, const finops_put *put, finops_upload **ret, fi
     deadline_layer *d = self;
     finops_call c = limited(d, put->call);
     finops_put p = *put;
-    deadline_upload *u = fo_zalloc(sizeof(*u));
+    fo_pass_upload *u = fo_zalloc(sizeof(*u));
     finops_code rc;
 
     if (!u)
         return fo_error_oom(err);
     p.call = &c;
-    u->layer = d;
     rc = told(d, FO_BELOW(d, upload)(FO_SELF(d), &p, &u->below, err), put->call, err);
     if (rc != FINOPS_OK) {
         fo_free(u);
         return rc;
     }
-    u->base = *u->below;
-    u->base.part = upload_part;
-    u->base.commit = upload_commit;
-    u->base.close = upload_close;
+    fo_pass_upload_ready(u, d, upload_part, upload_commit);
     *ret = &u->base;
     return FINOPS_OK;
 }

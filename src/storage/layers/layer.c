@@ -179,6 +179,54 @@ fo_pass_bottom(const fo_stage *stage)
     return *stage;
 }
 
+/* ---- streams ---- */
+
+void
+fo_pass_reader_close(finops_reader *reader)
+{
+    fo_pass_reader *r = (fo_pass_reader *)reader;
+
+    if (r && r->below)
+        r->below->close(r->below);
+    fo_free(r);
+}
+
+void
+fo_pass_reader_ready(fo_pass_reader *r, void *layer,
+                     finops_code (*read)(finops_reader *reader, void *buffer, size_t n, size_t *ret_n,
+                                         finops_error **err))
+{
+    r->base = *r->below;
+    r->base.read = read;
+    r->base.close = fo_pass_reader_close;
+    r->layer = layer;
+}
+
+void
+fo_pass_upload_close(finops_upload *upload)
+{
+    fo_pass_upload *u = (fo_pass_upload *)upload;
+
+    if (u && u->below)
+        u->below->close(u->below);
+    fo_free(u);
+}
+
+void
+fo_pass_upload_ready(fo_pass_upload *u, void *layer,
+                     finops_code (*part)(finops_upload *upload, unsigned number, int64_t offset,
+                                         const void *data, size_t n, const finops_call *call,
+                                         finops_error **err),
+                     finops_code (*commit)(finops_upload *upload, unsigned parts, int64_t size,
+                                           const finops_call *call, finops_object *ret, finops_error **err))
+{
+    u->base = *u->below;
+    u->base.part = part;
+    u->base.commit = commit;
+    u->base.close = fo_pass_upload_close;
+    u->layer = layer;
+}
+
 /* ---- what layers share ---- */
 
 const char *

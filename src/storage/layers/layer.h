@@ -54,6 +54,40 @@ fo_stage fo_pass_bottom(const fo_stage *stage);
 #define FO_BELOW(l, slot) ((l)->pass.below.driver->slot)
 #define FO_SELF(l) ((l)->pass.below.self)
 
+/*
+ * First member of a layer's reader: what is below says what it is, and the layer's read() is asked.
+ *
+ *     rc = FO_BELOW(l, read)(FO_SELF(l), get, &r->pass.below, err);
+ *     ...
+ *     fo_pass_reader_ready(&r->pass, l, reader_read);
+ *     *ret = &r->pass.base;
+ */
+typedef struct fo_pass_reader {
+    finops_reader base;
+    finops_reader *below;
+    void *layer;
+} fo_pass_reader;
+void fo_pass_reader_ready(fo_pass_reader *reader, void *layer,
+                          finops_code (*read)(finops_reader *reader, void *buffer, size_t n, size_t *ret_n,
+                                              finops_error **err));
+/* The close() of it: what is below, and its memory. NULL is fine. */
+void fo_pass_reader_close(finops_reader *reader);
+
+/* The same of an upload. */
+typedef struct fo_pass_upload {
+    finops_upload base;
+    finops_upload *below;
+    void *layer;
+} fo_pass_upload;
+void fo_pass_upload_ready(fo_pass_upload *upload, void *layer,
+                          finops_code (*part)(finops_upload *upload, unsigned number, int64_t offset,
+                                              const void *data, size_t n, const finops_call *call,
+                                              finops_error **err),
+                          finops_code (*commit)(finops_upload *upload, unsigned parts, int64_t size,
+                                                const finops_call *call, finops_object *ret,
+                                                finops_error **err));
+void fo_pass_upload_close(finops_upload *upload);
+
 /* What time is for a layer; tests bring their own. NULL: the real one. */
 typedef struct fo_layer_clock {
     int64_t (*now_us)(void);

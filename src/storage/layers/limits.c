@@ -159,9 +159,7 @@ limits_move(void *self, const finops_copy *move, finops_error **err)
 /* ---- readers ---- */
 
 typedef struct limits_reader {
-    finops_reader base;
-    finops_reader *below;
-    limits_layer *layer;
+    fo_pass_reader pass;
     finops_call call; /* a copy: what it has is what the driver's has */
 } limits_reader;
 
@@ -169,26 +167,16 @@ static finops_code
 reader_read(finops_reader *reader, void *buffer, size_t n, size_t *ret_n, finops_error **err)
 {
     limits_reader *r = (limits_reader *)reader;
+    limits_layer *l = r->pass.layer;
     size_t got = 0;
-    finops_code rc = enter_gate(r->layer, &r->call, err);
+    finops_code rc = enter_gate(l, &r->call, err);
 
     if (rc != FINOPS_OK)
         return rc;
-    rc = r->below->read(r->below, buffer, n, &got, err);
+    rc = r->pass.below->read(r->pass.below, buffer, n, &got, err);
     if (rc == FINOPS_OK)
         *ret_n = got;
-    return leave(r->layer, rc, got);
-}
-
-static void
-reader_close(finops_reader *reader)
-{
-    limits_reader *r = (limits_reader *)reader;
-
-    if (!r)
-        return;
-    r->below->close(r->below);
-    fo_free(r);
+    return leave(l, rc, got);
 }
 
 static finops_code
@@ -201,34 +189,25 @@ limits_read(void *self, const finops_get *get, finops_reader **ret, finops_error
     if (rc != FINOPS_OK)
         return rc;
     r = fo_zalloc(sizeof(*r));
-    rc = leave(l, r ? FO_BELOW(l, read)(FO_SELF(l), get, &r->below, err) : fo_error_oom(err), 0);
+    rc = leave(l, r ? FO_BELOW(l, read)(FO_SELF(l), get, &r->pass.below, err) : fo_error_oom(err), 0);
     if (rc != FINOPS_OK) {
         fo_free(r);
         return rc;
     }
-    r->layer = l;
     if (get->call)
         r->call = *get->call;
-    r->base = *r->below;
-    r->base.read = reader_read;
-    r->base.close = reader_close;
-    *ret = &r->base;
+    fo_pass_reader_ready(&r->pass, l, reader_read);
+    *ret = &r->pass.base;
     return FINOPS_OK;
 }
 
 /* ---- uploads ---- */
 
-typedef struct limits_upload {
-    finops_upload base;
-    finops_upload *below;
-    limits_layer *layer;
-} limits_upload;
-
 static finops_code
 upload_part(finops_upload *upload, unsigned number, int64_t offset, const void *data, size_t n,
             const finops_call *call, finops_error **err)
 {
-    limits_upload *u = (limits_upload *)upload;
+    fo_pass_upload *u = (fo_pass_upload *)upload;
     finops_code rc = enter(u->layer, call, err);
 
     return rc == FINOPS_OK ? leave(u->layer, u->below->part(u->below, number, offset, data, n, call, err), n)
@@ -239,21 +218,10 @@ static finops_code
 upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_call *call,
               finops_object *ret, finops_error **err)
 {
-    limits_upload *u = (limits_upload *)upload;
+    fo_pass_upload *u = (fo_pass_upload *)upload;
     finops_code rc = enter(u->layer, call, err);
 
     return rc == FINOPS_OK ? leave(u->layer, u->below->commit(u->below, parts, size, call, ret, err), 0) : rc;
-}
-
-static void
-upload_close(finops_upload *upload)
-{
-    limits_upload *u = (limits_upload *)upload;
-
-    if (!u)
-        return;
-    u->below->close(u->below);
-    fo_free(u);
 }
 
 static finops_code
@@ -261,7 +229,7 @@ limits_upload_begin(void *self, const finops_put *put, finops_upload **ret, fino
 {
     limits_layer *l = self;
     finops_code rc = enter(l, put->call, err);
-    limits_upload *u;
+    fo_pass_upload *u;
 
     if (rc != FINOPS_OK)
         return rc;
@@ -271,11 +239,7 @@ limits_upload_begin(void *self, const finops_put *put, finops_upload **ret, fino
         fo_free(u);
         return rc;
     }
-    u->layer = l;
-    u->base = *u->below;
-    u->base.part = upload_part;
-    u->base.commit = upload_commit;
-    u->base.close = upload_close;
+    fo_pass_upload_ready(u, l, upload_part, upload_commit);
     *ret = &u->base;
     return FINOPS_OK;
 }

@@ -135,9 +135,7 @@ metrics_put(void *self, const finops_put *put, const void *data, size_t n, finop
 /* ---- readers ---- */
 
 typedef struct metrics_reader {
-    finops_reader base;
-    finops_reader *below;
-    metrics_layer *layer;
+    fo_pass_reader pass;
     int64_t us; /* spent in it */
     finops_code rc;
 } metrics_reader;
@@ -146,18 +144,19 @@ static finops_code
 reader_read(finops_reader *reader, void *buffer, size_t n, size_t *ret_n, finops_error **err)
 {
     metrics_reader *r = (metrics_reader *)reader;
+    metrics_layer *m = r->pass.layer;
     int64_t begin = fo_clock_monotonic();
     size_t got = 0;
-    finops_code rc = r->below->read(r->below, buffer, n, &got, err);
+    finops_code rc = r->pass.below->read(r->pass.below, buffer, n, &got, err);
 
     r->us += fo_clock_monotonic() - begin;
     if (rc != FINOPS_OK) {
-        if (r->rc == FINOPS_OK && !r->layer->has_retry && fo_log_enabled(FO_LOG_DEBUG))
-            log_failure(FO_OP_READ, r->base.object.key, rc, r->us, err);
+        if (r->rc == FINOPS_OK && !m->has_retry && fo_log_enabled(FO_LOG_DEBUG))
+            log_failure(FO_OP_READ, reader->object.key, rc, r->us, err);
         r->rc = rc;
         return rc;
     }
-    add(&r->layer->ops[FO_OP_READ].bytes, got);
+    add(&m->ops[FO_OP_READ].bytes, got);
     *ret_n = got;
     return rc;
 }
@@ -170,8 +169,7 @@ reader_close(finops_reader *reader)
 
     if (!r)
         return;
-    m = r->layer;
-    r->below->close(r->below);
+    m = r->pass.layer;
     add(&m->ops[FO_OP_READ].calls, 1);
     add(&m->ops[FO_OP_READ].total_us, (uint64_t)r->us);
     add(&m->ops[FO_OP_READ].latency[bucket(r->us)], 1);
@@ -180,7 +178,7 @@ reader_close(finops_reader *reader)
         add(&m->codes[r->rc], 1);
     }
     add(&m->readers, UINT64_MAX);
-    fo_free(r);
+    fo_pass_reader_close(reader);
 }
 
 static finops_code
@@ -189,48 +187,41 @@ metrics_read(void *self, const finops_get *what, finops_reader **ret, finops_err
     metrics_layer *m = self;
     int64_t begin = fo_clock_monotonic();
     metrics_reader *r = fo_zalloc(sizeof(*r));
-    finops_code rc = r ? FO_BELOW(m, read)(FO_SELF(m), what, &r->below, err) : fo_error_oom(err);
+    finops_code rc = r ? FO_BELOW(m, read)(FO_SELF(m), what, &r->pass.below, err) : fo_error_oom(err);
 
     if (rc != FINOPS_OK) {
         fo_free(r);
         return count(m, FO_OP_READ, what->key, fo_clock_monotonic() - begin, rc, err);
     }
-    r->layer = m;
     r->us = fo_clock_monotonic() - begin;
-    r->base = *r->below;
-    r->base.read = reader_read;
-    r->base.close = reader_close;
+    fo_pass_reader_ready(&r->pass, m, reader_read);
+    r->pass.base.close = reader_close;
     add(&m->readers, 1);
-    *ret = &r->base;
+    *ret = &r->pass.base;
     return FINOPS_OK;
 }
 
 /* ---- uploads ---- */
 
-typedef struct metrics_upload {
-    finops_upload base;
-    finops_upload *below;
-    metrics_layer *layer;
-} metrics_upload;
-
 static finops_code
 upload_part(finops_upload *upload, unsigned number, int64_t offset, const void *data, size_t n,
             const finops_call *call, finops_error **err)
 {
-    metrics_upload *u = (metrics_upload *)upload;
+    fo_pass_upload *u = (fo_pass_upload *)upload;
+    metrics_layer *m = u->layer;
     int64_t begin = fo_clock_monotonic();
     finops_code rc = u->below->part(u->below, number, offset, data, n, call, err);
 
     if (rc == FINOPS_OK)
-        add(&u->layer->ops[FO_OP_PART].bytes, n);
-    return count(u->layer, FO_OP_PART, NULL, fo_clock_monotonic() - begin, rc, err);
+        add(&m->ops[FO_OP_PART].bytes, n);
+    return count(m, FO_OP_PART, NULL, fo_clock_monotonic() - begin, rc, err);
 }
 
 static finops_code
 upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_call *call,
               finops_object *ret, finops_error **err)
 {
-    metrics_upload *u = (metrics_upload *)upload;
+    fo_pass_upload *u = (fo_pass_upload *)upload;
     int64_t begin = fo_clock_monotonic();
     finops_code rc = u->below->commit(u->below, parts, size, call, ret, err);
 
@@ -240,13 +231,11 @@ upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_
 static void
 upload_close(finops_upload *upload)
 {
-    metrics_upload *u = (metrics_upload *)upload;
+    metrics_layer *m = upload ? ((fo_pass_upload *)upload)->layer : NULL;
 
-    if (!u)
-        return;
-    u->below->close(u->below);
-    add(&u->layer->uploads, UINT64_MAX);
-    fo_free(u);
+    if (m)
+        add(&m->uploads, UINT64_MAX);
+    fo_pass_upload_close(upload);
 }
 
 static finops_code
@@ -254,7 +243,7 @@ metrics_upload_begin(void *self, const finops_put *put, finops_upload **ret, fin
 {
     metrics_layer *m = self;
     int64_t begin = fo_clock_monotonic();
-    metrics_upload *u = fo_zalloc(sizeof(*u));
+    fo_pass_upload *u = fo_zalloc(sizeof(*u));
     finops_code rc = u ? FO_BELOW(m, upload)(FO_SELF(m), put, &u->below, err) : fo_error_oom(err);
 
     (void)count(m, FO_OP_UPLOAD, put->key, fo_clock_monotonic() - begin, rc, err);
@@ -262,10 +251,7 @@ metrics_upload_begin(void *self, const finops_put *put, finops_upload **ret, fin
         fo_free(u);
         return rc;
     }
-    u->layer = m;
-    u->base = *u->below;
-    u->base.part = upload_part;
-    u->base.commit = upload_commit;
+    fo_pass_upload_ready(u, m, upload_part, upload_commit);
     u->base.close = upload_close;
     add(&m->uploads, 1);
     *ret = &u->base;

@@ -97,9 +97,7 @@ fo_retry_put(void *self, const finops_put *put, const void *data, size_t n, fino
 }
 
 typedef struct retry_upload {
-    finops_upload base;
-    finops_upload *below;
-    fo_retry_self *layer;
+    fo_pass_upload pass;
     char *key;
 } retry_upload;
 
@@ -111,9 +109,9 @@ upload_part(finops_upload *upload, unsigned number, int64_t offset, const void *
     finops_code rc;
     fo_retrying t;
 
-    fo_retrying_begin(&t, u->layer, FO_OP_PART, u->key, call);
+    fo_retrying_begin(&t, u->pass.layer, FO_OP_PART, u->key, call);
     do
-        rc = u->below->part(u->below, number, offset, data, n, &t.call, &t.why);
+        rc = u->pass.below->part(u->pass.below, number, offset, data, n, &t.call, &t.why);
     while (fo_retrying_again(&t, rc));
     return fo_retrying_end(&t, rc, err);
 }
@@ -126,9 +124,9 @@ upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_
     finops_code rc;
     fo_retrying t;
 
-    fo_retrying_begin(&t, u->layer, FO_OP_COMMIT, u->key, call);
+    fo_retrying_begin(&t, u->pass.layer, FO_OP_COMMIT, u->key, call);
     do
-        rc = u->below->commit(u->below, parts, size, &t.call, ret, &t.why);
+        rc = u->pass.below->commit(u->pass.below, parts, size, &t.call, ret, &t.why);
     while (fo_retrying_again(&t, rc));
     return fo_retrying_end(&t, rc, err);
 }
@@ -138,12 +136,9 @@ upload_close(finops_upload *upload)
 {
     retry_upload *u = (retry_upload *)upload;
 
-    if (!u)
-        return;
-    if (u->below)
-        u->below->close(u->below);
-    fo_free(u->key);
-    fo_free(u);
+    if (u)
+        fo_free(u->key);
+    fo_pass_upload_close(upload);
 }
 
 finops_code
@@ -161,20 +156,17 @@ fo_retry_upload(void *self, const finops_put *put, finops_upload **ret, finops_e
         fo_free(u);
         return fo_error_oom(err);
     }
-    u->layer = r;
     fo_retrying_begin(&t, r, FO_OP_UPLOAD, put->key, put->call);
     what.call = &t.call;
     do
-        rc = FO_BELOW(r, upload)(FO_SELF(r), &what, &u->below, &t.why);
+        rc = FO_BELOW(r, upload)(FO_SELF(r), &what, &u->pass.below, &t.why);
     while (fo_retrying_again(&t, rc));
     if (rc == FINOPS_OK) {
-        u->base = *u->below;
-        u->base.part = upload_part;
-        u->base.commit = upload_commit;
-        u->base.close = upload_close;
-        *ret = &u->base;
+        fo_pass_upload_ready(&u->pass, r, upload_part, upload_commit);
+        u->pass.base.close = upload_close;
+        *ret = &u->pass.base;
     } else {
-        upload_close(&u->base);
+        upload_close(&u->pass.base);
     }
     return fo_retrying_end(&t, rc, err);
 }
