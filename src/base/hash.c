@@ -238,3 +238,14 @@ fo_base64_decode(fo_str *ret, const char *text)
     }
     return true;
 }
+
+uint32_t
+fo_fnv1a(const void *p, size_t n)
+{
+    const unsigned char *bytes = p;
+    uint32_t hash = 2166136261u;
+
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ bytes[i]) * 16777619u;
+    return hash;
+}

@@ -35,4 +35,7 @@ void fo_base64(fo_str *ret, const void *p, size_t n);
 /* False: it is not base64. Also takes '-' and '_', and a missing '='. */
 bool fo_base64_decode(fo_str *ret, const char *text);
 
+/* FNV-1a: for tables in memory, not against anybody. */
+uint32_t fo_fnv1a(const void *p, size_t n);
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 #define BELIEVE_US 10000000 /* that what was seen is still so */
@@ -44,16 +45,13 @@ fo_folders_done(fo_folders *folders)
     (void)pthread_mutex_destroy(&folders->lock);
 }
 
-/* FNV-1a. The lock is held. */
+/* The lock is held. */
 static fo_folder **
 slot_of(fo_folders *folders, const char *path, size_t n)
 {
-    uint32_t hash = 2166136261u;
     fo_folder **at;
 
-    for (size_t i = 0; i < n; i++)
-        hash = (hash ^ (unsigned char)path[i]) * 16777619u;
-    for (at = &folders->slots[hash % FO_FOLDERS_SLOTS]; *at; at = &(*at)->next)
+    for (at = &folders->slots[fo_fnv1a(path, n) % FO_FOLDERS_SLOTS]; *at; at = &(*at)->next)
         if (strncmp((*at)->path, path, n) == 0 && (*at)->path[n] == '\0')
             break;
     return at;

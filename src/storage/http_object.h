@@ -12,6 +12,9 @@
 
 #define FO_HEADERS_MAX 64
 
+/* What a status that is none of success means by itself, as the stores have it. */
+finops_code fo_http_code_of(int status);
+
 /* Headers on their way out; texts that had to be made are its own. */
 typedef struct fo_headers {
     fo_http_header items[FO_HEADERS_MAX];

@@ -62,36 +62,6 @@ static const struct row {
     { "UnauthorizedBlobOverwrite", FINOPS_E_DENIED },
 };
 
-static finops_code
-code_of_status(int status)
-{
-    switch (status) {
-    case 304:
-        return FINOPS_E_UNCHANGED;
-    case 401:
-        return FINOPS_E_AUTH;
-    case 403:
-        return FINOPS_E_DENIED;
-    case 404:
-        return FINOPS_E_NOT_FOUND;
-    case 405:
-    case 501:
-        return FINOPS_E_UNSUPPORTED;
-    case 408:
-    case 409:
-        return FINOPS_E_TRANSIENT;
-    case 412:
-        return FINOPS_E_PRECONDITION;
-    case 416:
-        return FINOPS_E_RANGE;
-    case 429:
-    case 503:
-        return FINOPS_E_THROTTLED;
-    default:
-        return status >= 500 ? FINOPS_E_TRANSIENT : status >= 400 ? FINOPS_E_ARGUMENT : FINOPS_E_CONFIG;
-    }
-}
-
 static bool
 is_row(const char *name, const char *code)
 {
@@ -108,7 +78,7 @@ azure_code_of(int status, const char *code)
     for (size_t i = 0; i < FO_COUNT(rows); i++)
         if (is_row(rows[i].name, code))
             return rows[i].code;
-    return code_of_status(status);
+    return fo_http_code_of(status);
 }
 
 static void

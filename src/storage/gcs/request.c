@@ -38,31 +38,7 @@ gcs_add_condition(bool create_only, const char *if_version, fo_str *ret)
 static finops_code
 code_of(int status)
 {
-    switch (status) {
-    case 304:
-        return FINOPS_E_UNCHANGED;
-    case 401:
-        return FINOPS_E_AUTH;
-    case 403:
-        return FINOPS_E_DENIED;
-    case 404:
-    case 410:
-        return FINOPS_E_NOT_FOUND;
-    case 405:
-    case 501:
-        return FINOPS_E_UNSUPPORTED;
-    case 408:
-    case 409:
-        return FINOPS_E_TRANSIENT;
-    case 412:
-        return FINOPS_E_PRECONDITION;
-    case 416:
-        return FINOPS_E_RANGE;
-    case 429:
-        return FINOPS_E_THROTTLED;
-    default:
-        return status >= 500 ? FINOPS_E_TRANSIENT : status >= 400 ? FINOPS_E_ARGUMENT : FINOPS_E_CONFIG;
-    }
+    return status == 410 ? FINOPS_E_NOT_FOUND : status == 503 ? FINOPS_E_TRANSIENT : fo_http_code_of(status);
 }
 
 /* The reason beats the status. */

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/str.h"
 #include "storage/layers/compress_internal.h"
 #include "storage/object.h"
@@ -136,11 +137,7 @@ open_close(finops_reader *reader)
 static fo_kept_table *
 kept_place(fo_compress_self *self, const char *key)
 {
-    uint32_t hash = 2166136261u;
-
-    for (const char *c = key; *c; c++)
-        hash = (hash ^ (uint8_t)*c) * 16777619u;
-    return &self->kept[hash % FO_TABLES_KEPT];
+    return &self->kept[fo_fnv1a(key, strlen(key)) % FO_TABLES_KEPT];
 }
 
 static void

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/str.h"
 #include "storage/layers/encrypt_internal.h"
 #include "storage/object.h"
@@ -124,11 +125,7 @@ sealed_close(finops_reader *reader)
 static fo_kept_header *
 kept_place(fo_encrypt_self *self, const char *key)
 {
-    uint32_t hash = 2166136261u;
-
-    for (const char *c = key; *c; c++)
-        hash = (hash ^ (uint8_t)*c) * 16777619u;
-    return &self->kept[hash % FO_HEADERS_KEPT];
+    return &self->kept[fo_fnv1a(key, strlen(key)) % FO_HEADERS_KEPT];
 }
 
 static void

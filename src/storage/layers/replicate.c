@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "storage/layers/replicate_internal.h"
@@ -30,11 +31,7 @@ static const finops_option replicate_options[] = {
 static size_t
 bit_of(const char *key)
 {
-    uint32_t hash = 2166136261u;
-
-    for (const char *c = key; *c; c++)
-        hash = (hash ^ (uint8_t)*c) * 16777619u;
-    return hash % FO_MISSED_BITS;
+    return fo_fnv1a(key, strlen(key)) % FO_MISSED_BITS;
 }
 
 void

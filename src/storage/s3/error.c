@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "finops/sys/plugin.h"
+#include "storage/http_object.h"
 #include "storage/s3/s3_internal.h"
 
 static const struct row {
@@ -61,43 +62,13 @@ static const struct row {
     { "XAmzContentSHA256Mismatch", FINOPS_E_CORRUPT },
 };
 
-static finops_code
-code_of_status(int status)
-{
-    switch (status) {
-    case 304:
-        return FINOPS_E_UNCHANGED;
-    case 401:
-        return FINOPS_E_AUTH;
-    case 403:
-        return FINOPS_E_DENIED;
-    case 404:
-        return FINOPS_E_NOT_FOUND;
-    case 405:
-    case 501:
-        return FINOPS_E_UNSUPPORTED;
-    case 408:
-    case 409:
-        return FINOPS_E_TRANSIENT;
-    case 412:
-        return FINOPS_E_PRECONDITION;
-    case 416:
-        return FINOPS_E_RANGE;
-    case 429:
-    case 503:
-        return FINOPS_E_THROTTLED;
-    default:
-        return status >= 500 ? FINOPS_E_TRANSIENT : status >= 400 ? FINOPS_E_ARGUMENT : FINOPS_E_CONFIG;
-    }
-}
-
 finops_code
 s3_code_of(int status, const char *code)
 {
     for (size_t i = 0; i < FO_COUNT(rows); i++)
         if (strcmp(rows[i].name, code) == 0)
             return rows[i].code;
-    return code_of_status(status);
+    return fo_http_code_of(status);
 }
 
 static void
