@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "storage/file_key.h"
 #include "storage/webhdfs/driver.h"
 
 static const finops_storage_driver *const d = &fo_webhdfs_driver;
@@ -260,6 +261,83 @@ folders_are_listed_page_by_page(void **state)
     scripted_end(&f);
 }
 
+/* A folder that holds nothing is no prefix; one that nobody may look into is. */
+static void
+children_are_folders_with_a_file_somewhere_below(void **state)
+{
+    static const fake_http_step script[] = {
+        { .expect = "GET /webhdfs/v1/data?op=LISTSTATUS_BATCH",
+          .status = "200 OK",
+          .body = PAGE(ENTRY("DIRECTORY", "empty") "," ENTRY("DIRECTORY", "full") "," ENTRY(
+                           "DIRECTORY", "gone") "," ENTRY("DIRECTORY", "secret"),
+                       0) },
+        { .expect = "GET /webhdfs/v1/data/empty?",
+          .status = "200 OK",
+          .body = PAGE(ENTRY("DIRECTORY", "a"), 0) },
+        { .expect = "GET /webhdfs/v1/data/empty/a?",
+          .status = "200 OK",
+          .body = PAGE(ENTRY("FILE", ".finops~0123~x"), 0) },
+        { .expect = "GET /webhdfs/v1/data/full?",
+          .status = "200 OK",
+          .body = PAGE(ENTRY("DIRECTORY", "b"), 0) },
+        { .expect = "GET /webhdfs/v1/data/full/b?", .status = "200 OK", .body = PAGE(ENTRY("FILE", "c"), 0) },
+        { .expect = "GET /webhdfs/v1/data/gone?",
+          .status = "404 Not Found",
+          .body = EXCEPTION("FileNotFoundException") },
+        { .expect = "GET /webhdfs/v1/data/secret?",
+          .status = "403 Forbidden",
+          .body = EXCEPTION("AccessControlException") },
+    };
+    scripted f = opened(script, FO_COUNT(script), NULL);
+    FO_AUTO(fo_str_done) fo_str keys = FO_STR_INIT;
+
+    (void)state;
+    ok(d->list(f.self, &(finops_list){ .prefix = "", .children = true }, keys_add, &keys, &f.err), &f.err);
+    assert_string_equal(fo_str_z(&keys), "full/ secret/ ");
+    scripted_end(&f);
+}
+
+static bool
+note_swept(const finops_object *object, void *arg)
+{
+    fo_str_addf(arg, "%s=%lld ", object->key, (long long)object->size);
+    return strcmp(object->key, "in/kept") != 0;
+}
+
+static void
+what_is_left_over_below_a_prefix_is_swept(void **state)
+{
+    char old[3][FO_FILE_TEMPORARY], first[4000], second[1000], removal[2][400];
+    fake_http_step script[] = {
+        { .expect = "GET /webhdfs/v1/data?op=LISTSTATUS_BATCH",
+          .status = "200 OK",
+          .body = PAGE(ENTRY("DIRECTORY", "in") "," ENTRY("DIRECTORY", "out"), 0) },
+        { .expect = "GET /webhdfs/v1/data/in?", .status = "200 OK", .body = first },
+        { .expect = removal[0], .status = "200 OK", .body = "{\"boolean\":true}" },
+        { .expect = "GET /webhdfs/v1/data/in/deep?", .status = "200 OK", .body = second },
+        { .expect = removal[1], .status = "200 OK", .body = "{\"boolean\":false}" },
+    };
+    FO_AUTO(fo_str_done) fo_str told = FO_STR_INIT;
+    scripted f;
+
+    (void)state;
+    fo_file_temporary("a", old[0]);
+    fo_file_temporary("kept", old[1]);
+    fo_file_temporary("b", old[2]);
+    (void)snprintf(first, sizeof(first),
+                   PAGE(ENTRY("FILE", "%s") "," ENTRY("FILE", "%s") "," ENTRY("FILE", "object") "," ENTRY(
+                            "DIRECTORY", "deep"),
+                        0),
+                   old[0], old[1]);
+    (void)snprintf(second, sizeof(second), PAGE(ENTRY("FILE", "%s"), 0), old[2]);
+    (void)snprintf(removal[0], sizeof(removal[0]), "DELETE /webhdfs/v1/data/in/%s?op=DELETE", old[0]);
+    (void)snprintf(removal[1], sizeof(removal[1]), "DELETE /webhdfs/v1/data/in/deep/%s?op=DELETE", old[2]);
+    f = opened(script, FO_COUNT(script), NULL);
+    ok(d->sweep(f.self, "in/", INT64_MAX, NULL, note_swept, &told, &f.err), &f.err);
+    assert_string_equal(fo_str_z(&told), "in/a=1 in/kept=1 in/deep/b=1 ");
+    scripted_end(&f);
+}
+
 static void
 parts_are_appended_and_one_sent_again_takes_its_place(void **state)
 {
@@ -309,6 +387,8 @@ main(void)
         cmocka_unit_test(a_file_that_is_replaced_as_it_is_opened_is_opened_again),
         cmocka_unit_test(exceptions_have_the_codes_of_the_interface),
         cmocka_unit_test(folders_are_listed_page_by_page),
+        cmocka_unit_test(children_are_folders_with_a_file_somewhere_below),
+        cmocka_unit_test(what_is_left_over_below_a_prefix_is_swept),
         cmocka_unit_test(parts_are_appended_and_one_sent_again_takes_its_place),
     };
 
