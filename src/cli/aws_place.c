@@ -2,6 +2,7 @@
 #include "cli/aws_place.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "cli/backends.h"
@@ -41,27 +42,49 @@ set_source(const char *address, const char *name, const char *rest, fo_aws_setti
     return rc == FINOPS_OK ? keep(texts, fo_strdup(name), &aws->place, err) : rc;
 }
 
-finops_code
-fo_aws_place_resolve(const fo_cli *cli, fo_settings *settings, fo_strv *texts, finops_error **err)
+static finops_code
+resolve(finops_registry *registry, const fo_settings *settings, fo_aws_settings *aws, fo_strv *texts,
+        finops_error **err)
 {
-    fo_aws_settings *aws = &settings->aws;
     size_t n = place_length(aws->bucket);
-    FO_AUTO(fo_freep) char *name = n ? fo_strndup(aws->bucket, n) : NULL;
+    FO_AUTO(fo_freep) char *name = fo_strndup(aws->bucket, n);
     FO_AUTO(fo_freep) char *address = NULL;
     FO_AUTO(fo_place_settings_done) fo_place_settings found = { 0 };
-    FO_AUTO(finops_registry_freep) finops_registry *registry = NULL;
     finops_code rc;
 
-    if (n == 0)
-        return FINOPS_OK;
     if (!name)
         return fo_error_oom(err);
-    rc = fo_backends_registry(cli, &registry, err);
-    if (rc == FINOPS_OK)
-        rc = fo_storage_place_settings(registry, settings, name, &address, NULL, &found, err);
+    rc = fo_storage_place_settings(registry, settings, name, &address, NULL, &found, err);
     if (rc == FINOPS_E_NOT_FOUND)
-        rc = fo_error_wrap(err, FINOPS_E_CONFIG, "aws.bucket %s", aws->bucket);
+        rc = fo_error_wrap(err, FINOPS_E_CONFIG, "aws.bucket \"%s\"", aws->bucket);
     return rc == FINOPS_OK ? set_source(address, name, aws->bucket + n + 1, aws, texts, err) : rc;
+}
+
+finops_code
+fo_aws_place_resolve(const fo_cli *cli, fo_settings *settings, fo_strv *texts, fo_aws_settings **ret_exports,
+                     finops_error **err)
+{
+    FO_AUTO(finops_registry_freep) finops_registry *registry = NULL;
+    bool any = place_length(settings->aws.bucket) > 0;
+    finops_code rc = FINOPS_OK;
+
+    for (size_t i = 0; i < settings->n_exports; i++)
+        any = any || place_length(settings->exports[i].bucket) > 0;
+    if (!any)
+        return FINOPS_OK;
+    *ret_exports = fo_array(settings->n_exports + 1, sizeof(**ret_exports));
+    if (!*ret_exports)
+        return fo_error_oom(err);
+    for (size_t i = 0; i < settings->n_exports; i++)
+        (*ret_exports)[i] = settings->exports[i];
+    settings->exports = *ret_exports;
+    rc = fo_backends_registry(cli, &registry, err);
+    if (rc == FINOPS_OK && place_length(settings->aws.bucket) > 0)
+        rc = resolve(registry, settings, &settings->aws, texts, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < settings->n_exports; i++)
+        if (place_length(settings->exports[i].bucket) > 0)
+            rc = resolve(registry, settings, &settings->exports[i], texts, err);
+    return rc;
 }
 
 /* ---- what is read ---- */
@@ -76,6 +99,36 @@ finops_code
 fo_cli_sources(const fo_cli *cli, fo_storage_sources *ret, finops_error **err)
 {
     return fo_storage_sources_init(ret, cli->settings, make_registry, (void *)(uintptr_t)cli, err);
+}
+
+finops_code
+fo_cli_source_file(fo_storage_sources *sources, const char *arg, fo_strv *texts, const char **ret,
+                   finops_error **err)
+{
+    size_t n = place_length(arg);
+    FO_AUTO(fo_freep) char *name = n ? fo_strndup(arg, n) : NULL;
+    char *address = NULL;
+    finops_code rc;
+
+    *ret = arg;
+    if (n == 0)
+        return FINOPS_OK;
+    if (!name)
+        return fo_error_oom(err);
+    rc = fo_storage_sources_name(sources, name, arg + n + 1, &address, err);
+    if (rc == FINOPS_E_NOT_FOUND && access(arg, F_OK) == 0) { /* a file whose name has a colon */
+        if (err)
+            finops_error_freep(err);
+        return FINOPS_OK;
+    }
+    if (rc == FINOPS_E_NOT_FOUND)
+        return fo_error_wrap(err, FINOPS_E_USAGE, "\"%s\"", arg);
+    if (rc != FINOPS_OK)
+        return rc;
+    if (!fo_strv_take(texts, address))
+        return fo_error_oom(err);
+    *ret = address;
+    return FINOPS_OK;
 }
 
 /* ---- landing ---- */

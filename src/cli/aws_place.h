@@ -8,13 +8,18 @@
 #include "registry/registry.h"
 #include "storage/sources.h"
 
-/* Where [aws] bucket is a place, "bronze:" or "bronze:folder", it becomes the address of that place, whose
- * name is kept beside it. The texts live in *texts. */
+/* Where the bucket of [aws] or of an entry of [[aws.exports]] is a place, "bronze:" or "bronze:folder", it
+ * becomes the address of that place, whose name is kept beside it. The texts live in *texts, the entries in
+ * *ret_exports, which the caller frees. */
 finops_code fo_aws_place_resolve(const fo_cli *cli, fo_settings *settings, fo_strv *texts,
-                                 finops_error **err);
+                                 fo_aws_settings **ret_exports, finops_error **err);
 
 /* What opens the files of services; done after all that was opened by it. */
 finops_code fo_cli_sources(const fo_cli *cli, fo_storage_sources *ret, finops_error **err);
+/* A file that was named on the command line: the address of "bronze:key" in a place of the configuration,
+ * else as it is. Kept in *texts. */
+finops_code fo_cli_source_file(fo_storage_sources *sources, const char *arg, fo_strv *texts, const char **ret,
+                               finops_error **err);
 
 /* What is landed in the course of an import. */
 typedef struct fo_lander {

@@ -128,6 +128,7 @@ run_verb(const fo_parsed *p, finops_error **err)
         .cancel = &cancel,
     };
     FO_AUTO(fo_strv_done) fo_strv place_texts = FO_STRV_INIT;
+    FO_AUTO(fo_freep) fo_aws_settings *exports = NULL;
     fo_settings settings;
     finops_code rc;
 
@@ -144,7 +145,7 @@ run_verb(const fo_parsed *p, finops_error **err)
         if (fo_parsed_given(p, "--bucket")) /* names the one source meant, whatever the file lists */
             settings.n_exports = 0;
         cli.settings = &settings;
-        rc = fo_aws_place_resolve(&cli, &settings, &place_texts, err);
+        rc = fo_aws_place_resolve(&cli, &settings, &place_texts, &exports, err);
         if (rc != FINOPS_OK)
             return rc;
         log_start(g, cli.settings);

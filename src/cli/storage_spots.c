@@ -224,7 +224,7 @@ open_named(const fo_cli *cli, fo_spots *s, const char *arg, fo_spot *spot, finop
         return FINOPS_OK;
     rc = fo_storage_open_place(s->registry, cli->settings, name, &storage, err);
     if (rc == FINOPS_E_NOT_FOUND)
-        return fo_error_wrap(err, FINOPS_E_USAGE, "%s", arg);
+        return fo_error_wrap(err, FINOPS_E_USAGE, "\"%s\"", arg);
     return rc == FINOPS_OK ? keep_storage(s, address, storage, &spot->storage, err) : rc;
 }
 

@@ -188,6 +188,23 @@ import_paths(const fo_cli *cli, fo_strv *ret, finops_error **err)
     return FINOPS_OK;
 }
 
+/* Those of places of the configuration by their addresses. */
+static finops_code
+import_files(fo_storage_sources *sources, const fo_strv *paths, fo_strv *texts, fo_strv *ret,
+             finops_error **err)
+{
+    for (size_t i = 0; i < paths->n; i++) {
+        const char *file = NULL;
+        finops_code rc = fo_cli_source_file(sources, paths->items[i], texts, &file, err);
+
+        if (rc != FINOPS_OK)
+            return rc;
+        if (!fo_strv_add(ret, file))
+            return fo_error_oom(err);
+    }
+    return FINOPS_OK;
+}
+
 static finops_code
 import_confirm_reset(fo_cli *cli, bool *ret_go, finops_error **err)
 {
@@ -255,7 +272,7 @@ run(fo_cli *cli, finops_error **err)
     const import_options *o = cli->options;
     FO_AUTO(fo_strv_done) fo_strv backends = FO_STRV_INIT;
     FO_AUTO(fo_table_freep) fo_table *table = NULL;
-    FO_AUTO(fo_strv_done) fo_strv paths = FO_STRV_INIT;
+    FO_AUTO(fo_strv_done) fo_strv paths = FO_STRV_INIT, files = FO_STRV_INIT, texts = FO_STRV_INIT;
     FO_AUTO(fo_storage_sources_done) fo_storage_sources sources = { 0 };
     bool go = true;
 
@@ -269,14 +286,16 @@ run(fo_cli *cli, finops_error **err)
         rc = import_confirm_reset(cli, &go, err);
     if (rc == FINOPS_OK)
         rc = fo_cli_sources(cli, &sources, err);
+    if (rc == FINOPS_OK)
+        rc = import_files(&sources, &paths, &texts, &files, err);
     if (rc != FINOPS_OK || !go)
         return rc;
     import_view view = { .cli = cli, .table = table, .several = backends.n > 1 };
     fo_import_options import = { .places = &sources.files,
                                  .force = o->force,
                                  .dry_run = o->dry_run,
-                                 .paths = paths.items,
-                                 .n_paths = paths.n,
+                                 .paths = files.items,
+                                 .n_paths = files.n,
                                  .cancel = cli->cancel,
                                  .event = import_event,
                                  .warning = import_warning,

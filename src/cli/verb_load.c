@@ -177,15 +177,17 @@ load_read(load *l, finops_error **err)
 {
     const fo_cli *cli = l->cli;
     const char *format = l->o->format ? l->o->format : format_of(cli->args[0]);
-    const fo_data_files files = { .paths = (const char *const *)cli->args,
-                                  .n_paths = cli->n_args,
-                                  .types = l->types,
-                                  .n_types = l->n_types };
+    FO_AUTO(fo_freep) const char **paths = fo_array(cli->n_args + 1, sizeof(*paths));
+    const fo_data_files files = {
+        .paths = paths, .n_paths = cli->n_args, .types = l->types, .n_types = l->n_types
+    };
     finops_code rc;
 
     if (!format)
         return fo_error_set(err, FINOPS_E_USAGE, "%s does not tell its format: pass --format", cli->args[0]);
-    rc = fo_cli_sources(cli, &l->sources, err);
+    rc = paths ? fo_cli_sources(cli, &l->sources, err) : fo_error_oom(err);
+    for (size_t i = 0; rc == FINOPS_OK && i < cli->n_args; i++)
+        rc = fo_cli_source_file(&l->sources, cli->args[i], &l->texts, &paths[i], err);
     if (rc == FINOPS_OK)
         rc = fo_data_reader_open(l->settings, &l->sources.files, cli->cancel, &l->reader, err);
     if (rc != FINOPS_OK)

@@ -62,7 +62,7 @@ place_open(const fo_cli *cli, finops_registry *registry, finops_storage **ret, f
         return fo_storage_open_address(registry, cli->settings, arg, NULL, 0, ret, err);
     if (!is_folder(arg)) {
         rc = fo_storage_open_place(registry, cli->settings, name, ret, err);
-        return rc == FINOPS_E_NOT_FOUND ? fo_error_wrap(err, FINOPS_E_USAGE, "%s", arg) : rc;
+        return rc == FINOPS_E_NOT_FOUND ? fo_error_wrap(err, FINOPS_E_USAGE, "\"%s\"", arg) : rc;
     }
     folder = fo_path_absolute(arg);
     return folder ? fo_storage_open_address(registry, cli->settings, folder, NULL, 0, ret, err)

@@ -38,6 +38,8 @@ typedef struct fo_files_places {
     /* A whole object into an open file, its checksum compared; *ret (may be NULL) owns its texts. */
     finops_code (*fetch)(struct fo_files_places *places, finops_storage *storage, const finops_get *get,
                          int fd, const char *label, finops_object *ret, finops_error **err);
+    /* Whether open() has a storage for what is a path of this machine; may be NULL. */
+    bool (*covers)(struct fo_files_places *places, const char *path);
     /* Before a storage is closed that open() gave; may be NULL. */
     void (*closing)(struct fo_files_places *places, const finops_storage *storage);
     const char *temporary; /* folder for what must be fetched; another is taken when it is not there */

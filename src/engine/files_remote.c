@@ -94,9 +94,11 @@ finops_code
 fo_remote_of(fo_files *files, const char *address, fo_remote **ret, const char **ret_key, finops_error **err)
 {
     const fo_aws_settings *aws = files->options.aws;
+    fo_files_places *places = files->options.places;
     finops_code rc;
 
-    if (!fo_files_is_remote(address) && !(aws && aws->place))
+    if (!fo_files_is_remote(address) && !(aws && aws->place) &&
+        !(places && places->covers && places->covers(places, address)))
         return FINOPS_OK;
     (void)pthread_mutex_lock(&files->lock);
     rc = remote_find(files, address, ret, ret_key, err);

@@ -32,6 +32,7 @@ typedef struct fo_http_options {
     int64_t stall_us;     /* 30 s */
     unsigned idle_max;    /* connections kept while nobody uses them; 64 */
     const char *agent;    /* "finops/<version>" */
+    const char *where; /* what says where the service is, for hints: "endpoint_url and region"; not copied */
 } fo_http_options;
 
 typedef struct fo_http_header {

@@ -26,14 +26,13 @@ code_of(CURLcode cc)
 }
 
 static void
-hint(finops_error **err, CURLcode cc)
+hint(const fo_http_client *c, finops_error **err, CURLcode cc)
 {
     if (cc == CURLE_PEER_FAILED_VERIFICATION)
         fo_error_hint(err,
                       "set network.ca_file to the certificate of the authority that signed the server's");
     if (cc == CURLE_COULDNT_CONNECT || cc == CURLE_COULDNT_RESOLVE_HOST || cc == CURLE_COULDNT_RESOLVE_PROXY)
-        fo_error_hint(err,
-                      "check the address of the service, such as endpoint_url and region, and network.proxy");
+        fo_error_hint(err, "check the address of the service, such as %s, and network.proxy", c->where_from);
     if (cc == CURLE_SSL_CACERT_BADFILE)
         fo_error_hint(err, "network.ca_file must be readable and hold certificates in PEM form");
 }
@@ -67,6 +66,6 @@ fo_http_failure(fo_http_exchange *e, finops_error **err)
     }
     (void)fo_error_set(err, code, "%s: %c%s", fo_str_z(&e->where), lower ? fo_lower(text[0]) : text[0],
                        text[0] ? text + 1 : "");
-    hint(err, e->result);
+    hint(e->client, err, e->result);
     return code;
 }

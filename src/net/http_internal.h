@@ -17,7 +17,8 @@
 
 struct fo_http_client {
     char *proxy, *no_proxy, *ca_file, *agent;
-    char *proxy_auth; /* what follows "Proxy-Authorization: "; NULL: nothing */
+    const char *where_from; /* what the user looks at when the service cannot be reached */
+    char *proxy_auth;       /* what follows "Proxy-Authorization: "; NULL: nothing */
     int64_t connect_us, stall_us;
     unsigned idle_max;
     CURLSH *share; /* addresses of hosts, sessions of TLS */

@@ -38,15 +38,16 @@ typedef struct fo_http_settings {
             .help = "Seconds without a byte after which a connection is given up."                           \
     }
 
-/* Borrows the texts. */
+/* Borrows the texts. `where`: the options that say where the service is. */
 static inline fo_http_options
-fo_http_options_of(const fo_http_settings *s)
+fo_http_options_of(const fo_http_settings *s, const char *where)
 {
     return (fo_http_options){ .proxy = s->proxy,
                               .no_proxy = s->no_proxy,
                               .ca_file = s->ca_file,
                               .connect_us = s->connect_timeout * 1000000,
-                              .stall_us = s->stall_timeout * 1000000 };
+                              .stall_us = s->stall_timeout * 1000000,
+                              .where = where };
 }
 
 #endif

@@ -107,6 +107,7 @@ fo_http_client_new(const fo_http_options *options, fo_http_client **ret, finops_
         (void)pthread_mutex_init(&c->share_locks[i], NULL);
     c->connect_us = o->connect_us > 0 ? o->connect_us : CONNECT_US;
     c->stall_us = o->stall_us > 0 ? o->stall_us : STALL_US;
+    c->where_from = o->where ? o->where : "its host and port";
     c->idle_max = o->idle_max > 0 ? o->idle_max : IDLE_MAX;
     if (!option_copy(&c->proxy, o->proxy) || !option_copy(&c->no_proxy, o->no_proxy) ||
         !option_copy(&c->ca_file, o->ca_file) ||

@@ -102,14 +102,96 @@ make_registry(fo_storage_sources *s, finops_error **err)
     return rc;
 }
 
+/* ---- places that are named ---- */
+
+typedef struct fo_storage_named {
+    char *name, *base;
+} fo_storage_named;
+
+static const fo_storage_named *
+named_of(const fo_storage_sources *s, const char *address)
+{
+    for (size_t i = 0; i < s->n_named; i++)
+        if (lies_in(s->named[i].base, address))
+            return &s->named[i];
+    return NULL;
+}
+
+static finops_code
+named_add(fo_storage_sources *s, const char *name, const char *base, finops_error **err)
+{
+    void *items = s->named;
+    bool ok;
+
+    for (size_t i = 0; i < s->n_named; i++)
+        if (fo_streq(s->named[i].name, name))
+            return FINOPS_OK;
+    ok = fo_grow(&items, &s->cap_named, s->n_named + 1, sizeof(*s->named));
+    s->named = items;
+    if (!ok)
+        return fo_error_oom(err);
+    s->named[s->n_named] = (fo_storage_named){ .name = fo_strdup(name), .base = fo_strdup(base) };
+    s->n_named++;
+    return s->named[s->n_named - 1].name && s->named[s->n_named - 1].base ? FINOPS_OK : fo_error_oom(err);
+}
+
+finops_code
+fo_storage_sources_name(fo_storage_sources *s, const char *name, const char *key, char **ret,
+                        finops_error **err)
+{
+    FO_AUTO(fo_freep) char *address = NULL;
+    FO_AUTO(fo_freep) char *base = NULL;
+    FO_AUTO(fo_place_settings_done) fo_place_settings found = { 0 };
+    finops_code rc = make_registry(s, err);
+
+    if (rc == FINOPS_OK)
+        rc = fo_storage_place_settings(s->registry, s->settings, name, &address, NULL, &found, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    base = fo_storage_base(address);
+    if (!base)
+        return fo_error_oom(err);
+    rc = named_add(s, name, base, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    *ret = fo_format("%s/%s", base, key);
+    return *ret ? FINOPS_OK : fo_error_oom(err);
+}
+
+static bool
+sources_covers(fo_files_places *places, const char *path)
+{
+    return named_of((fo_storage_sources *)places, path) != NULL;
+}
+
+/* ---- opening ---- */
+
+static finops_code
+open_named(fo_storage_sources *s, const fo_storage_named *named, finops_storage **ret, char **ret_base,
+           finops_error **err)
+{
+    char *base = fo_strdup(named->base);
+    finops_code rc = base ? fo_storage_open_place_at(s->registry, s->settings, named->name, NULL, ret, err)
+                          : fo_error_oom(err);
+
+    if (rc == FINOPS_OK)
+        *ret_base = base;
+    else
+        fo_free(base);
+    return rc;
+}
+
 static finops_code
 sources_open(fo_files_places *places, const fo_aws_settings *aws, const char *address, finops_storage **ret,
              char **ret_base, finops_error **err)
 {
     fo_storage_sources *s = (fo_storage_sources *)places;
+    const fo_storage_named *named = named_of(s, address);
     FO_AUTO(fo_freep) char *base = NULL;
     finops_code rc = make_registry(s, err);
 
+    if (rc == FINOPS_OK && named)
+        return open_named(s, named, ret, ret_base, err);
     if (rc == FINOPS_OK)
         rc = find_base(aws, address, &base, err);
     if (rc != FINOPS_OK || !base)
@@ -179,9 +261,11 @@ fo_storage_sources_init(fo_storage_sources *sources, const fo_settings *settings
 
     *sources = (fo_storage_sources){ .settings = settings, .make = make, .arg = arg };
     (void)pthread_mutex_init(&sources->lock, NULL);
-    sources->files = (fo_files_places){
-        .open = sources_open, .native = sources_native, .fetch = sources_fetch, .closing = sources_closing
-    };
+    sources->files = (fo_files_places){ .open = sources_open,
+                                        .native = sources_native,
+                                        .fetch = sources_fetch,
+                                        .covers = sources_covers,
+                                        .closing = sources_closing };
     if (d->temp_directory && *d->temp_directory)
         sources->temporary = fo_strdup(d->temp_directory);
     else
@@ -200,6 +284,11 @@ fo_storage_sources_done(fo_storage_sources *sources)
         return;
     finops_registry_free(sources->registry);
     fo_free(sources->temporary);
+    for (size_t i = 0; i < sources->n_named; i++) {
+        fo_free(sources->named[i].name);
+        fo_free(sources->named[i].base);
+    }
+    fo_free(sources->named);
     fo_storage_stats_done(&sources->stats);
     (void)pthread_mutex_destroy(&sources->lock);
     *sources = (fo_storage_sources){ 0 };

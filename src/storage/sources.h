@@ -19,6 +19,8 @@ typedef struct fo_storage_sources {
     pthread_mutex_t lock;
     finops_registry *registry; /* made when the first storage is opened */
     char *temporary;
+    struct fo_storage_named *named; /* places of the configuration that files were named in */
+    size_t n_named, cap_named;
     fo_storage_stats stats; /* of storages that were closed */
 } fo_storage_sources;
 
@@ -30,6 +32,11 @@ finops_code fo_storage_sources_init(fo_storage_sources *sources, const fo_settin
                                     finops_code (*make)(void *arg, finops_registry **ret, finops_error **err),
                                     void *arg, finops_error **err) FO_MUST_USE;
 void fo_storage_sources_done(fo_storage_sources *sources); /* all zero is fine */
+
+/* The address of a key in the place [storage.<name>], which is opened with what the configuration says of it.
+ * The caller frees *ret. FINOPS_E_NOT_FOUND: there is no such place. Not after the first file was opened. */
+finops_code fo_storage_sources_name(fo_storage_sources *sources, const char *name, const char *key,
+                                    char **ret, finops_error **err) FO_MUST_USE;
 
 /* What the addresses in a place begin with: the absolute path of a folder, "s3://bucket/prefix". */
 char *fo_storage_base(const char *address);

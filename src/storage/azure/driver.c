@@ -147,7 +147,7 @@ static finops_code
 open_parts(azure_storage *s, const azure_config *config, finops_error **err)
 {
     azure_config copy = *config, *c = &copy; /* its texts are the caller's */
-    const fo_http_options options = fo_http_options_of(&c->network);
+    const fo_http_options options = fo_http_options_of(&c->network, "account and endpoint_url");
     const char *host = strchr(c->container, '@');
     finops_code rc = FINOPS_OK;
 

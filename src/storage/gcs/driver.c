@@ -83,7 +83,7 @@ set_endpoint(gcs_storage *s, const char *given, finops_error **err)
 static finops_code
 open_parts(gcs_storage *s, const gcs_config *c, finops_error **err)
 {
-    const fo_http_options options = fo_http_options_of(&c->network);
+    const fo_http_options options = fo_http_options_of(&c->network, "endpoint_url");
     const char *emulator = said(c->endpoint_url) ? c->endpoint_url : getenv("STORAGE_EMULATOR_HOST");
     finops_code rc = check_bucket(c->bucket, err);
 

@@ -232,7 +232,7 @@ s3_close(void *self)
 static finops_code
 set_connections(s3_storage *s, const s3_config *c, finops_error **err)
 {
-    const fo_http_options network = fo_http_options_of(&c->network);
+    const fo_http_options network = fo_http_options_of(&c->network, "endpoint_url and region");
     fo_aws_options aws = { .access_key_id = c->access_key_id,
                            .secret_access_key = c->secret_access_key,
                            .session_token = c->session_token,

@@ -190,7 +190,10 @@ sf_connect(const char *host, unsigned port, const sf_limits *limits, int *ret_fd
         return rc;
     if (fd < 0) {
         (void)fo_error_errno(err, errnum, "connect");
-        return fo_error_wrap(err, FINOPS_E_TRANSIENT, "not reached");
+        (void)fo_error_wrap(err, FINOPS_E_TRANSIENT, "not reached");
+        fo_error_hint(err,
+                      "check the host and the port of the address, and that a server for SSH listens there");
+        return FINOPS_E_TRANSIENT;
     }
     *ret_fd = fd;
     return FINOPS_OK;

@@ -112,7 +112,7 @@ static finops_code
 wh_open(const void *config, void **ret_self, finops_error **err)
 {
     const fo_webhdfs_settings *c = config;
-    const fo_http_options network = fo_http_options_of(&c->network);
+    const fo_http_options network = fo_http_options_of(&c->network, "its host and port");
     wh_storage *s;
     finops_code rc;
 
