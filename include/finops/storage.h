@@ -43,6 +43,7 @@ typedef struct finops_transfer {
     uint64_t single_max; /* up to here in one request; 16 MiB */
     unsigned parallel;   /* parts at once; 4 */
     bool durable;        /* a file that was written outlives a crash of the machine */
+    int64_t size;        /* of the object that is downloaded, as a listing told it; 0: not known */
 } finops_transfer;
 
 /*
@@ -117,8 +118,8 @@ FINOPS_API finops_code finops_storage_sweep(finops_storage *storage, const char 
                                             finops_each_object each, void *arg, finops_error **err);
 
 /*
- * The helper of old programs: a local file into a bucket, with the credentials of the environment. Deprecated:
- * finops_storage_open() and finops_storage_upload_file() do the same for every place.
+ * The helper of old programs: a local file into a bucket, with the credentials of the environment.
+ * Deprecated: finops_storage_open() and finops_storage_upload_file() do the same for every place.
  */
 FINOPS_API finops_code finops_upload_to_s3(const char *file, const char *bucket, const char *key,
                                            finops_error **err) __attribute__((deprecated));

@@ -12,7 +12,7 @@ static finops_code
 to_file(const fo_transfer_job *job, finops_object *ret, finops_error **err)
 {
     const finops_get get = { .key = job->from_key, .length = -1, .call = job->call };
-    const finops_transfer transfer = { .durable = job->move };
+    const finops_transfer transfer = { .durable = job->move, .size = job->size > 0 ? job->size : 0 };
     FO_AUTO(fo_freep) char *file = fo_path_join(job->to->root, job->to_key);
     finops_code rc;
 

@@ -23,7 +23,10 @@
 #include "storage/writer.h"
 
 #define BUFFER ((size_t)256 << 10)
-#define ATTEMPTS 2 /* of the whole, when the checksum is wrong */
+#define RANGES 8 /* at least, for each thread */
+#define RANGE_MAX ((uint64_t)64 << 20)
+#define CHECKSUM 40 /* bytes of "crc64nvme:..." */
+#define ATTEMPTS 2  /* of the whole, when the checksum is wrong */
 
 typedef struct download {
     finops_storage *storage;
@@ -32,12 +35,15 @@ typedef struct download {
     finops_call call; /* of the ranges: the user's, and `stop` */
     int fd;
     const char *file;
-    uint64_t part;
+    uint64_t part_size;    /* least size of a range */
+    int64_t known;         /* size of the object, by who asks for it; negative: not known */
+    uint64_t head, part;   /* bytes of part 0, and of the others */
     int64_t first, length; /* of the object; bytes */
     bool checked;          /* the whole object, and its CRC-64/NVME is known */
-    uint64_t *sums;        /* of each part */
-    pthread_mutex_t lock;  /* for all below */
-    uint64_t next;         /* part to be read */
+    char checksum[CHECKSUM];
+    uint64_t *sums;       /* of each part */
+    pthread_mutex_t lock; /* for all below */
+    uint64_t next;        /* part to be read */
     int64_t done;
     finops_code rc;
     finops_error *why;
@@ -75,6 +81,29 @@ advanced(download *d, size_t n)
     pthread_mutex_unlock(&d->lock);
 }
 
+/* Where part i begins. */
+static int64_t
+begin_of(const download *d, uint64_t i)
+{
+    return i == 0 ? 0 : (int64_t)(d->head + (i - 1) * d->part);
+}
+
+static int64_t
+size_of(const download *d, uint64_t i)
+{
+    int64_t size = (int64_t)(i == 0 ? d->head : d->part), left = d->length - begin_of(d, i);
+
+    return left < size ? left : size;
+}
+
+static uint64_t
+parts_of(const download *d)
+{
+    if (d->length <= (int64_t)d->head)
+        return d->length > 0;
+    return 1 + ((uint64_t)d->length - d->head + d->part - 1) / d->part;
+}
+
 static finops_code
 write_at(const download *d, const char *data, size_t n, int64_t at, finops_error **err)
 {
@@ -95,7 +124,7 @@ write_at(const download *d, const char *data, size_t n, int64_t at, finops_error
 static finops_code
 take(download *d, finops_reader *reader, uint64_t part, char *buffer, finops_error **err)
 {
-    int64_t at = (int64_t)(part * d->part), left = reader->length;
+    int64_t at = begin_of(d, part), left = reader->length;
     uint64_t sum = 0;
 
     while (left > 0) {
@@ -124,22 +153,14 @@ take_part(download *d, uint64_t part, char *buffer, finops_error **err)
     finops_reader *reader = NULL;
     finops_get get = d->get;
 
-    get.offset = d->first + (int64_t)(part * d->part);
-    get.length = (int64_t)d->part;
-    if (d->length - (int64_t)(part * d->part) < get.length)
-        get.length = d->length - (int64_t)(part * d->part);
+    get.offset = d->first + begin_of(d, part);
+    get.length = size_of(d, part);
     finops_code rc = finops_storage_read(d->storage, &get, &reader, err);
     if (rc != FINOPS_OK)
         return rc;
     rc = take(d, reader, part, buffer, err);
     reader->close(reader);
     return rc;
-}
-
-static uint64_t
-parts_of(const download *d)
-{
-    return ((uint64_t)d->length + d->part - 1) / d->part;
 }
 
 static void *
@@ -170,7 +191,8 @@ take_parts(void *arg)
 static void
 take_all(download *d, finops_reader *reader, unsigned parallel)
 {
-    FO_AUTO(fo_freep) char *buffer = fo_alloc(BUFFER);
+    size_t room = d->length < (int64_t)BUFFER ? (size_t)d->length + 1 : BUFFER;
+    FO_AUTO(fo_freep) char *buffer = fo_alloc(parts_of(d) > 1 ? BUFFER : room);
     pthread_t threads[FO_PARALLEL_MAX];
     finops_error *why = NULL;
     size_t n = 0;
@@ -188,24 +210,30 @@ take_all(download *d, finops_reader *reader, unsigned parallel)
 }
 
 static finops_code
-sum_is_right(const download *d, const char *checksum, finops_error **err)
+sum_is_right(const download *d, finops_error **err)
 {
-    char text[40];
+    char text[CHECKSUM];
     uint64_t sum = 0;
-    int64_t left = d->length;
 
     if (!d->checked)
         return FINOPS_OK;
-    for (uint64_t i = 0; i < parts_of(d); i++, left -= (int64_t)d->part)
-        sum = fo_crc64nvme_combine(sum, d->sums[i], (uint64_t)left < d->part ? (uint64_t)left : d->part);
+    for (uint64_t i = 0; i < parts_of(d); i++)
+        sum = fo_crc64nvme_combine(sum, d->sums[i], (uint64_t)size_of(d, i));
     (void)snprintf(text, sizeof(text), "crc64nvme:%016" PRIx64, sum);
-    return strcmp(text, checksum) == 0
+    return strcmp(text, d->checksum) == 0
                ? FINOPS_OK
                : fo_error_set(err, FINOPS_E_CORRUPT, "%s came with the checksum %s, and not %s", d->get.key,
-                              text, checksum);
+                              text, d->checksum);
 }
 
-/* The first range; of an empty object there is none, so it is asked for whole. */
+static bool
+is_small(const download *d)
+{
+    return d->known >= 0 && (uint64_t)d->known <= d->part_size;
+}
+
+/* The first range; of an empty object there is none, so it is asked for whole, and so is one that is known to
+ * be small: then its checksum comes along. */
 static finops_code
 read_first(download *d, const finops_get *get, finops_reader **ret, finops_error **err)
 {
@@ -213,8 +241,8 @@ read_first(download *d, const finops_get *get, finops_reader **ret, finops_error
     finops_code rc;
 
     first.call = &d->call;
-    if (get->suffix == 0 && (get->length < 0 || get->length > (int64_t)d->part))
-        first.length = (int64_t)d->part;
+    if (get->suffix == 0 && (get->length < 0 ? !is_small(d) : get->length > (int64_t)d->part_size))
+        first.length = (int64_t)d->part_size;
     rc = finops_storage_read(d->storage, &first, ret, err);
     if (rc != FINOPS_E_RANGE || get->offset > 0 || get->suffix > 0)
         return rc;
@@ -224,9 +252,43 @@ read_first(download *d, const finops_get *get, finops_reader **ret, finops_error
     return finops_storage_read(d->storage, &first, ret, err);
 }
 
+/* Ranges of large objects are larger: a service has work with each. There are some for every thread. */
+static uint64_t
+range_size(const download *d, unsigned parallel)
+{
+    uint64_t share = ((uint64_t)d->length - d->head) / ((uint64_t)parallel * RANGES);
+    uint64_t most = d->part_size > RANGE_MAX ? d->part_size : RANGE_MAX;
+    uint64_t size = (share + d->part_size - 1) / d->part_size * d->part_size;
+
+    if (size < d->part_size)
+        return d->part_size;
+    return size < most ? size : most;
+}
+
+static bool
+checks(const download *d, const finops_object *object)
+{
+    return object->checksum && fo_starts(object->checksum, "crc64nvme:") && d->length == object->size;
+}
+
+/* S3 tells the checksum of the whole with no range of it, but when it is asked what the object is. */
+static void
+ask_checksum(download *d, const finops_object *object)
+{
+    FO_AUTO(finops_object_done) finops_object whole = { 0 };
+
+    if (object->checksum || parts_of(d) < 2 || d->length != object->size || !object->version ||
+        !(finops_storage_features(d->storage) & FINOPS_STORAGE_CHECKSUM) ||
+        finops_storage_stat(d->storage, d->get.key, &d->call, &whole, NULL) != FINOPS_OK)
+        return;
+    d->checked = checks(d, &whole) && whole.version && strcmp(whole.version, object->version) == 0;
+    if (d->checked)
+        (void)snprintf(d->checksum, sizeof(d->checksum), "%s", whole.checksum);
+}
+
 /* What the first reader says of the whole. A suffix comes in one piece. */
 static void
-learn(download *d, const finops_get *get, const finops_reader *reader)
+learn(download *d, const finops_get *get, const finops_reader *reader, unsigned parallel)
 {
     const finops_object *object = &reader->object;
 
@@ -234,17 +296,21 @@ learn(download *d, const finops_get *get, const finops_reader *reader)
     d->length = object->size - reader->offset;
     if (get->suffix == 0 && get->length >= 0 && get->length < d->length)
         d->length = get->length;
-    if (get->suffix > 0 || reader->length > (int64_t)d->part)
-        d->part = reader->length > 0 ? (uint64_t)reader->length : 1;
-    d->checked = object->checksum && fo_starts(object->checksum, "crc64nvme:") && d->length == object->size;
+    d->head = (uint64_t)reader->length;
+    d->part = range_size(d, parallel);
+    d->checked = checks(d, object);
     d->get = (finops_get){ .key = get->key, .if_version = object->version, .call = &d->call };
+    if (d->checked)
+        (void)snprintf(d->checksum, sizeof(d->checksum), "%s", object->checksum);
+    else
+        ask_checksum(d, object);
 }
 
 static finops_code
-outcome(download *d, const finops_object *object, finops_error **err)
+outcome(download *d, finops_error **err)
 {
     if (d->rc == FINOPS_OK)
-        return sum_is_right(d, object->checksum, err);
+        return sum_is_right(d, err);
     if (err)
         *err = FO_TAKE(d->why);
     return d->rc;
@@ -258,11 +324,11 @@ receive(download *d, const finops_get *get, unsigned parallel, finops_object *re
 
     if (rc != FINOPS_OK)
         return rc;
-    learn(d, get, reader);
+    learn(d, get, reader, parallel);
     d->sums = fo_array(parts_of(d) + 1, sizeof(*d->sums));
     if (d->sums) {
         take_all(d, reader, parallel);
-        rc = outcome(d, &reader->object, err);
+        rc = outcome(d, err);
     } else
         rc = fo_error_oom(err);
     if (rc == FINOPS_OK && ret)
@@ -275,9 +341,10 @@ static finops_code
 attempt(finops_storage *storage, const finops_get *get, int fd, const char *file, const finops_transfer *t,
         finops_object *ret, finops_error **err)
 {
-    download d = { .storage = storage, .user = get->call, .fd = fd, .file = file, .part = t->part_size };
+    download d = { .storage = storage, .user = get->call, .fd = fd, .file = file, .part_size = t->part_size };
     finops_code rc;
 
+    d.known = t->size > 0 ? t->size : -1;
     d.call = (finops_call){ .cancelled = is_stopped, .arg = &d };
     d.call.deadline_us = get->call ? get->call->deadline_us : 0;
     pthread_mutex_init(&d.lock, NULL);
@@ -288,7 +355,8 @@ attempt(finops_storage *storage, const finops_get *get, int fd, const char *file
     return rc;
 }
 
-/* A file that was cut is written to disk by ext4 when it is closed, so that one that is empty is left alone. */
+/* A file that was cut is written to disk by ext4 when it is closed, so that one that is empty is left alone.
+ */
 static int
 make_empty(int fd)
 {

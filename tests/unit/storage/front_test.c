@@ -2,6 +2,7 @@
 #include "storage_test.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -162,6 +163,139 @@ a_download_survives_every_failed_allocation(void **state)
         assert_true((err != NULL) == (rc != FINOPS_OK));
     } while (failed);
     assert_int_equal(fclose(file), 0);
+}
+
+/* ---- a service that tells no checksum with a range, as S3 ---- */
+
+typedef struct ranged_reader {
+    finops_reader base;
+    finops_reader *below;
+    bool damaged; /* on the way here */
+} ranged_reader;
+
+static struct {
+    atomic_uint whole, ranges;
+    atomic_bool damage; /* the next range that does not begin at 0, once */
+} ranged;
+
+static finops_code
+ranged_take(finops_reader *reader, void *buffer, size_t n, size_t *ret_n, finops_error **err)
+{
+    ranged_reader *r = (ranged_reader *)reader;
+    finops_code rc = r->below->read(r->below, buffer, n, ret_n, err);
+
+    if (rc == FINOPS_OK && r->damaged && *ret_n > 0)
+        *(char *)buffer ^= 1;
+    return rc;
+}
+
+static void
+ranged_close(finops_reader *reader)
+{
+    ranged_reader *r = (ranged_reader *)reader;
+
+    r->below->close(r->below);
+    fo_free(r);
+}
+
+static finops_code
+ranged_read(void *self, const finops_get *get, finops_reader **ret, finops_error **err)
+{
+    finops_reader *below = NULL;
+    finops_code rc = fo_memory_driver.read(self, get, &below, err);
+    ranged_reader *r;
+
+    atomic_fetch_add(get->length < 0 ? &ranged.whole : &ranged.ranges, 1);
+    if (rc != FINOPS_OK || get->length < 0) {
+        if (rc == FINOPS_OK)
+            *ret = below;
+        return rc;
+    }
+    r = fo_zalloc(sizeof(*r));
+    assert_non_null(r);
+    r->base = *below;
+    r->base.object.checksum = NULL;
+    r->base.read = ranged_take;
+    r->base.close = ranged_close;
+    r->below = below;
+    r->damaged = get->offset > 0 && atomic_exchange(&ranged.damage, false);
+    *ret = &r->base;
+    return FINOPS_OK;
+}
+
+static finops_storage *
+ranged_storage(finops_storage_driver *driver)
+{
+    fo_stage stage = { .driver = driver };
+    finops_storage *s = NULL;
+
+    *driver = fo_memory_driver;
+    driver->read = ranged_read;
+    memset(&ranged, 0, sizeof(ranged));
+    assert_int_equal(driver->open(NULL, &stage.self, NULL), FINOPS_OK);
+    assert_int_equal(fo_storage_over(&stage, "memory://ranges", &s, NULL), FINOPS_OK);
+    return s;
+}
+
+static void
+a_download_in_ranges_is_checked_by_the_checksum_of_the_whole(void **state)
+{
+    const finops_get get = { .key = "k", .length = -1 };
+    const finops_put put = { .key = "k" };
+    FO_AUTO(fo_freep) char *data = fo_zalloc(1000 * KIB);
+    FO_AUTO(fo_freep) char *back = fo_alloc(1000 * KIB);
+    finops_storage_driver driver;
+    finops_storage *s = ranged_storage(&driver);
+    finops_error *err = NULL;
+    FILE *file = tmpfile();
+    unsigned once;
+
+    (void)state;
+    assert_non_null(file);
+    ok(finops_storage_put(s, &put, data, 1000 * KIB, NULL, &err), &err);
+    ok(fo_storage_download_fd(s, &get, fileno(file), "a file", &small_parts, NULL, &err), &err);
+    once = ranged.ranges;
+    assert_in_range(once, 10, 16);
+    atomic_store(&ranged.damage, true);
+    ok(fo_storage_download_fd(s, &get, fileno(file), "a file", &small_parts, NULL, &err), &err);
+    assert_int_equal(ranged.ranges, 3 * once); /* the damaged one, and all once more */
+    assert_int_equal(pread(fileno(file), back, 1000 * KIB, 0), 1000 * KIB);
+    assert_memory_equal(back, data, 1000 * KIB);
+    assert_int_equal(fclose(file), 0);
+    finops_storage_close(s);
+}
+
+static void
+what_is_known_to_be_small_is_asked_for_whole(void **state)
+{
+    static const struct {
+        int64_t told;
+        size_t size;
+        unsigned whole;
+    } rows[] = {
+        { 0, 100, 0 }, { 100, 100, 1 }, { 64 * KIB, 500 * KIB, 1 }, { 64 * KIB + 1, 64 * KIB + 1, 0 }
+    };
+    const finops_get get = { .key = "k", .length = -1 };
+    const finops_put put = { .key = "k" };
+    FO_AUTO(fo_freep) char *data = fo_zalloc(500 * KIB);
+    finops_storage_driver driver;
+
+    (void)state;
+    for (size_t i = 0; i < FO_COUNT(rows); i++) {
+        finops_transfer transfer = small_parts;
+        finops_storage *s = ranged_storage(&driver);
+        finops_error *err = NULL;
+        FILE *file = tmpfile();
+
+        assert_non_null(file);
+        transfer.size = rows[i].told;
+        ok(finops_storage_put(s, &put, data, rows[i].size, NULL, &err), &err);
+        ok(fo_storage_download_fd(s, &get, fileno(file), "a file", &transfer, NULL, &err), &err);
+        assert_int_equal(ranged.whole, rows[i].whole);
+        assert_int_equal(lseek(fileno(file), 0, SEEK_END), rows[i].size);
+        assert_int_equal(fclose(file), 0);
+        finops_storage_close(s);
+    }
 }
 
 static void
@@ -377,6 +511,8 @@ main(void)
         TEST(a_key_that_cannot_be_is_refused_before_anything_is_sent),
         TEST(files_of_every_length_around_the_parts_come_back),
         TEST(a_download_survives_every_failed_allocation),
+        TEST(a_download_in_ranges_is_checked_by_the_checksum_of_the_whole),
+        TEST(what_is_known_to_be_small_is_asked_for_whole),
         TEST(an_object_of_unknown_length_is_one_whole),
         TEST(fewer_or_more_bytes_than_promised_leave_nothing),
         TEST(a_cancelled_upload_leaves_nothing),
