@@ -1,150 +1,10 @@
-/*
- * The list of drivers: a sorted array under a lock for many readers and one writer.
- *
- * For one name there is at most one entry that can be opened, any number that drain (each replaced while in
- * use), and the plugins of that file name that are broken; they stand in this order, so that a search finds
- * the best first.
- */
+/* Drivers come and go: those of this program, and those of plugins. entries.c has the list they are in. */
 #include <assert.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "builtins.h"
 #include "registry/registry_internal.h"
-
-#define KNOWN_MAX 64 /* names in a hint */
-
-struct fo_driver_token {
-    finops_registry *registry;
-    fo_driver_entry *entry;
-};
-
-static int
-rank_of(finops_driver_status status)
-{
-    switch (status) {
-    case FINOPS_DRIVER_DRAINING:
-        return 1;
-    case FINOPS_DRIVER_BROKEN:
-        return 2;
-    default:
-        return 0;
-    }
-}
-
-/* Where an entry of this name and rank is, or belongs. `lock` is held. */
-static size_t
-place_of(const finops_registry *r, finops_driver_kind kind, const char *name, int rank)
-{
-    size_t low = 0, high = r->n;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const fo_driver_entry *there = r->entries[middle];
-        int order = there->kind != kind ? (int)there->kind - (int)kind : strcmp(there->name, name);
-
-        if (order < 0 || (order == 0 && rank_of(r->entries[middle]->status) < rank))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* The first entry of a name, whatever its state; NULL when there is none. `lock` is held. */
-static fo_driver_entry *
-find(const finops_registry *r, finops_driver_kind kind, const char *name)
-{
-    size_t i = place_of(r, kind, name, 0);
-
-    return i < r->n && r->entries[i]->kind == kind && strcmp(r->entries[i]->name, name) == 0 ? r->entries[i]
-                                                                                             : NULL;
-}
-
-/* The entry that takes up a name, NULL when it is free. */
-static fo_driver_entry *
-find_holder(const finops_registry *r, finops_driver_kind kind, const char *name)
-{
-    fo_driver_entry *entry = find(r, kind, name);
-
-    return entry && rank_of(entry->status) == 0 ? entry : NULL;
-}
-
-static void
-entry_free(fo_driver_entry *entry)
-{
-    if (!entry)
-        return;
-    fo_plugin_unref(entry->plugin);
-    fo_free(entry->origin);
-    fo_free(entry->broken_name);
-    fo_free(entry->problem);
-    fo_free(entry);
-}
-
-static void
-entry_freep(fo_driver_entry **entry)
-{
-    entry_free(*entry);
-}
-
-/* origin NULL: built in. */
-static fo_driver_entry *
-entry_new(fo_driver_ref driver, const char *origin)
-{
-    fo_driver_entry *entry = fo_zalloc(sizeof(*entry));
-
-    if (!entry)
-        return NULL;
-    if (origin) {
-        entry->origin = fo_strdup(origin);
-        if (!entry->origin) {
-            entry_free(entry);
-            return NULL;
-        }
-    }
-    entry->kind = driver.kind;
-    entry->name = driver.head->name;
-    entry->driver = driver.head;
-    if (driver.head->size < fo_kinds[driver.kind].size) {
-        memcpy(&entry->whole, driver.head, driver.head->size);
-        entry->driver = (const finops_driver *)&entry->whole;
-    }
-    return entry;
-}
-
-/* There is room; `lock` is held for writing. */
-static void
-insert(finops_registry *r, fo_driver_entry *entry)
-{
-    size_t at = place_of(r, entry->kind, entry->name, rank_of(entry->status));
-
-    assert(r->n < r->cap);
-
-    memmove(r->entries + at + 1, r->entries + at, (r->n - at) * sizeof(*r->entries));
-    r->entries[at] = entry;
-    r->n++;
-}
-
-static void
-take_out(finops_registry *r, const fo_driver_entry *entry)
-{
-    size_t at = place_of(r, entry->kind, entry->name, rank_of(entry->status));
-
-    while (r->entries[at] != entry)
-        at++;
-    assert(at < r->n);
-    r->n--;
-    memmove(r->entries + at, r->entries + at + 1, (r->n - at) * sizeof(*r->entries));
-}
-
-/* `lock` is held for writing. */
-static finops_code
-make_room(finops_registry *r, size_t n, finops_error **err)
-{
-    return fo_grow((void **)&r->entries, &r->cap, r->n + n, sizeof(*r->entries)) ? FINOPS_OK
-                                                                                 : fo_error_oom(err);
-}
 
 static finops_code
 taken(const char *name, const fo_driver_entry *holder, finops_error **err)
@@ -161,16 +21,16 @@ add_entries(finops_registry *r, fo_driver_entry **entries, size_t n, finops_erro
 
     (void)pthread_mutex_lock(&r->change);
     (void)pthread_rwlock_wrlock(&r->lock);
-    rc = make_room(r, n, err);
+    rc = fo_entries_make_room(r, n, err);
     for (size_t i = 0; i < n && rc == FINOPS_OK; i++) {
         const fo_driver_entry *holder =
-            rank_of(entries[i]->status) == 0 ? find_holder(r, entries[i]->kind, entries[i]->name) : NULL;
+            fo_entry_takes_name(entries[i]) ? fo_entries_holder(r, entries[i]->kind, entries[i]->name) : NULL;
 
         if (holder)
             rc = taken(entries[i]->name, holder, err);
     }
     for (size_t i = 0; i < n && rc == FINOPS_OK; i++)
-        insert(r, entries[i]);
+        fo_entries_insert(r, entries[i]);
     (void)pthread_rwlock_unlock(&r->lock);
 
     for (size_t i = 0; i < n && rc == FINOPS_OK; i++)
@@ -189,7 +49,7 @@ fo_registry_names_are_free(finops_registry *registry, const fo_strv *names)
     (void)pthread_rwlock_rdlock(&registry->lock);
     for (int kind = 0; kind < FINOPS_KIND_COUNT_; kind++)
         for (size_t i = 0; i < names[kind].n && free; i++)
-            free = !find_holder(registry, (finops_driver_kind)kind, names[kind].items[i]);
+            free = !fo_entries_holder(registry, (finops_driver_kind)kind, names[kind].items[i]);
     (void)pthread_rwlock_unlock(&registry->lock);
     return free;
 }
@@ -216,12 +76,12 @@ check(fo_driver_ref driver, finops_error **err)
 static finops_code
 add(finops_registry *r, fo_driver_ref driver, const char *origin, finops_error **err)
 {
-    FO_AUTO(entry_freep) fo_driver_entry *entry = NULL;
+    FO_AUTO(fo_entry_freep) fo_driver_entry *entry = NULL;
     finops_code rc = check(driver, err);
 
     if (rc != FINOPS_OK)
         return rc;
-    entry = entry_new(driver, origin);
+    entry = fo_entry_new(driver, origin);
     if (!entry)
         return fo_error_oom(err);
     rc = add_entries(r, &entry, 1, err);
@@ -256,7 +116,7 @@ fo_registry_add_plugin(finops_registry *registry, fo_plugin *plugin, const char 
 
     for (; fo_plugin_driver(plugin->info, n).head && rc == FINOPS_OK; n++) {
         assert(n < FO_PLUGIN_DRIVERS_MAX);
-        entries[n] = entry_new(fo_plugin_driver(plugin->info, n), path);
+        entries[n] = fo_entry_new(fo_plugin_driver(plugin->info, n), path);
         if (!entries[n]) {
             rc = fo_error_oom(err);
             break;
@@ -267,7 +127,7 @@ fo_registry_add_plugin(finops_registry *registry, fo_plugin *plugin, const char 
     if (rc == FINOPS_OK)
         rc = add_entries(registry, entries, n, err);
     for (size_t i = 0; i < n && rc != FINOPS_OK; i++)
-        entry_free(entries[i]);
+        fo_entry_free(entries[i]);
     return rc;
 }
 
@@ -285,7 +145,7 @@ name_of_file(const char *path)
 finops_code
 fo_registry_add_broken(finops_registry *registry, const char *path, const char *problem, finops_error **err)
 {
-    FO_AUTO(entry_freep) fo_driver_entry *entry = fo_zalloc(sizeof(*entry));
+    FO_AUTO(fo_entry_freep) fo_driver_entry *entry = fo_zalloc(sizeof(*entry));
     finops_code rc;
 
     if (!entry)
@@ -303,19 +163,15 @@ fo_registry_add_broken(finops_registry *registry, const char *path, const char *
     return rc;
 }
 
-/*
- * Removes an entry that nobody uses, or lets it drain when it may. `change` is held, so that nobody else
- * takes it out; `lock` is not.
- */
-static finops_code
-remove_entry(finops_registry *r, fo_driver_entry *entry, bool drain, finops_error **err)
+finops_code
+fo_registry_remove_entry(finops_registry *r, fo_driver_entry *entry, bool drain, finops_error **err)
 {
     unsigned handles;
 
     (void)pthread_rwlock_wrlock(&r->lock);
     handles = atomic_load(&entry->handles);
     if (handles == 0)
-        take_out(r, entry);
+        fo_entries_take_out(r, entry);
     else if (drain) /* the first of those that drain: its place stays the same */
         entry->status = FINOPS_DRIVER_DRAINING;
     (void)pthread_rwlock_unlock(&r->lock);
@@ -325,63 +181,11 @@ remove_entry(finops_registry *r, fo_driver_entry *entry, bool drain, finops_erro
                             fo_kinds[entry->kind].handle[handles != 1]);
     if (handles == 0) {
         fo_registry_tell(r, FINOPS_REGISTRY_REMOVED, entry);
-        entry_free(entry);
+        fo_entry_free(entry);
     } else {
         fo_registry_tell(r, FINOPS_REGISTRY_DRAINING, entry);
     }
     return FINOPS_OK;
-}
-
-/* The names that can be opened. `lock` is held. */
-static size_t
-known_names(const finops_registry *r, finops_driver_kind kind, const char **names, size_t max)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < r->n && n < max; i++)
-        if (r->entries[i]->kind == kind && r->entries[i]->status == FINOPS_DRIVER_READY)
-            names[n++] = r->entries[i]->name;
-    return n;
-}
-
-static finops_code
-not_known(const finops_registry *r, finops_driver_kind kind, const char *name, finops_error **err)
-{
-    const fo_kind *k = &fo_kinds[kind];
-    FO_AUTO(fo_str_done) fo_str list = FO_STR_INIT;
-    const char *names[KNOWN_MAX], *near;
-    size_t n = known_names(r, kind, names, KNOWN_MAX);
-
-    near = fo_nearest(name, names, n);
-    if (near)
-        (void)fo_error_set(err, FINOPS_E_NOT_FOUND, "no %s is called %.60s, did you mean %s?", k->noun, name,
-                           near);
-    else
-        (void)fo_error_set(err, FINOPS_E_NOT_FOUND, "no %s is called %.60s", k->noun, name);
-    for (size_t i = 0; i < n; i++)
-        fo_str_addf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
-    if (n > 0 && fo_str_ok(&list))
-        fo_error_hint(err, "there are: %s; others come as plugins, %s tells what is there", fo_str_z(&list),
-                      k->listing);
-    return FINOPS_E_NOT_FOUND;
-}
-
-/* Why a name cannot be opened. `lock` is held. */
-static finops_code
-not_ready(const finops_registry *r, finops_driver_kind kind, const char *name, const fo_driver_entry *entry,
-          finops_error **err)
-{
-    if (!entry)
-        return not_known(r, kind, name, err);
-    switch (entry->status) {
-    case FINOPS_DRIVER_ABSENT:
-        return fo_error_set(err, FINOPS_E_UNSUPPORTED, "this finops was built without %s", name);
-    case FINOPS_DRIVER_BROKEN:
-        return fo_error_set(err, FINOPS_E_NOT_FOUND, "plugin %s cannot be used: %s", entry->origin,
-                            entry->problem);
-    default:
-        return fo_error_set(err, FINOPS_E_NOT_FOUND, "%s %s is being removed", fo_kinds[kind].noun, name);
-    }
 }
 
 static finops_code
@@ -395,12 +199,13 @@ remove_named(finops_registry *registry, finops_driver_kind kind, const char *nam
         return fo_error_set(err, FINOPS_E_ARGUMENT, "remove a driver: no registry or no name");
     (void)pthread_mutex_lock(&registry->change);
     (void)pthread_rwlock_rdlock(&registry->lock);
-    entry = find(registry, kind, name);
-    rc = entry && entry->status == FINOPS_DRIVER_READY ? FINOPS_OK
-                                                       : not_ready(registry, kind, name, entry, err);
+    entry = fo_entries_find(registry, kind, name);
+    rc = entry && entry->status == FINOPS_DRIVER_READY
+             ? FINOPS_OK
+             : fo_registry_not_ready(registry, kind, name, entry, err);
     (void)pthread_rwlock_unlock(&registry->lock);
     if (rc == FINOPS_OK)
-        rc = remove_entry(registry, entry, drain, err);
+        rc = fo_registry_remove_entry(registry, entry, drain, err);
     (void)pthread_mutex_unlock(&registry->change);
     return rc;
 }
@@ -439,133 +244,11 @@ fo_registry_drop_origin(finops_registry *registry, const char *path)
 
     (void)pthread_mutex_lock(&registry->change);
     while ((entry = next_of_origin(registry, path)) != NULL) {
-        (void)remove_entry(registry, entry, true, NULL); /* draining is never refused */
+        (void)fo_registry_remove_entry(registry, entry, true, NULL); /* draining is never refused */
         n++;
     }
     (void)pthread_mutex_unlock(&registry->change);
     return n;
-}
-
-static finops_code
-acquire(finops_registry *registry, finops_driver_kind kind, const char *name,
-        const finops_driver **ret_driver, fo_driver_token **ret_token, finops_error **err)
-{
-    FO_AUTO(fo_freep) fo_driver_token *token = NULL;
-    fo_driver_entry *entry;
-    finops_code rc = FINOPS_OK;
-
-    assert(registry && name && ret_driver && ret_token);
-
-    token = fo_zalloc(sizeof(*token));
-    if (!token)
-        return fo_error_oom(err);
-    (void)pthread_rwlock_rdlock(&registry->lock);
-    entry = find(registry, kind, name);
-    if (entry && entry->status == FINOPS_DRIVER_READY)
-        atomic_fetch_add(&entry->handles, 1);
-    else
-        rc = not_ready(registry, kind, name, entry, err);
-    (void)pthread_rwlock_unlock(&registry->lock);
-    if (rc != FINOPS_OK)
-        return rc;
-    *token = (fo_driver_token){ .registry = registry, .entry = entry };
-    *ret_driver = entry->driver;
-    *ret_token = FO_TAKE(token);
-    return FINOPS_OK;
-}
-
-finops_code
-fo_registry_acquire_driver(finops_registry *registry, const char *name,
-                           const finops_database_driver **ret_driver, fo_driver_token **ret_token,
-                           finops_error **err)
-{
-    const finops_driver *driver = NULL;
-    finops_code rc = acquire(registry, FINOPS_KIND_DATABASE, name, &driver, ret_token, err);
-
-    if (rc == FINOPS_OK)
-        *ret_driver = (const finops_database_driver *)driver;
-    return rc;
-}
-
-finops_code
-fo_registry_acquire_storage(finops_registry *registry, const char *name,
-                            const finops_storage_driver **ret_driver, fo_driver_token **ret_token,
-                            finops_error **err)
-{
-    const finops_driver *driver = NULL;
-    finops_code rc = acquire(registry, FINOPS_KIND_STORAGE, name, &driver, ret_token, err);
-
-    if (rc == FINOPS_OK)
-        *ret_driver = (const finops_storage_driver *)driver;
-    return rc;
-}
-
-/* Whether a word is one of those of a text, which are separated by blanks. */
-static bool
-has_word(const char *words, const char *word)
-{
-    size_t n = strlen(word);
-
-    for (const char *at = words; (at = strstr(at, word)) != NULL; at += n)
-        if ((at == words || at[-1] == ' ') && (at[n] == '\0' || at[n] == ' '))
-            return true;
-    return false;
-}
-
-/* Those that can be opened win over those that cannot, whose reason is told when they are. */
-static const fo_driver_entry *
-find_scheme(const finops_registry *r, const char *scheme)
-{
-    for (size_t i = 0; i < r->n; i++) {
-        const fo_driver_entry *entry = r->entries[i];
-        const finops_storage_driver *driver = (const finops_storage_driver *)entry->driver;
-
-        if (entry->kind != FINOPS_KIND_STORAGE)
-            continue;
-        if (driver && driver->schemes ? has_word(driver->schemes, scheme) : strcmp(entry->name, scheme) == 0)
-            return entry;
-    }
-    return NULL;
-}
-
-finops_code
-fo_registry_storage_of_scheme(finops_registry *registry, const char *scheme, fo_str *ret, finops_error **err)
-{
-    const fo_driver_entry *entry;
-    finops_code rc;
-
-    (void)pthread_rwlock_rdlock(&registry->lock);
-    entry = find_scheme(registry, scheme);
-    if (entry)
-        fo_str_add(ret, entry->name);
-    rc = entry ? fo_str_check(ret, err) : not_known(registry, FINOPS_KIND_STORAGE, scheme, err);
-    (void)pthread_rwlock_unlock(&registry->lock);
-    return rc;
-}
-
-void
-fo_registry_release_driver(fo_driver_token *token)
-{
-    finops_registry *r;
-    fo_driver_entry *entry;
-    bool drained;
-
-    if (!token)
-        return;
-    r = token->registry;
-    entry = token->entry;
-    fo_free(token);
-
-    /* Under the lock: whoever lets the entry drain has either seen this handle or is seen here. */
-    (void)pthread_rwlock_rdlock(&r->lock);
-    drained = entry->status == FINOPS_DRIVER_DRAINING;
-    drained = atomic_fetch_sub(&entry->handles, 1) == 1 && drained;
-    (void)pthread_rwlock_unlock(&r->lock);
-    if (!drained)
-        return;
-    (void)pthread_mutex_lock(&r->change);
-    (void)remove_entry(r, entry, true, NULL);
-    (void)pthread_mutex_unlock(&r->change);
 }
 
 /* A driver that opens and looks again must not wait for ever behind those that only look: writers first. */
@@ -600,7 +283,7 @@ fo_registry_new_empty(finops_registry **ret, finops_error **err)
 static finops_code
 add_absent(finops_registry *r, fo_driver_ref driver, finops_error **err)
 {
-    FO_AUTO(entry_freep) fo_driver_entry *entry = fo_zalloc(sizeof(*entry));
+    FO_AUTO(fo_entry_freep) fo_driver_entry *entry = fo_zalloc(sizeof(*entry));
     finops_code rc;
 
     if (!entry)
@@ -659,7 +342,7 @@ finops_registry_free(finops_registry *registry)
     fo_registry_watch_end(registry);
     for (size_t i = 0; i < registry->n; i++) {
         assert(atomic_load(&registry->entries[i]->handles) == 0);
-        entry_free(registry->entries[i]);
+        fo_entry_free(registry->entries[i]);
     }
     for (size_t i = 0; i < registry->n_files; i++)
         fo_plugin_file_done(&registry->files[i]);

@@ -158,7 +158,7 @@ struct finops_registry {
     pthread_mutex_t change;
     pthread_rwlock_t lock;
 
-    fo_driver_entry **entries; /* by name, then rank: see registry.c */
+    fo_driver_entry **entries; /* by name, then rank: see entries.c */
     size_t n, cap;
 
     fo_listener *listeners;
@@ -172,6 +172,35 @@ struct finops_registry {
     atomic_bool stopping;
 };
 
+/* ---- entries.c: the sorted list; `lock` is held, for writing where it changes ---- */
+
+/* The first entry of a name, whatever its state; NULL when there is none. */
+fo_driver_entry *fo_entries_find(const finops_registry *registry, finops_driver_kind kind, const char *name);
+/* It can be opened, or is there in name: no other may have its name. */
+bool fo_entry_takes_name(const fo_driver_entry *entry);
+/* The entry that takes up a name, NULL when it is free. */
+fo_driver_entry *fo_entries_holder(const finops_registry *registry, finops_driver_kind kind,
+                                   const char *name);
+finops_code fo_entries_make_room(finops_registry *registry, size_t n, finops_error **err) FO_MUST_USE;
+void fo_entries_insert(finops_registry *registry, fo_driver_entry *entry); /* there is room */
+void fo_entries_take_out(finops_registry *registry, const fo_driver_entry *entry);
+/* origin NULL: built in. NULL: no memory. */
+fo_driver_entry *fo_entry_new(fo_driver_ref driver, const char *origin);
+void fo_entry_free(fo_driver_entry *entry); /* NULL is fine */
+void fo_entry_freep(fo_driver_entry **entry);
+
+/* ---- acquire.c ---- */
+
+/* Why a name cannot be opened; entry NULL: there is none. `lock` is held. */
+finops_code fo_registry_not_ready(const finops_registry *registry, finops_driver_kind kind, const char *name,
+                                  const fo_driver_entry *entry, finops_error **err);
+
+/* ---- registry.c ---- */
+
+/* Removes an entry that nobody uses, or lets it drain when it may. `change` is held, so that nobody else
+ * takes it out; `lock` is not. */
+finops_code fo_registry_remove_entry(finops_registry *registry, fo_driver_entry *entry, bool drain,
+                                     finops_error **err);
 /* "built in" or where it is from. */
 const char *fo_driver_origin(const fo_driver_entry *entry);
 /* Calls the listeners. `change` is held, `lock` is not. */
