@@ -130,7 +130,8 @@ fo_everywhere_add(fo_everywhere *e, size_t replica, finops_code rc, finops_error
 
     e->asked_first = true;
     if (rc == FINOPS_OK) {
-        e->done++;
+        if (e->done++ == 0)
+            e->giver = replica;
         return true;
     }
     e->failed++;
@@ -167,6 +168,26 @@ fo_everywhere_end(fo_everywhere *e, finops_error **err)
     return rc;
 }
 
+finops_object *
+fo_everywhere_asks(fo_everywhere *e, const finops_object *ret)
+{
+    return ret && e->done == 0 ? &e->made : NULL;
+}
+
+finops_code
+fo_everywhere_give(fo_everywhere *e, finops_object *ret, finops_error **err)
+{
+    finops_code rc = fo_everywhere_end(e, err);
+
+    if (rc == FINOPS_OK && ret)
+        rc = fo_version_of(e->giver, &e->made, err);
+    if (rc == FINOPS_OK && ret)
+        *ret = e->made;
+    else
+        finops_object_done(&e->made);
+    return rc;
+}
+
 /* The order in which they are asked: the one that decides first. */
 static size_t
 nth(size_t first, size_t i)
@@ -181,31 +202,20 @@ replicate_put(void *self, const finops_put *put, const void *data, size_t n, fin
     fo_replicate_self *r = self;
     fo_everywhere e = { .self = r, .key = put->key, .conditional = put->if_version || put->create_only };
     finops_put what = *put;
-    finops_object made = { 0 };
-    size_t first = 0, giver = 0;
+    size_t first = 0;
 
     if (!fo_version_split(r, put->if_version, &first, &what.if_version))
         return fo_no_version(put->key, err);
     for (size_t i = 0; i < r->n; i++) {
         finops_error *why = NULL;
         size_t at = nth(first, i);
-        bool wanted = ret && e.done == 0;
-        finops_code rc = CALL(r, at, put)(OF(r, at), &what, data, n, wanted ? &made : NULL, &why);
-        if (rc == FINOPS_OK && wanted)
-            giver = at;
+        finops_code rc = CALL(r, at, put)(OF(r, at), &what, data, n, fo_everywhere_asks(&e, ret), &why);
         if (!fo_everywhere_add(&e, at, rc, why))
             break;
         what.if_version = NULL;
         what.create_only = false;
     }
-    finops_code rc = fo_everywhere_end(&e, err);
-    if (rc == FINOPS_OK && ret)
-        rc = fo_version_of(giver, &made, err);
-    if (rc == FINOPS_OK && ret)
-        *ret = made;
-    else
-        finops_object_done(&made);
-    return rc;
+    return fo_everywhere_give(&e, ret, err);
 }
 
 static finops_code
@@ -235,31 +245,20 @@ replicate_copy(void *self, const finops_copy *copy, finops_object *ret, finops_e
     fo_replicate_self *r = self;
     fo_everywhere e = { .self = r, .key = copy->to, .conditional = copy->if_version || copy->create_only };
     finops_copy what = *copy;
-    finops_object made = { 0 };
-    size_t first = 0, giver = 0;
+    size_t first = 0;
 
     if (!fo_version_split(r, copy->if_version, &first, &what.if_version))
         return fo_no_version(copy->from, err);
     for (size_t i = 0; i < r->n; i++) {
         finops_error *why = NULL;
         size_t at = nth(first, i);
-        bool wanted = ret && e.done == 0;
-        finops_code rc = CALL(r, at, copy)(OF(r, at), &what, wanted ? &made : NULL, &why);
-        if (rc == FINOPS_OK && wanted)
-            giver = at;
+        finops_code rc = CALL(r, at, copy)(OF(r, at), &what, fo_everywhere_asks(&e, ret), &why);
         if (!fo_everywhere_add(&e, at, rc, why))
             break;
         what.if_version = NULL;
         what.create_only = false;
     }
-    finops_code rc = fo_everywhere_end(&e, err);
-    if (rc == FINOPS_OK && ret)
-        rc = fo_version_of(giver, &made, err);
-    if (rc == FINOPS_OK && ret)
-        *ret = made;
-    else
-        finops_object_done(&made);
-    return rc;
+    return fo_everywhere_give(&e, ret, err);
 }
 
 static finops_code

@@ -44,10 +44,16 @@ typedef struct fo_everywhere {
     bool asked_first; /* the one that decides was asked, and it is over if it said no */
     finops_code rc;   /* of the first that failed */
     finops_error *why;
+    finops_object made; /* as the first that did it tells, `giver` */
+    size_t giver;
 } fo_everywhere;
 /* False: enough; no other is asked. */
 bool fo_everywhere_add(fo_everywhere *e, size_t replica, finops_code rc, finops_error *why);
 finops_code fo_everywhere_end(fo_everywhere *e, finops_error **err);
+/* Where one is to tell what was made: nowhere when nobody wants to know (ret NULL), or one has told it. */
+finops_object *fo_everywhere_asks(fo_everywhere *e, const finops_object *ret);
+/* The end, with what was told. */
+finops_code fo_everywhere_give(fo_everywhere *e, finops_object *ret, finops_error **err);
 
 finops_code fo_replicate_upload(void *self, const finops_put *put, finops_upload **ret, finops_error **err);
 finops_code fo_replicate_remove_many(void *self, const char *const *keys, size_t n, const finops_call *call,

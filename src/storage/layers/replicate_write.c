@@ -76,29 +76,17 @@ upload_commit(finops_upload *upload, unsigned parts, int64_t size, const finops_
 {
     replica_upload *u = (replica_upload *)upload;
     fo_everywhere e = { .self = u->layer, .key = u->key };
-    finops_object made = { 0 };
-    size_t giver = 0;
-    finops_code rc;
 
     for (size_t i = 0; i < u->layer->n; i++) {
         finops_error *why = NULL;
-        bool wanted = ret && e.done == 0;
         if (!goes_on(u, i))
             continue;
-        rc = u->below[i]->commit(u->below[i], parts, size, call, wanted ? &made : NULL, &why);
-        if (rc == FINOPS_OK && wanted)
-            giver = i;
+        finops_code rc =
+            u->below[i]->commit(u->below[i], parts, size, call, fo_everywhere_asks(&e, ret), &why);
         if (!fo_everywhere_add(&e, i, rc, why))
             break;
     }
-    rc = fo_everywhere_end(&e, err);
-    if (rc == FINOPS_OK && ret)
-        rc = fo_version_of(giver, &made, err);
-    if (rc == FINOPS_OK && ret)
-        *ret = made;
-    else
-        finops_object_done(&made);
-    return rc;
+    return fo_everywhere_give(&e, ret, err);
 }
 
 static void
