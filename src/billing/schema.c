@@ -137,6 +137,19 @@ schema_read_input(fo_conn *conn, fo_files *files, const fo_bill_file *file, bool
     return parquet ? schema_read_parquet(conn, files, input, err) : schema_read_csv(files, input, err);
 }
 
+/* What must be fetched, several files at a time. */
+static finops_code
+schema_fetch(fo_files *files, const fo_bill_file *list, size_t n, finops_error **err)
+{
+    FO_AUTO(fo_freep) const char **addresses = fo_array(n ? n : 1, sizeof(*addresses));
+
+    if (!addresses)
+        return fo_error_oom(err);
+    for (size_t i = 0; i < n; i++)
+        addresses[i] = list[i].address;
+    return fo_files_native_paths(files, addresses, n, err);
+}
+
 finops_code
 fo_bill_schema_read(fo_conn *conn, fo_files *files, const fo_bill_file *list, size_t n, bool parquet,
                     fo_colnames *names, fo_bill_schema *ret, finops_error **err)
@@ -149,6 +162,8 @@ fo_bill_schema_read(fo_conn *conn, fo_files *files, const fo_bill_file *list, si
     if (!schema.inputs)
         return fo_error_oom(err);
     schema.n_inputs = n;
+    if (parquet)
+        rc = schema_fetch(files, list, n, err);
     for (size_t i = 0; rc == FINOPS_OK && i < n; i++)
         rc = schema_read_input(conn, files, &list[i], parquet, &schema.inputs[i], err);
     for (size_t i = 0; rc == FINOPS_OK && i < n; i++)

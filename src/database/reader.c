@@ -229,18 +229,24 @@ fo_data_column(const fo_data_reader *reader, size_t i, const char **ret_type, bo
 /* ---- files ---- */
 
 static finops_code
-reader_add_file(fo_data_reader *r, const char *path, finops_error **err)
+reader_add_address(fo_data_reader *r, const char *path, finops_error **err)
 {
-    FO_AUTO(fo_file_closep) fo_file *file = NULL;
     char *address = fo_files_is_remote(path) ? fo_strdup(path)
                                              : fo_path_absolute(fo_starts(path, "file://") ? path + 7 : path);
+
+    return fo_strv_take(&r->addresses, address) && fo_strv_add(&r->labels, path) ? FINOPS_OK
+                                                                                 : fo_error_oom(err);
+}
+
+/* Opened once now: what is wrong with it is then told in our words. */
+static finops_code
+reader_add_file(fo_data_reader *r, const char *address, finops_error **err)
+{
+    FO_AUTO(fo_file_closep) fo_file *file = NULL;
     const char *native = NULL;
     int64_t size = 0;
     finops_code rc;
 
-    if (!fo_strv_take(&r->addresses, address) || !fo_strv_add(&r->labels, path))
-        return fo_error_oom(err);
-    /* Opened once now: what is wrong with it is then told in our words. */
     if (r->format != FO_DATA_PARQUET)
         return fo_file_peek(r->files, address, &file, err);
     rc = fo_files_native_path(r->files, address, &native, &size, err);
@@ -260,7 +266,11 @@ reader_read(fo_data_reader *r, fo_data_format format, const fo_data_files *files
     if (!r->inputs)
         return fo_error_oom(err);
     for (size_t i = 0; rc == FINOPS_OK && i < files->n_paths; i++)
-        rc = reader_add_file(r, files->paths[i], err);
+        rc = reader_add_address(r, files->paths[i], err);
+    if (rc == FINOPS_OK && format == FO_DATA_PARQUET)
+        rc = fo_files_native_paths(r->files, (const char *const *)r->addresses.items, files->n_paths, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < files->n_paths; i++)
+        rc = reader_add_file(r, r->addresses.items[i], err);
     if (rc != FINOPS_OK)
         return rc;
     for (size_t i = 0; i < files->n_paths; i++)

@@ -36,6 +36,7 @@ fo_files_open(fo_engine *engine, const fo_files_options *options, fo_files **ret
     if (!files)
         return fo_error_oom(err);
     (void)pthread_mutex_init(&files->lock, NULL);
+    (void)pthread_cond_init(&files->made, NULL);
     files->engine = engine;
     files->options = *options;
     files->call = (finops_call){ .cancelled = is_cancelled, .arg = (void *)(uintptr_t)options->cancel };
@@ -65,6 +66,7 @@ fo_files_close(fo_files *files)
     }
     fo_free(files->remotes);
     fo_conn_close(files->conn);
+    (void)pthread_cond_destroy(&files->made);
     (void)pthread_mutex_destroy(&files->lock);
     fo_free(files);
 }

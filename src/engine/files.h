@@ -68,6 +68,10 @@ void fo_files_closep(fo_files **files);
  */
 finops_code fo_files_native_path(fo_files *files, const char *address, const char **ret_path,
                                  int64_t *ret_size, finops_error **err);
+/* The same for several files, some at a time, so that the paths are known afterwards; what is wrong with the
+ * first of those that fail is told. */
+finops_code fo_files_native_paths(fo_files *files, const char *const *addresses, size_t n,
+                                  finops_error **err);
 /* Before such a statement runs: credentials that were renewed since are made known to the engine. */
 finops_code fo_files_renew(fo_files *files, finops_error **err);
 /* After it: FINOPS_E_PRECONDITION when a file that the engine read by itself is another version by now. */

@@ -23,7 +23,8 @@ typedef struct fo_seen {
     char *version; /* NULL: the service tells none */
     char *path;    /* for the engine; NULL: not asked for yet */
     int64_t size;
-    int fd; /* where it was fetched to; -1 */
+    int fd;    /* where it was fetched to; -1 */
+    bool busy; /* somebody makes the path: it alone touches path, size and fd until then */
 } fo_seen;
 
 struct fo_files {
@@ -31,6 +32,7 @@ struct fo_files {
     fo_files_options options;
     finops_call call;
     pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t made;  /* a path, or it could not be */
     fo_conn *conn;        /* for statements, one at a time */
     bool network_set;     /* the engine knows the proxy and its like */
     fo_remote **remotes;  /* each stays where it is */

@@ -171,6 +171,40 @@ def test_an_object_that_is_fetched_is_of_one_version(finops, azurite):
     assert loaded(finops.database) == {"2026-06": totals["2026-06"]}
 
 
+def test_files_that_are_fetched_do_not_wait_for_one_another(finops, azurite):
+    """The answer to the first is held back until the second was asked for."""
+    container = azurite.new_container()
+    finops.env.update(azure_env(azurite))
+    for n in range(6):
+        duckdb.sql("COPY (SELECT %d AS n FROM range(1000)) TO '%s' (FORMAT parquet)" % (n, finops.folder / ("f%d.parquet" % n)))
+    finops.run("storage", "put", "--quiet", *["f%d.parquet" % n for n in range(6)], "az://%s/" % container)
+    asked = []
+
+    def hold_the_first(link):
+        asked.append(link)
+        if len(asked) == 1:
+            link.stall("down")
+        if len(asked) == 2:
+            asked[0].closed = set()
+
+    with Gate(azurite.host) as gate:
+        finops.env.update(azure_env(azurite, azurite.endpoint.replace(azurite.host, gate.host)))
+        gate.at(b"GET /", hold_the_first, times=1000)
+        finops.run("load", "--table", "t", "--mode", "create", *["az://%s/f%d.parquet" % (container, n) for n in range(6)], timeout=20)
+    assert len(asked) >= 6
+    with duckdb.connect(str(finops.database), read_only=True) as db:
+        assert db.sql("SELECT count(*), sum(n) FROM t").fetchone() == (6000, 15000)
+
+
+def test_the_first_file_that_is_missing_is_named(finops, place):
+    finops.env.update(place.env)
+    duckdb.sql("COPY (SELECT 1 AS n) TO '%s' (FORMAT parquet)" % (finops.folder / "a.parquet"))
+    finops.run("storage", "put", "--quiet", "a.parquet", place.address + "/")
+    keys = ["a.parquet", "b.parquet", "a.parquet", "c.parquet"]
+    said = finops.run("load", "--table", "t", "--mode", "create", *["%s/%s" % (place.address, k) for k in keys], status=1).stderr
+    assert "b.parquet" in said and "c.parquet" not in said
+
+
 @pytest.mark.parametrize("version,form", FORMS)
 def test_credentials_of_a_process_read_csv_and_parquet_alike(finops, new_bill, version, form):
     bill = new_bill(version, form)
