@@ -76,7 +76,9 @@ setup(void **state)
     const fo_engine_options options = { .threads = 1 };
     const fo_files_options files = { .places = &f->places };
 
-    f->places = (fo_files_places){ places_open, places_native, places_fetch, "/tmp" };
+    f->places = (fo_files_places){
+        .open = places_open, .native = places_native, .fetch = places_fetch, .temporary = "/tmp"
+    };
     f->driver = *d;
     f->driver.close = stay;
     assert_int_equal(d->open(NULL, &f->memory, NULL), FINOPS_OK);
