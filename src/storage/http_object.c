@@ -60,21 +60,26 @@ fo_headers_add(fo_headers *h, const char *name, const char *value)
 }
 
 void
+fo_headers_take(fo_headers *h, const char *name, fo_str *value)
+{
+    char *text = fo_str_take(value);
+
+    if (text && fo_strv_take(&h->texts, text))
+        fo_headers_add(h, name, text);
+    else
+        h->failed = true;
+}
+
+void
 fo_headers_addf(fo_headers *h, const char *name, const char *fmt, ...)
 {
-    fo_str text = FO_STR_MAX(VALUE_MAX);
+    FO_AUTO(fo_str_done) fo_str text = FO_STR_MAX(VALUE_MAX);
     va_list ap;
-    char *value;
 
     va_start(ap, fmt);
     fo_str_addv(&text, fmt, ap);
     va_end(ap);
-    value = fo_str_take(&text);
-    if (value && fo_strv_take(&h->texts, value))
-        fo_headers_add(h, name, value);
-    else
-        h->failed = true;
-    fo_str_done(&text);
+    fo_headers_take(h, name, &text);
 }
 
 static bool
@@ -213,6 +218,8 @@ fo_http_object_make(const fo_http_exchange *e, const char *key, const fo_http_sp
     o->checksum = checksum_of(ret, e);
     o->content_type = fo_http_header_value(e, "content-type");
     o->content_encoding = fo_http_header_value(e, "content-encoding");
+    if (o->content_encoding && spelling->encoding)
+        o->content_encoding = spelling->encoding(o->content_encoding);
     o->cache_control = fo_http_header_value(e, "cache-control");
     fo_http_each_header(e, spelling->metadata, each_metadata, ret);
     o->metadata = ret->metadata;

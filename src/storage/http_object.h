@@ -25,6 +25,7 @@ typedef struct fo_headers {
 
 void fo_headers_add(fo_headers *h, const char *name, const char *value); /* borrowed; NULL: none */
 void fo_headers_addf(fo_headers *h, const char *name, const char *fmt, ...) FO_PRINTF(3, 4);
+void fo_headers_take(fo_headers *h, const char *name, fo_str *value); /* which is empty then */
 /* One entry of metadata under prefix + name. HTTP drops blanks at the ends of a value: FINOPS_E_ARGUMENT. */
 finops_code fo_headers_add_metadata(fo_headers *h, const char *prefix, const finops_metadata *m,
                                     finops_error **err);
@@ -44,6 +45,8 @@ typedef struct fo_http_spelling {
     /* The checksum of the whole as finops_object.checksum has it, appended where it is known. NULL: never. */
     void (*checksum)(const fo_http_exchange *exchange, fo_str *ret);
     const char *version; /* the header that is the version; NULL: the ETag */
+    /* The object's own encoding, a part of the header's text or NULL. NULL: all of it. */
+    const char *(*encoding)(const char *text);
 } fo_http_spelling;
 
 /* Texts live as long as it and the exchange. */

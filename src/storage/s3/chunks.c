@@ -43,8 +43,8 @@ s3_chunks_payload(const s3_request *r)
 void
 s3_chunks_headers(s3_request *r)
 {
-    FO_AUTO(fo_str_done) fo_str encoding = FO_STR_MAX(S3_TEXT_MAX), size = FO_STR_MAX(S3_TEXT_MAX);
-    s3_headers *h = &r->headers;
+    FO_AUTO(fo_str_done) fo_str encoding = FO_STR_MAX(S3_TEXT_MAX);
+    fo_headers *h = &r->headers;
 
     fo_str_add(&encoding, S3_CHUNKED);
     for (size_t i = 0; i < h->n; i++) {
@@ -54,11 +54,10 @@ s3_chunks_headers(s3_request *r)
         h->items[i] = h->items[--h->n];
         break;
     }
-    s3_header_text(h, "content-encoding", &encoding);
-    fo_str_addf(&size, "%zu", r->body_size);
-    s3_header_text(h, "x-amz-decoded-content-length", &size);
+    fo_headers_take(h, "content-encoding", &encoding);
+    fo_headers_addf(h, "x-amz-decoded-content-length", "%zu", r->body_size);
     if (has_trailer(r))
-        s3_header(h, "x-amz-trailer", s3_sum_header(r->sum));
+        fo_headers_add(h, "x-amz-trailer", s3_sum_header(r->sum));
 }
 
 /* ---- the frames ---- */

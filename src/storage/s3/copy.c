@@ -67,8 +67,8 @@ at_once(const copying *c, finops_error **err)
     FO_AUTO(fo_xml_freep) fo_xml *xml = NULL;
 
     s3_headers_of_source(c->s, c->source, c->source_etag, &r.headers);
-    s3_header(&r.headers, "x-amz-server-side-encryption", c->s->sse);
-    s3_header(&r.headers, "x-amz-server-side-encryption-aws-kms-key-id", c->s->kms_key);
+    fo_headers_add(&r.headers, "x-amz-server-side-encryption", c->s->sse);
+    fo_headers_add(&r.headers, "x-amz-server-side-encryption-aws-kms-key-id", c->s->kms_key);
     s3_headers_of_key(c->s, &r.headers);
     return s3_send_for_xml(c->s, &r, &xml, err);
 }

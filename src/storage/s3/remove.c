@@ -26,15 +26,11 @@ s3_remove(void *self, const finops_remove *remove, finops_error **err)
 {
     s3_storage *s = self;
     FO_AUTO(s3_request_done) s3_request r = { .method = "DELETE", .key = remove->key, .call = remove->call };
-    FO_AUTO(fo_str_done) fo_str etag = FO_STR_MAX(S3_TEXT_MAX);
 
     if (remove->if_version && s->endpoint)
         return fo_error_set(err, FINOPS_E_UNSUPPORTED,
                             "remove of one version is not supported by s3 but on AWS");
-    if (remove->if_version) {
-        fo_str_addf(&etag, "\"%s\"", remove->if_version);
-        s3_header_text(&r.headers, "if-match", &etag);
-    }
+    fo_headers_add_version(&r.headers, "if-match", remove->if_version);
     return gone(s3_send_only(s, &r, err), err);
 }
 
@@ -107,8 +103,8 @@ send_document(s3_storage *s, const fo_str *body, const finops_call *call, fo_xml
                      .call = call };
     finops_code rc = s3_sum_make(S3_SUM_MD5, r.body, r.body_size, &md5, err);
 
-    s3_header(&r.headers, "content-type", "application/xml");
-    s3_header_text(&r.headers, "content-md5", &md5);
+    fo_headers_add(&r.headers, "content-type", "application/xml");
+    fo_headers_take(&r.headers, "content-md5", &md5);
     return rc == FINOPS_OK ? s3_send_for_xml(s, &r, ret, err) : rc;
 }
 

@@ -122,7 +122,7 @@ once(s3_storage *s, s3_request *r, const fo_aws_keys *keys, const char *region, 
     FO_AUTO(place_done) place p = { 0 };
     FO_AUTO(fo_sigv4_headers_done) fo_sigv4_headers signature = { 0 };
     FO_AUTO(fo_freep) char *host = NULL, *path = NULL;
-    fo_http_header headers[S3_HEADERS + 5];
+    fo_http_header headers[FO_HEADERS_MAX + 5];
     char hex[FO_SHA256_HEX];
     int64_t skew_us = atomic_load(&s->skew_us);
     fo_sigv4_request sign = { .method = r->method,
@@ -241,20 +241,23 @@ finops_code
 s3_send(s3_storage *s, s3_request *r, fo_http_exchange **ret, finops_error **err)
 {
     lesson learned = { 0 };
+    finops_code rc;
 
     if (s->requester_pays)
-        s3_header(&r->headers, "x-amz-request-payer", "requester");
+        fo_headers_add(&r->headers, "x-amz-request-payer", "requester");
     r->chunked = r->chunked && r->body_size > 0;
     if (r->chunked)
         s3_chunks_headers(r);
-    if (r->headers.failed)
-        return fo_error_oom(err);
+    rc = fo_headers_check(&r->headers, err);
+    if (rc != FINOPS_OK)
+        return rc;
     for (;;) {
         FO_AUTO(fo_http_endp) fo_http_exchange *e = NULL;
         FO_AUTO(fo_aws_keys_releasep) const fo_aws_keys *keys = NULL;
         FO_AUTO(finops_error_freep) finops_error *why = NULL;
         char region[S3_REGION], told[S3_REGION];
-        finops_code rc = region_now(s, region, err);
+
+        rc = region_now(s, region, err);
 
         r->status = 0;
         r->code[0] = '\0';
@@ -315,8 +318,7 @@ s3_send_for_xml(s3_storage *s, s3_request *r, fo_xml **ret, finops_error **err)
 void
 s3_request_done(s3_request *r)
 {
-    fo_strv_done(&r->headers.texts);
-    r->headers.n = 0;
+    fo_headers_done(&r->headers);
     s3_chunks_free(r->chunks);
     r->chunks = NULL;
 }

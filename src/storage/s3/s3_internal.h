@@ -12,10 +12,10 @@
 #include "net/http_options.h"
 #include "net/sigv4.h"
 #include "net/xml.h"
+#include "storage/http_object.h"
 
 #define S3_TEXT_MAX (1u << 20)    /* bytes of an address or of an error's document */
 #define S3_ANSWER_MAX (64u << 20) /* bytes of any other document */
-#define S3_HEADERS 56
 #define S3_REGION 64
 #define S3_CHUNKED "aws-chunked" /* a content encoding */
 #define S3_MIB (1ull << 20)
@@ -70,19 +70,11 @@ typedef struct s3_storage {
     atomic_bool bucket_seen; /* it exists */
 } s3_storage;
 
-/* Headers on their way out; those whose texts had to be made own them. */
-typedef struct s3_headers {
-    fo_http_header items[S3_HEADERS];
-    size_t n;
-    fo_strv texts;
-    bool failed; /* too many, or no memory */
-} s3_headers;
-
 typedef struct s3_request {
     const char *method;
     const char *key;   /* relative to the prefix; NULL: the bucket */
     const char *query; /* escaped; NULL: none */
-    s3_headers headers;
+    fo_headers headers;
     const void *body;
     size_t body_size;
     bool has_body;
@@ -99,15 +91,6 @@ typedef struct s3_request {
     uint64_t sum_value; /* of what went out in chunks */
     int64_t skew_us;    /* what was known of the clocks when it was signed */
 } s3_request;
-
-/* What an answer's headers say of an object; the texts live as long as it and the exchange. */
-typedef struct s3_info {
-    finops_object object;
-    finops_metadata *metadata;
-    size_t cap;
-    fo_strv texts;
-    bool failed;
-} s3_info;
 
 /* ---- request.c ---- */
 
@@ -135,17 +118,14 @@ void s3_chunks_free(s3_chunks *chunks);
 
 /* ---- headers.c ---- */
 
-void s3_header(s3_headers *h, const char *name, const char *value);  /* borrowed; NULL: none */
-void s3_header_text(s3_headers *h, const char *name, fo_str *value); /* copied; the string is emptied */
-/* Content type and so on, metadata, encryption: what goes with a new object. */
-finops_code s3_headers_of_put(const s3_storage *s, const finops_put *put, s3_headers *h, finops_error **err);
-void s3_headers_of_condition(const finops_put *put, s3_headers *h);
+finops_code s3_headers_of_put(const s3_storage *s, const finops_put *put, fo_headers *h, finops_error **err);
+void s3_headers_of_condition(const finops_put *put, fo_headers *h);
 /* The customer's key, for everything that touches content. */
-void s3_headers_of_key(const s3_storage *s, s3_headers *h);
+void s3_headers_of_key(const s3_storage *s, fo_headers *h);
 /* What is copied, "/bucket/key" escaped, and the ETag it must have, in quotes. */
-void s3_headers_of_source(const s3_storage *s, const char *source, const char *etag, s3_headers *h);
-finops_code s3_info_make(const fo_http_exchange *e, const char *key, s3_info *ret, finops_error **err);
-void s3_info_done(s3_info *info);
+void s3_headers_of_source(const s3_storage *s, const char *source, const char *etag, fo_headers *h);
+/* How it says what it knows of an object. */
+extern const fo_http_spelling s3_spelling;
 
 /* ---- sum.c ---- */
 
@@ -158,8 +138,6 @@ const char *s3_sum_header(s3_sum sum); /* "x-amz-checksum-crc64nvme", "content-m
 const char *s3_sum_name(s3_sum sum);   /* "CRC64NVME"; NULL: one of old services */
 /* Adds it to a request with that body. */
 finops_code s3_sum_add(const s3_storage *s, s3_request *r, finops_error **err);
-/* Of "crc64nvme:<hex>": false when it is of another kind. */
-bool s3_sum_parse(const char *checksum, s3_sum *ret_sum, uint64_t *ret_value);
 /* "crc64nvme:<hex>" of the headers' base64, appended. False: none that counts for the whole object. */
 bool s3_sum_text(s3_sum sum, const char *base64, fo_str *ret);
 uint64_t s3_sum_update(s3_sum sum, uint64_t value, const void *data, size_t n);

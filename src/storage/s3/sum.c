@@ -85,7 +85,7 @@ s3_sum_add(const s3_storage *s, s3_request *r, finops_error **err)
     if (rc != FINOPS_OK)
         return rc;
     r->with_sums = r->with_sums || s3_sum_name(sum) != NULL;
-    s3_header_text(&r->headers, s3_sum_header(sum), &text);
+    fo_headers_take(&r->headers, s3_sum_header(sum), &text);
     return FINOPS_OK;
 }
 
@@ -101,21 +101,4 @@ s3_sum_text(s3_sum sum, const char *base64, fo_str *ret)
     fo_hex(bytes.data, bytes.len, hex);
     fo_str_addf(ret, "%s%s", kinds[sum].prefix, hex);
     return true;
-}
-
-bool
-s3_sum_parse(const char *checksum, s3_sum *ret_sum, uint64_t *ret_value)
-{
-    for (size_t i = 0; checksum && i < KINDS; i++) {
-        uint64_t v = 0;
-
-        if (!fo_starts(checksum, kinds[i].prefix))
-            continue;
-        for (const char *c = checksum + strlen(kinds[i].prefix); *c; c++)
-            v = v << 4 | (uint64_t)(fo_is_digit(*c) ? *c - '0' : *c - 'a' + 10);
-        *ret_sum = (s3_sum)i;
-        *ret_value = v;
-        return true;
-    }
-    return false;
 }

@@ -94,7 +94,7 @@ part_sum(const s3_upload_state *u, s3_request *r, part *done, finops_error **err
         rc = s3_sum_make(u->sum, r->body, r->body_size, &sum, err);
     }
     if (rc == FINOPS_OK)
-        s3_header_text(&r->headers, s3_sum_header(u->sum), &sum);
+        fo_headers_take(&r->headers, s3_sum_header(u->sum), &sum);
     return rc;
 }
 
@@ -204,7 +204,7 @@ s3_upload_copy_part(finops_upload *upload, unsigned number, int64_t offset, int6
     r.query = fo_str_z(&query);
     fo_str_addf(&range, "bytes=%lld-%lld", (long long)offset, (long long)(offset + n - 1));
     s3_headers_of_source(u->s, source, source_etag, &r.headers);
-    s3_header_text(&r.headers, "x-amz-copy-source-range", &range);
+    fo_headers_take(&r.headers, "x-amz-copy-source-range", &range);
     s3_headers_of_key(u->s, &r.headers);
     if (rc == FINOPS_OK)
         rc = s3_send_for_xml(u->s, &r, &xml, err);
@@ -302,19 +302,15 @@ is_ours(s3_upload_state *u, unsigned n, int64_t size, const char *sum, const fin
 static finops_code
 commit_request(s3_upload_state *u, s3_request *r, const char *sum_base64, int64_t size, finops_error **err)
 {
-    FO_AUTO(fo_str_done) fo_str length = FO_STR_MAX(S3_TEXT_MAX), sum = FO_STR_MAX(S3_TEXT_MAX);
-
     s3_headers_of_condition(&u->put.put, &r->headers);
     s3_headers_of_key(u->s, &r->headers);
-    s3_header(&r->headers, "content-type", "application/xml");
+    fo_headers_add(&r->headers, "content-type", "application/xml");
     if (*sum_base64) {
-        fo_str_add(&sum, sum_base64);
-        s3_header_text(&r->headers, s3_sum_header(u->sum), &sum);
-        s3_header(&r->headers, "x-amz-checksum-type", "FULL_OBJECT");
-        fo_str_addf(&length, "%lld", (long long)size);
-        s3_header_text(&r->headers, "x-amz-mp-object-size", &length);
+        fo_headers_addf(&r->headers, s3_sum_header(u->sum), "%s", sum_base64);
+        fo_headers_add(&r->headers, "x-amz-checksum-type", "FULL_OBJECT");
+        fo_headers_addf(&r->headers, "x-amz-mp-object-size", "%lld", (long long)size);
     }
-    return r->headers.failed ? fo_error_oom(err) : FINOPS_OK;
+    return fo_headers_check(&r->headers, err);
 }
 
 static finops_code
@@ -435,8 +431,8 @@ create(s3_upload_state *u, const finops_put *put, finops_error **err)
     finops_code rc = s3_headers_of_put(u->s, put, &r.headers, err);
 
     if (s3_sum_name(u->sum)) {
-        s3_header(&r.headers, "x-amz-checksum-algorithm", s3_sum_name(u->sum));
-        s3_header(&r.headers, "x-amz-checksum-type", "FULL_OBJECT");
+        fo_headers_add(&r.headers, "x-amz-checksum-algorithm", s3_sum_name(u->sum));
+        fo_headers_add(&r.headers, "x-amz-checksum-type", "FULL_OBJECT");
     }
     if (rc == FINOPS_OK)
         rc = s3_send_for_xml(u->s, &r, &xml, err);

@@ -37,9 +37,9 @@ make(s3_storage *s, const finops_put *put, s3_request *r, finops_error **err)
 static finops_code
 tell(const s3_request *r, const fo_http_exchange *e, finops_object *ret, finops_error **err)
 {
-    FO_AUTO(s3_info_done) s3_info info = { 0 };
+    FO_AUTO(fo_http_object_done) fo_http_object info = { 0 };
     FO_AUTO(fo_str_done) fo_str sum = FO_STR_MAX(S3_TEXT_MAX), base64 = FO_STR_MAX(S3_TEXT_MAX);
-    finops_code rc = s3_info_make(e, r->key, &info, err);
+    finops_code rc = fo_http_object_make(e, r->key, &s3_spelling, &info, err);
 
     if (rc != FINOPS_OK)
         return rc;
