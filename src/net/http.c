@@ -135,7 +135,8 @@ sent(fo_http_exchange *e, size_t n)
     e->moved_us = fo_clock_monotonic();
 }
 
-/* As much as the connection takes now: CURLE_AGAIN when that is not all. */
+/* As much as the connection takes now: CURLE_AGAIN when that is not all. OpenSSL tells of nothing before all
+ * that it was given is out: it is given little, so that what is slow is not taken for a stall. */
 static CURLcode
 send_some(fo_http_exchange *e)
 {
@@ -146,6 +147,8 @@ send_some(fo_http_exchange *e)
 
         if (!next_piece(e, &data, &n))
             return CURLE_ABORTED_BY_CALLBACK;
+        if (e->tls && n > FO_HTTP_BUFFER)
+            n = FO_HTTP_BUFFER;
         cc = curl_easy_send(e->easy, data, n, &done);
         if (cc != CURLE_OK)
             return cc;

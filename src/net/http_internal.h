@@ -50,6 +50,7 @@ struct fo_http_exchange {
     CURL *easy;
     CURLM *multi; /* of this one alone, so that no other thread is in it */
     char *origin; /* "https://host:port", with "direct " in front */
+    bool tls;
     fo_http_exchange *next, *previous;
 
     /* The connection. */

@@ -199,6 +199,7 @@ exchange_new(fo_http_client *client, char *origin, fo_http_exchange **ret, finop
     }
     e->client = client;
     e->origin = origin;
+    e->tls = strstr(origin, "https://") != NULL;
     e->socket = CURL_SOCKET_BAD;
     e->head = FO_STR_MAX(FO_HTTP_HEAD_MAX);
     e->where = FO_STR_MAX(FO_HTTP_TEXT_MAX);
