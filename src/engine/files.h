@@ -20,11 +20,12 @@ typedef struct fo_file fo_file;
 
 /* What the engine's own reader of S3 needs to read what a storage reads, with the same credentials. */
 typedef struct fo_files_native {
-    bool possible;           /* false: it cannot, and the rest is unset */
-    const char *endpoint;    /* "http://host:port"; NULL: Amazon's. Borrowed from the storage */
-    char region[64];         /* "": not known */
-    bool path_style;         /* the bucket stands in the path */
-    const fo_aws_keys *keys; /* held: fo_aws_keys_release() */
+    bool possible;        /* false: it cannot, and the rest is unset */
+    const char *endpoint; /* "http://host:port"; NULL: Amazon's. Borrowed from the storage */
+    char region[64];      /* "": not known */
+    bool path_style;      /* the bucket stands in the path */
+    const char *proxy, *no_proxy, *ca_file; /* of the storage; NULL: none */
+    const fo_aws_keys *keys;                /* held: fo_aws_keys_release() */
 } fo_files_native;
 
 /* How storages are opened and used; storage/sources.h makes one. Functions may be called from any thread. */

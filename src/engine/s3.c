@@ -265,6 +265,22 @@ create_secret(fo_files *files, fo_remote *remote, fo_files_native *at, finops_er
     return rc;
 }
 
+static bool
+same(const char *a, const char *b)
+{
+    return fo_streq(given(a) ? a : "", given(b) ? b : "");
+}
+
+/* A proxy and authorities are the whole engine's: what a place has for itself alone it cannot be told. */
+static bool
+is_of_all(const fo_files *files, const fo_files_native *at)
+{
+    const fo_network_settings *network = files->options.network;
+
+    return !network || (same(at->proxy, network->proxy) && same(at->no_proxy, network->no_proxy) &&
+                        same(at->ca_file, network->ca_file));
+}
+
 finops_code
 fo_s3_allow(fo_files *files, fo_remote *remote, bool *ret, finops_error **err)
 {
@@ -274,6 +290,7 @@ fo_s3_allow(fo_files *files, fo_remote *remote, bool *ret, finops_error **err)
 
     if (rc != FINOPS_OK)
         return rc;
+    at.possible = at.possible && is_of_all(files, &at);
     /* The keys are the same as long as nobody renewed them. */
     if (at.possible && at.keys != remote->keys)
         rc = create_secret(files, remote, &at, err);

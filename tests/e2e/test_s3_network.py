@@ -211,6 +211,31 @@ def test_an_own_authority_is_trusted_when_it_is_named(finops, secure_bill):
     assert loaded(finops.database) == bill.totals
 
 
+def bytes_read(told):
+    """What the storages of an import read themselves, which is all of csv, and Parquet that the engine cannot reach."""
+    line, = [line for line in told.splitlines() if "bytes read, " in line]
+    return int(line.partition(" bytes read, ")[0].rpartition(" ")[2])
+
+
+@pytest.mark.parametrize("of_place", ["ca_file", "proxy"])
+def test_parquet_of_a_place_with_a_network_of_its_own_goes_through_it(finops, secure, new_bill, of_place):
+    """DuckDB has one proxy and one list of authorities for all: it reads what is in [network], a place's own is fetched."""
+    bill = new_bill("v2", "parquet", server=secure)
+    files = sum(p.stat().st_size for p in bill.folder.rglob("*.parquet"))
+    ca, lines = bill.minio.ca_file, []
+    with Proxy({DOMAIN: bill.minio.host}) as proxy:
+        if of_place == "proxy":
+            lines = ['endpoint_url = "https://%s"' % DOMAIN, 'proxy = "%s"' % proxy.url]
+        own, shared = [*lines, 'ca_file = "%s"' % ca], []
+        for place, network in ((own, shared), (lines[:1], [*lines[1:], 'ca_file = "%s"' % ca])):
+            write_config(finops, "[network]\n%s\n[storage.raw]\naddress = \"s3://%s\"\n%s\n" % (
+                "\n".join(network), bill.bucket, "\n".join(place)))
+            told = finops.run("aws", "import-cur", "--verbose", "--force", "--bucket", "raw:", env=bill.env).stderr
+            assert loaded(finops.database) == bill.totals
+            assert (bytes_read(told) > files) == (place == own), told
+        assert bool(proxy.requests) == (of_place == "proxy")
+
+
 def test_another_authority_and_a_missing_file_are_refused(finops, secure_bill):
     other = finops.folder / "other.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",

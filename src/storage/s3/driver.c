@@ -226,6 +226,9 @@ s3_close(void *self)
     fo_free(s->c_key);
     fo_free(s->c_key_md5);
     fo_free(s->profile);
+    fo_free(s->proxy);
+    fo_free(s->no_proxy);
+    fo_free(s->ca_file);
     fo_free(s);
 }
 
@@ -264,7 +267,9 @@ fill(s3_storage *s, const s3_config *c, finops_error **err)
     s->copy_max = (int64_t)(c->copy_max ? c->copy_max : 5 * S3_GIB);
     s->prefix = prefix_text(c->prefix);
     if (!s->prefix || !set_text(&s->bucket, c->bucket) || !set_text(&s->sse, c->sse) ||
-        !set_text(&s->kms_key, c->sse_kms_key_id) || !set_text(&s->profile, c->profile))
+        !set_text(&s->kms_key, c->sse_kms_key_id) || !set_text(&s->profile, c->profile) ||
+        !set_text(&s->proxy, c->network.proxy) || !set_text(&s->no_proxy, c->network.no_proxy) ||
+        !set_text(&s->ca_file, c->network.ca_file))
         return fo_error_oom(err);
     rc = set_place(s, c, err);
     if (rc == FINOPS_OK)

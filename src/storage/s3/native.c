@@ -27,9 +27,13 @@ fo_s3_native(void *self, const finops_call *call, fo_files_native *ret, finops_e
     rc = fo_aws_chain_keys(s->chain, call, &keys, err);
     if (rc != FINOPS_OK)
         return rc;
-    *ret = (fo_files_native){
-        .possible = true, .endpoint = s->endpoint, .path_style = s->path_style, .keys = keys
-    };
+    *ret = (fo_files_native){ .possible = true,
+                              .endpoint = s->endpoint,
+                              .path_style = s->path_style,
+                              .proxy = s->proxy,
+                              .no_proxy = s->no_proxy,
+                              .ca_file = s->ca_file,
+                              .keys = keys };
     static_assert(sizeof(ret->region) >= S3_REGION, "a region has room");
     (void)pthread_mutex_lock(&s->lock);
     memcpy(ret->region, s->region, S3_REGION);

@@ -60,6 +60,7 @@ typedef struct s3_storage {
     fo_sigv4 *signer;
     fo_aws_chain *chain;
     char *profile;
+    char *proxy, *no_proxy, *ca_file; /* NULL: none; as the engine would have to be told */
 
     /* What was learned from the service. */
     pthread_mutex_t lock;      /* of the region */
