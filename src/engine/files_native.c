@@ -295,7 +295,7 @@ native_at(fo_files *files, size_t i, fo_seen **ret, fo_remote **ret_remote, cons
     *ret = NULL;
     (void)pthread_mutex_lock(&files->lock);
     there = i < files->n_seen;
-    if (there && files->seen[i]->path && files->seen[i]->fd < 0) {
+    if (there && !files->seen[i]->busy && files->seen[i]->path && files->seen[i]->fd < 0) {
         *ret_remote = fo_remote_known(files, files->seen[i]->address, ret_key);
         *ret = *ret_remote ? files->seen[i] : NULL;
     }

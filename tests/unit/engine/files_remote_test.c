@@ -2,6 +2,8 @@
 #include "storage/storage_test.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -235,6 +237,54 @@ what_the_engine_cannot_read_is_a_file_without_a_name(void **state)
     assert_int_equal(fo_files_native_path(f->files, BASE "/none", &path, &size, NULL), FINOPS_E_NOT_FOUND);
 }
 
+enum { MANY = 40 };
+
+static atomic_bool made;
+
+static void *
+make_paths(void *arg)
+{
+    static char addresses[MANY][64];
+    const char *list[MANY];
+    fixture *f = arg;
+
+    for (unsigned i = 0; i < MANY; i++) {
+        (void)snprintf(addresses[i], sizeof(addresses[i]), BASE "/many/%u", i);
+        list[i] = addresses[i];
+    }
+    if (fo_files_native_paths(f->files, list, MANY, NULL) == FINOPS_OK)
+        f = NULL;
+    atomic_store(&made, true);
+    return f;
+}
+
+/* While paths are made others look at them: the thread sanitizer says whether they may. */
+static void
+many_are_made_while_those_that_are_there_are_looked_at(void **state)
+{
+    fixture *f = *state;
+    finops_error *err = NULL;
+    void *failed = f;
+    const char *path = NULL;
+    int64_t size = 0;
+    pthread_t thread;
+
+    for (unsigned i = 0; i < MANY; i++) {
+        char key[32];
+
+        (void)snprintf(key, sizeof(key), "many/%u", i);
+        put(f, key, "0123456789", i % 10);
+    }
+    assert_int_equal(pthread_create(&thread, NULL, make_paths, f), 0);
+    while (!atomic_load(&made))
+        ok(fo_files_unchanged(f->files, &err), &err);
+    assert_int_equal(pthread_join(thread, &failed), 0);
+    assert_null(failed);
+    ok(fo_files_native_path(f->files, BASE "/many/7", &path, &size, &err), &err);
+    assert_int_equal(size, 7);
+    assert_true(fo_starts(path, "/proc/self/fd/"));
+}
+
 static void
 reading_survives_every_failed_allocation(void **state)
 {
@@ -273,6 +323,8 @@ main(void)
         cmocka_unit_test_setup_teardown(what_is_listed_has_its_address, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_is_one_version_until_it_is_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(what_the_engine_cannot_read_is_a_file_without_a_name, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(many_are_made_while_those_that_are_there_are_looked_at, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(reading_survives_every_failed_allocation, setup, teardown),
     };
