@@ -1,9 +1,11 @@
 /* Where bills are read from, places of the configuration among it, and files that are landed in one. */
 #include "cli/aws_place.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "cli/backends.h"
 #include "cli/storage.h"
@@ -142,6 +144,7 @@ fo_lander_done(fo_lander *lander)
     finops_storage_close(lander->to);
     finops_registry_free(lander->registry);
     fo_free(lander->from_base);
+    fo_free(lander->swept);
     *lander = (fo_lander){ 0 };
 }
 
@@ -175,6 +178,22 @@ open_from(fo_lander *lander, const fo_aws_settings *aws, const fo_bill_source *s
     return rc;
 }
 
+/* Once an export. */
+static finops_code
+sweep(fo_lander *lander, const fo_export *export, const finops_call *call, finops_error **err)
+{
+    uint64_t n;
+
+    if (fo_streq(lander->swept, export->name))
+        return FINOPS_OK;
+    n = fo_land_sweep(lander->to, export, call);
+    if (n > 0)
+        fo_info("unfinished files of earlier landings of %s were removed: %" PRIu64, export->name, n);
+    fo_free(lander->swept);
+    lander->swept = fo_strdup(export->name);
+    return lander->swept ? FINOPS_OK : fo_error_oom(err);
+}
+
 finops_code
 fo_lander_land(fo_lander *lander, const fo_aws_settings *aws, const fo_bill_source *source,
                const fo_export *export, const fo_delivery *delivery, finops_error **err)
@@ -186,5 +205,5 @@ fo_lander_land(fo_lander *lander, const fo_aws_settings *aws, const fo_bill_sour
     if (rc == FINOPS_OK)
         rc =
             fo_land_delivery(lander->from, lander->to, source, export, delivery, &call, &lander->counts, err);
-    return rc;
+    return rc == FINOPS_OK ? sweep(lander, export, &call, err) : rc;
 }

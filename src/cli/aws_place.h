@@ -28,6 +28,7 @@ typedef struct fo_lander {
     finops_storage *to, *from;
     char *from_base; /* of `from` */
     fo_land_counts counts;
+    char *swept;             /* the export whose folder was swept last */
     fo_storage_stats *stats; /* where what the storages did is kept; NULL: nowhere */
 } fo_lander;
 

@@ -1,6 +1,8 @@
 """finops aws import-cur --land: raw report files kept in the storage bronze, and imported from there."""
 import hashlib
 import json
+import re
+import time
 
 import pytest
 
@@ -48,6 +50,39 @@ def test_raw_files_are_landed_as_they_are_and_only_once(finops, new_bill, bronze
     assert "%d raw files landed" % n in first.stderr
     again = finops.run("aws", "import-cur", "--land", "--bucket", bill.bucket)
     assert "0 raw files landed (0 bytes), %d were there" % n in again.stderr
+
+
+def aged(path, days):
+    """A file on its way has the time when it was begun in its name."""
+    head, begun, rest = re.fullmatch(r"(\.finops~)([0-9a-f]{14,16})(~.*)", path.name).groups()
+    old = "%0*x" % (len(begun), int(begun, 16) - days * 86400 * 1000000)
+    return path.rename(path.with_name(head + old + rest))
+
+
+def test_what_killed_landings_left_is_removed_after_a_day(finops, new_bill, minio):
+    bill = new_bill("v1", "csv")
+    (finops.folder / "config.toml").write_text('[storage.bronze]\naddress = "./raw"\n')
+    below = finops.folder / "raw" / "system=aws/table=cur/export=sample-cur"
+    (finops.folder / "large").write_bytes(bytes(64 << 20))
+    left = []
+    for place in ("bronze:system=aws/table=cur/export=sample-cur/a/large", "bronze:system=aws/table=cur/export=sample-cur/b/large",
+                  "bronze:system=aws/table=cur/export=other/large"):
+        while True:  # it may end before it is killed
+            known = set((finops.folder / "raw").rglob(".finops~*"))
+            put = finops.start("storage", "put", "--quiet", "large", place)
+            while put.poll() is None and set((finops.folder / "raw").rglob(".finops~*")) == known:
+                time.sleep(0.0005)
+            put.kill()
+            put.wait()
+            new = set((finops.folder / "raw").rglob(".finops~*")) - known
+            if new:
+                break
+        left += new
+    old, young, others = aged(left[0], 2), left[1], aged(left[2], 2)
+    told = finops.run("aws", "import-cur", "--land", "--bucket", bill.bucket, env=bill.env).stderr
+    assert "unfinished files of earlier landings of sample-cur were removed: 1" in told
+    assert not old.exists() and young.exists() and others.exists(), "another's, or one that may be at work"
+    assert loaded(finops.database) == bill.totals and below.is_dir()
 
 
 @pytest.mark.parametrize("version,form", FORMS)

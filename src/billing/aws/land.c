@@ -9,7 +9,9 @@
 
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "base/crc.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -17,6 +19,7 @@
 #define RECORD "/current-Manifest.json"
 #define RECORD_MAX ((size_t)16 << 20)
 #define BUFFER ((size_t)256 << 10)
+#define DAY_US (INT64_C(86400) * 1000000)
 #define SUM 32
 
 /* ---- one file ---- */
@@ -322,6 +325,29 @@ fo_land_delivery(finops_storage *from, finops_storage *to, const fo_bill_source 
     if (rc == FINOPS_OK)
         rc = write_record(&l, export->source_uri, manifest_key, err);
     return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "land %s %s", export->name, delivery->period);
+}
+
+static bool
+count_swept(const finops_object *object, void *arg)
+{
+    (void)object;
+    ++*(uint64_t *)arg;
+    return true;
+}
+
+uint64_t
+fo_land_sweep(finops_storage *to, const fo_export *export, const finops_call *call)
+{
+    FO_AUTO(fo_freep) char *folder = fo_format(LANDED "export=%s/", export->name);
+    FO_AUTO(finops_error_freep) finops_error *err = NULL;
+    uint64_t swept = 0;
+
+    if (!folder || !(finops_storage_features(to) & FINOPS_STORAGE_SWEEP))
+        return 0;
+    if (finops_storage_sweep(to, folder, fo_clock_now() - DAY_US, call, count_swept, &swept, &err) !=
+        FINOPS_OK)
+        fo_debug("%s", finops_error_text(err));
+    return swept;
 }
 
 /* ---- finding them again ---- */

@@ -26,6 +26,13 @@ finops_code fo_land_delivery(finops_storage *from, finops_storage *to, const fo_
                              const fo_export *export, const fo_delivery *delivery, const finops_call *call,
                              fo_land_counts *ret, finops_error **err);
 
+/*
+ * Removes what landings of the export that were killed left more than a day ago, and says how much that was.
+ * Nothing else is written below its folder; what is younger may be another import's. A storage that cannot do
+ * that, or does not let us, is left alone.
+ */
+uint64_t fo_land_sweep(finops_storage *to, const fo_export *export, const finops_call *call);
+
 /* Whether a key is that of a record of landed files, or lies among landed files; *ret_folder is the bytes of
  * its period's folder, without a slash at its end. */
 bool fo_landed_is_record(const char *key, size_t *ret_folder);
@@ -35,7 +42,8 @@ bool fo_landed_is_below(const char *key);
 typedef struct fo_landed {
     char *version, *source_uri, *manifest; /* manifest: its key in the bucket it came from */
 } fo_landed;
-finops_code fo_landed_parse(const char *text, size_t n, const char *label, fo_landed *ret, finops_error **err);
+finops_code fo_landed_parse(const char *text, size_t n, const char *label, fo_landed *ret,
+                            finops_error **err);
 void fo_landed_done(fo_landed *landed);
 
 #endif
