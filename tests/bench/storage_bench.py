@@ -8,8 +8,9 @@
 `ninja -C build tests/storage_get_bench` makes) and by obstore and boto3, the transfers alone, connections not made before.
 In the other tables objects are files, and what is timed of finops, rclone and mc is the whole command, its start included;
 of the Python libraries the transfers alone. Each row has the processor time of the client, too, which other programs on the
-machine change little. Ratios are the peer's seconds divided by ours, of each round; their median and range are printed, and
-the peak memory of the commands. Nothing is asserted.
+machine change little; "bare sockets" is what the server and the kernel take, whoever asks. Ratios are the peer's seconds
+divided by ours, of each round; their median and range are printed, and the peak memory of the commands. Nothing is asserted.
+With TMPDIR=/dev/shm the disk is left out, which is the same for all and slow with files of which as many were just removed.
 
 Needs tests/bench/requirements-storage.txt in the Python that runs it and MinIO (made by scripts/test-servers.sh). Rows of
 rclone, of mc (scripts/test-servers.sh mc), and versitygw where it is the server, are left out where there is none.
@@ -323,6 +324,15 @@ class FinopsLibrary(Command):
         return self.tell("put", bucket, keys, size)
 
 
+class Bare(FinopsLibrary):
+    """No client at all: bare sockets. Nobody is faster with this server on this machine."""
+
+    name = "(bare sockets)"
+
+    def get_memory(self, bucket, keys, size):
+        return self.tell("bare", bucket, keys, size)
+
+
 def rounds(n, clients, what):
     """{name: [(seconds, processor seconds)]}: everybody once a round, the order turned round after round."""
     took = {c.name: [] for c in clients}
@@ -346,10 +356,11 @@ def table(title, took, clients):
     sys.stdout.flush()
 
 
-def in_memory(title, n, size, clients, bucket, count):
+def in_memory(title, n, size, clients, bucket, count, endpoint, env):
     keys = ["memory/object-%06d.bin" % i for i in range(n)]
     clients[0].put_memory(bucket, keys, size)
     table("put %s, from memory" % title, rounds(count, clients, lambda c, k: c.put_memory(bucket, keys, size)), clients)
+    clients = clients + [Bare(clients[0].program, endpoint, env)]
     table("get %s, into memory" % title, rounds(count, clients, lambda c, k: c.get_memory(bucket, keys, size)), clients)
 
 
@@ -364,9 +375,16 @@ def make_files(folder, n, size):
     return folder
 
 
-def files(title, n, size, clients, bucket, work, count):
+def files(title, n, size, clients, server, bucket, work, count):
     source = make_files(work / ("%d-%d" % (n, size)), n, size)
-    table("put " + title, rounds(count, clients, lambda c, k: c.put(source, bucket, f"{source.name}-{c.name}-{k}")), clients)
+
+    def put(c, k):
+        prefix = f"{source.name}-{c.name}-{k}"
+        seconds = c.put(source, bucket, prefix)
+        if n == 1 and (c.name, k) != ("finops", 0):  # of large ones one is enough
+            server.delete(bucket, prefix + "/object-000000.bin")
+        return seconds
+    table("put " + title, rounds(count, clients, put), clients)
 
     def get(c, k):
         target = work / "got"
@@ -376,6 +394,7 @@ def files(title, n, size, clients, bucket, work, count):
         shutil.rmtree(target)
         return seconds
     table("get " + title, rounds(count, clients, get), clients)
+    shutil.rmtree(source)
 
 
 def peers(endpoint, env):
@@ -412,11 +431,11 @@ def run(kind, server, a, work):
     clients = [Finops(build / "finops", env)] + others
     if "library" in only:
         both = [FinopsLibrary(build / "tests" / "storage_get_bench", endpoint, env), others[-1], ObstoreAsync(endpoint, env), others[-2]]
-        in_memory("500 objects of 16 KiB", 500, 16 << 10, both, bucket, a.rounds)
+        in_memory("500 objects of 16 KiB", 500, 16 << 10, both, bucket, a.rounds, endpoint, env)
     if "small" in only:
-        files("500 objects of 16 KiB", 500, 16 << 10, clients, bucket, work, a.rounds)
+        files("500 objects of 16 KiB", 500, 16 << 10, clients, server, bucket, work, a.rounds)
     for mib in map(int, a.large.split(",")) if "large" in only else ():
-        files("1 object of %d MiB" % mib, 1, mib << 20, clients, bucket, work, min(a.rounds, 3 if mib > 500 else a.rounds))
+        files("1 object of %d MiB" % mib, 1, mib << 20, clients, server, bucket, work, min(a.rounds, 3 if mib > 500 else a.rounds))
     if "list" in only:
         many_keys(a.keys, clients, bucket, work, a.rounds)
     if "latency" in only:

@@ -2,20 +2,27 @@
  * Small objects in and out of a storage, from and into memory: nothing but the library and its requests.
  *
  *     ninja -C build tests/storage_get_bench
- *     build/tests/storage_get_bench get|put ADDRESS OBJECTS SIZE AT_ONCE ROUNDS [NAME=VALUE]...
+ *     build/tests/storage_get_bench get|put|bare ADDRESS OBJECTS SIZE AT_ONCE ROUNDS [NAME=VALUE]...
  *
  * The objects are ADDRESS/object-000000.bin and so on; put makes them. NAME=VALUE are settings, such as
  * endpoint_url=http://localhost:9000. Each round opens the storage anew, so
  * that its connections are made within it, and prints "MILLISECONDS PROCESSOR-MILLISECONDS SWITCHES" of the
- * transfers alone. tests/bench/storage_bench.py runs it beside other clients.
+ * transfers alone. "bare" gets presigned addresses by plain HTTP over bare sockets, without the library and
+ * without looking at what comes: what is left then is the server and the kernel. tests/bench/storage_bench.py
+ * runs it beside other clients.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -28,6 +35,7 @@
 typedef struct bench {
     finops_storage *storage;
     bool put;
+    char **urls; /* of "bare"; NULL: the library does it */
     unsigned n;
     size_t size;
     const char *block; /* of size bytes, what is put */
@@ -60,6 +68,92 @@ put_one(const bench *b, const char *key, finops_error **err)
 
     return finops_storage_put(b->storage, &put, b->block, b->size, NULL, err) == FINOPS_OK;
 }
+
+/* ---- bare ---- */
+
+#define HEAD_MAX 16384
+
+/* To the 127.0.0.1:port of an address. */
+static int
+bare_connect(const char *url)
+{
+    const char *colon = strchr(url + strlen("http://"), ':');
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+    to.sin_port = htons((uint16_t)(colon ? strtoul(colon + 1, NULL, 10) : 80));
+    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
+        return -1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    return fd;
+}
+
+static bool
+bare_one(const bench *b, int fd, const char *url, char *buffer)
+{
+    const char *host = url + strlen("http://"), *path = strchr(host, '/');
+    size_t have = 0, want = SIZE_MAX;
+    int n =
+        snprintf(buffer, HEAD_MAX, "GET %s HTTP/1.1\r\nHost: %.*s\r\n\r\n", path, (int)(path - host), host);
+
+    if (n >= HEAD_MAX || send(fd, buffer, (size_t)n, MSG_NOSIGNAL) != n)
+        return false;
+    while (have < want) {
+        ssize_t got = recv(fd, buffer + have, HEAD_MAX + b->size - have, 0);
+        const char *end;
+
+        if (got <= 0)
+            return false;
+        have += (size_t)got;
+        end = want == SIZE_MAX ? memmem(buffer, have, "\r\n\r\n", 4) : NULL;
+        if (end)
+            want = (size_t)(end - buffer) + 4 + b->size;
+    }
+    return have == want && memcmp(buffer, "HTTP/1.1 200", 12) == 0;
+}
+
+static void *
+bare_work(void *arg)
+{
+    bench *b = arg;
+    FO_AUTO(fo_freep) char *buffer = fo_alloc(HEAD_MAX + b->size);
+    int fd = bare_connect(b->urls[0]);
+
+    for (unsigned i; (i = atomic_fetch_add(&b->next, 1)) < b->n && !atomic_load(&b->failed);)
+        if (!buffer || fd < 0 || !bare_one(b, fd, b->urls[i], buffer))
+            atomic_store(&b->failed, true);
+    if (fd >= 0)
+        (void)close(fd);
+    return NULL;
+}
+
+static bool
+bare_urls(bench *b, finops_error **err)
+{
+    char key[32];
+
+    b->urls = fo_array(b->n, sizeof(*b->urls));
+    for (unsigned i = 0; b->urls && i < b->n; i++) {
+        const finops_presign presign = { .key = key, .seconds = 3600 };
+
+        (void)snprintf(key, sizeof(key), "object-%06u.bin", i);
+        if (finops_storage_presign(b->storage, &presign, &b->urls[i], err) != FINOPS_OK)
+            return false;
+        if (!fo_starts(b->urls[i], "http://127.0.0.1:"))
+            return false;
+    }
+    return b->urls != NULL;
+}
+
+static void
+bare_done(bench *b)
+{
+    for (unsigned i = 0; b->urls && i < b->n; i++)
+        free(b->urls[i]);
+    fo_free(FO_TAKE(b->urls));
+}
+
+/* ---- the library ---- */
 
 static void *
 work(void *arg)
@@ -111,7 +205,7 @@ round_run(bench *b, unsigned at_once)
     atomic_store(&b->next, 0);
     (void)getrusage(RUSAGE_SELF, &before);
     begin = now_ms();
-    while (n < at_once && pthread_create(&threads[n], NULL, work, b) == 0)
+    while (n < at_once && pthread_create(&threads[n], NULL, b->urls ? bare_work : work, b) == 0)
         n++;
     for (unsigned i = 0; i < n; i++)
         (void)pthread_join(threads[i], NULL);
@@ -162,7 +256,8 @@ main(int argc, char **argv)
 
     if (argc < 7) {
         (void)fprintf(
-            stderr, "usage: storage_get_bench get|put ADDRESS OBJECTS SIZE AT_ONCE ROUNDS [NAME=VALUE]...\n");
+            stderr,
+            "usage: storage_get_bench get|put|bare ADDRESS OBJECTS SIZE AT_ONCE ROUNDS [NAME=VALUE]...\n");
         return 2;
     }
     b.put = strcmp(argv[1], "put") == 0;
@@ -180,7 +275,9 @@ main(int argc, char **argv)
             (void)fprintf(stderr, "storage_get_bench: %s\n", finops_error_text(err));
             return 1;
         }
-        ok = round_run(&b, number(argv[5], THREADS_MAX));
+        ok = strcmp(argv[1], "bare") != 0 || bare_urls(&b, &err);
+        ok = ok && round_run(&b, number(argv[5], THREADS_MAX));
+        bare_done(&b);
         finops_storage_close(b.storage);
         if (!ok)
             return 1;
