@@ -1,7 +1,9 @@
 """The way to S3: credentials, regions, addressing, certificates, proxies, broken connections, memory."""
+import json
 import os
 import re
 import subprocess
+import urllib.parse
 
 import pytest
 from bills import loaded
@@ -317,3 +319,35 @@ def test_a_million_rows_come_in_large_reads_and_little_memory(finops, new_bill, 
     assert sum(whole.values()) <= sum(sizes) < sum(whole.values()) * 1.05
     assert len(reads) <= 2 * len(files)  # its header, then all of it
     assert sum(sizes) / len(sizes) > 4 << 20
+
+
+KEYS_OF_A_PROCESS = """#!/bin/sh
+n=$(cat {0}/n); echo $(( (n + 1) % 12 )) > {0}/n
+sed "s/EXPIRATION/$(date -u -d '+0.4 seconds' +%Y-%m-%dT%H:%M:%S.%6NZ)/" {0}/keys-$n
+"""
+
+
+def test_the_engine_reads_each_month_with_fresh_credentials(finops, new_bill, proxy):
+    """Keys that soon end: what the engine is told when a month begins are others than those of the month before."""
+    bill = new_bill("v2", "parquet")
+    folder = finops.folder / ".aws"
+    folder.mkdir()
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::*"}]}
+    for n in range(12):
+        key, secret, token = bill.minio.client.assume_role(everything)
+        (folder / ("keys-%d" % n)).write_text(json.dumps({"Version": 1, "AccessKeyId": key, "SecretAccessKey": secret,
+                                                          "SessionToken": token, "Expiration": "EXPIRATION"}))
+    (folder / "n").write_text("0")
+    (folder / "keys.sh").write_text(KEYS_OF_A_PROCESS.format(folder))
+    (folder / "keys.sh").chmod(0o700)
+    (folder / "config").write_text("[profile work]\ncredential_process = %s/keys.sh\n" % folder)
+    env = {k: v for k, v in through(proxy, bill).items() if k not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    finops.run("aws", "import-cur", "--bucket", bill.bucket, env={**env, "AWS_PROFILE": "work"})
+    assert loaded(finops.database) == bill.totals
+    used = {}
+    for (_, url), headers in zip(proxy.requests, proxy.headers):
+        if any("duckdb" in h.lower() for h in headers if h.lower().startswith("user-agent")):
+            month, = [m for m in bill.totals if m in urllib.parse.unquote(url)]
+            used.setdefault(month, set()).update(re.findall("Credential=([^/]+)/", " ".join(headers)))
+    first, second = (used[month] for month in sorted(used))
+    assert first and second and not first & second, used

@@ -310,3 +310,21 @@ def test_a_plugin_that_is_none_is_told(finops):
     (finops.folder / "none.so").write_bytes(b"no library")
     done = finops.run("storage", "check", "none.so", status=1)
     assert "cannot be loaded" in done.stdout
+
+
+@pytest.mark.parametrize("address,hint", [
+    ("sftp://ann@127.0.0.1:1/a", "a server for SSH listens there"), ("hdfs://127.0.0.1:1/a", "its host and port"),
+    ("s3://bucket/a", "endpoint_url and region"), ("az://container/a", "account and endpoint_url"), ("gs://bucket/a", "endpoint_url"),
+])
+def test_who_is_not_reached_is_looked_for_where_it_was_named(finops, address, hint):
+    env = {"OPEN_FINOPS_NETWORK_RETRIES": "0", "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "a",
+           "AWS_SECRET_ACCESS_KEY": "b", "STORAGE_EMULATOR_HOST": "http://127.0.0.1:1", "AZURE_STORAGE_CONNECTION_STRING":
+           "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;BlobEndpoint=http://127.0.0.1:1/a"}
+    told = finops.run("storage", "stat", address, env=env, status=1).stderr
+    given = told.partition("hint: ")[2]
+    assert "onnect" in told and hint in given and ("region" in given) == address.startswith("s3:"), told
+
+
+def test_an_address_without_a_key_is_named_as_it_was_written(finops):
+    told = finops.run("storage", "ls", "nowhere:", status=2).stderr
+    assert '"nowhere:": no storage is called nowhere' in told
