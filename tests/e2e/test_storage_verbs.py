@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 
 import pytest
@@ -328,3 +329,26 @@ def test_who_is_not_reached_is_looked_for_where_it_was_named(finops, address, hi
 def test_an_address_without_a_key_is_named_as_it_was_written(finops):
     told = finops.run("storage", "ls", "nowhere:", status=2).stderr
     assert '"nowhere:": no storage is called nowhere' in told
+
+
+@pytest.fixture
+def endless_sync(tmp_path):
+    """A library that makes a disk which never answers from the fifth fsync() on."""
+    if "ASAN_OPTIONS" in os.environ:
+        pytest.skip("the sanitizer's library must come first")
+    source = tmp_path / "endless.c"
+    source.write_text("#include <unistd.h>\nint fsync(int fd);\nint fsync(int fd)\n{\n    static int n;\n    (void)fd;\n"
+                      "    while (__atomic_add_fetch(&n, 1, __ATOMIC_SEQ_CST) >= 5)\n        pause();\n    return 0;\n}\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "endless.so", source], check=True)
+    return str(tmp_path / "endless.so")
+
+
+def test_a_case_that_hangs_ends_the_suite_and_is_named(finops, endless_sync):
+    (finops.folder / "place").mkdir()
+    began = time.monotonic()
+    done = finops.run("storage", "test", "./place", "--case-timeout", 1, env={"LD_PRELOAD": endless_sync}, status=1)
+    assert time.monotonic() - began < 20
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    assert len(failed) == 1 and "it hangs: no end after" in failed[0]
+    assert sum(line.startswith("not run") for line in done.stdout.splitlines()) > 50
+    assert "./place hangs in \"%s\"" % failed[0].removeprefix("FAILED").strip().partition(": it hangs")[0] in done.stderr
