@@ -8,54 +8,37 @@
 """
 
 import base64
-import contextlib
 import datetime
 import hashlib
 import hmac
 import http.client
 import os
-import pathlib
-import shutil
-import signal
-import subprocess
-import tempfile
-import time
 import urllib.parse
 import uuid
 
 import pytest
 
-from servers import READY_SECONDS, free_port, server_program
+from servers import Server, free_port, running, server_program
 
 ACCOUNT = "finopstest"
 VERSION = "2021-12-02"
 
 
-class Azurite:
+class Azurite(Server):
     """A running Azurite: endpoint (http://127.0.0.1:PORT/ACCOUNT), account, key."""
 
     def __init__(self, program, folder):
         self.host = "127.0.0.1:%d" % free_port()
         self.account, self.key = ACCOUNT, base64.b64encode(os.urandom(64)).decode()
         self.endpoint = "http://%s/%s" % (self.host, self.account)
-        self.log = open(os.path.join(folder, "log"), "wb")
         command = ["node", program, "--blobHost", "127.0.0.1", "--blobPort", self.host.split(":")[1], "--location",
                    os.path.join(folder, "data"), "--silent", "--disableProductStyleUrl", "--skipApiVersionCheck",
                    "--disableTelemetry"]
         env = {"PATH": os.environ["PATH"], "HOME": folder, "AZURITE_ACCOUNTS": "%s:%s" % (self.account, self.key)}
-        self.process = subprocess.Popen(command, env=env, stdout=self.log, stderr=self.log, start_new_session=True)
+        self.start(folder, command, env=env)
 
-    def wait_until_ready(self):
-        until = time.monotonic() + READY_SECONDS
-        while time.monotonic() < until and self.process.poll() is None:
-            try:
-                if self.request("GET", "/", query={"comp": "list"})[0] == 200:
-                    return
-            except OSError:
-                pass
-            time.sleep(0.05)
-        self.stop()
-        raise RuntimeError("azurite is not ready: " + pathlib.Path(self.log.name).read_text(errors="replace")[-2000:])
+    def is_ready(self):
+        return self.request("GET", "/", query={"comp": "list"})[0] == 200
 
     def request(self, method, path, body=b"", headers=None, query=None):
         """Signed with the account's key, by the standard library alone; path is "/container/key". (status, body)"""
@@ -90,16 +73,6 @@ class Azurite:
         return urllib.parse.urlencode({"sv": VERSION, "ss": "b", "srt": "sco", "sp": permissions, "se": expires,
                                        "spr": "https,http", "sig": base64.b64encode(digest).decode()})
 
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.log.close()
-
 
 def send(url, method="GET", body=None, headers=None, query=None):
     """(status, body, headers)"""
@@ -118,16 +91,8 @@ def azurite_program():
     return server_program("azurite", "azurite-*/node_modules/.bin/azurite-blob")
 
 
-@contextlib.contextmanager
 def running_azurite():
-    folder = tempfile.mkdtemp(prefix="finops-azurite-")
-    server = Azurite(azurite_program(), folder)
-    try:
-        server.wait_until_ready()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    return running("azurite", lambda folder: Azurite(azurite_program(), folder))
 
 
 @pytest.fixture(scope="session")

@@ -6,33 +6,29 @@
 import contextlib
 import http.client
 import os
-import pathlib
-import shutil
 import subprocess
-import tempfile
 import threading
 import urllib.parse
 
 import pytest
 
-from servers import ROOT, free_port
+from servers import ROOT, Server, free_port, running
 
 MAIN = ROOT / "tests" / "support" / "minidfs" / "MiniHdfs.java"
 READY_SECONDS = 120
 
 
-class MiniDfs:
+class MiniDfs(Server):
     """host (127.0.0.1:PORT of the name node's HTTP), user, who may do everything."""
 
     def __init__(self, jars, folder):
         self.user, self.port, self.n = "ann", free_port(), 0
         self.host = "127.0.0.1:%d" % self.port
-        self.log = open(os.path.join(folder, "log"), "wb")
         command = ["java", "-Xmx512m", "--add-opens", "java.base/java.lang=ALL-UNNAMED", "-Djava.io.tmpdir=" + folder,
                    "-DHADOOP_USER_NAME=" + self.user, "-cp", os.path.join(jars, "*"), str(MAIN), str(self.port),
                    os.path.join(folder, "dfs")]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, cwd=folder,
-                                        env={"PATH": os.environ["PATH"], "HOME": folder}, start_new_session=True)
+        self.start(folder, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder,
+                   env={"PATH": os.environ["PATH"], "HOME": folder})
 
     def wait_until_ready(self):
         late = threading.Timer(READY_SECONDS, self.process.kill)
@@ -41,7 +37,7 @@ class MiniDfs:
         late.cancel()
         if not said.startswith(b"ready"):
             self.stop()
-            raise RuntimeError("minidfs is not ready: " + pathlib.Path(self.log.name).read_text(errors="replace")[-2000:])
+            raise RuntimeError("minidfs is not ready: " + self.log_text())
 
     def request(self, method, path, op, body=None, user=None, **query):
         """(status, body, Location) of one request; `path` has a server in front of it where a redirect named one."""
@@ -68,12 +64,9 @@ class MiniDfs:
     def stop(self):
         if self.process.poll() is None:
             self.process.stdin.close()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.log.close()
+        super().stop()
 
 
 def minidfs_jars():
@@ -83,16 +76,9 @@ def minidfs_jars():
     return os.environ["FINOPS_MINIDFS"]
 
 
-@contextlib.contextmanager
 def running_minidfs():
-    jars, folder = minidfs_jars(), tempfile.mkdtemp(prefix="finops-minidfs-")
-    server = MiniDfs(jars, folder)
-    try:
-        server.wait_until_ready()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    jars = minidfs_jars()
+    return running("minidfs", lambda folder: MiniDfs(jars, folder))
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ import s3
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 READY_SECONDS = 30
+PLENTY = 6 << 30  # bytes of memory, before any of it is used for files
 DOMAIN = "s3.test"  # what only a proxy can find; buckets may stand in front of it
 
 
@@ -35,7 +36,80 @@ def free_port():
         return s.getsockname()[1]
 
 
-class Minio:
+def is_like_a_disk(folder):
+    """Whether files there have what servers ask of theirs: attributes, and to be read around the cache."""
+    probe = os.path.join(folder, "finops-probe-" + uuid.uuid4().hex)
+    try:
+        os.close(os.open(probe, os.O_CREAT | os.O_RDWR | os.O_DIRECT, 0o600))
+        os.setxattr(probe, "user.finops", b"1")
+        return True
+    except OSError:
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(probe)
+
+
+def memory_available():
+    with open("/proc/meminfo") as lines:
+        return next((int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")), 0)
+
+
+def new_folder(kind):
+    """For what a server keeps. All of it is thrown away: in memory where there is plenty, no disk has to keep it first."""
+    memory = "/dev/shm"
+    plenty = os.path.isdir(memory) and min(memory_available(), shutil.disk_usage(memory).free) > PLENTY
+    return tempfile.mkdtemp(prefix="finops-%s-" % kind, dir=memory if plenty and is_like_a_disk(memory) else None)
+
+
+class Server:
+    """A process with a log in its folder, which says that it is ready by is_ready(); OSError is a no. Stopped by its id."""
+
+    def start(self, folder, command, **options):
+        self.log = open(os.path.join(folder, "log"), "wb")
+        options = {"stdout": self.log, "stderr": self.log, "start_new_session": True, **options}
+        self.process = subprocess.Popen(command, **options)
+
+    def wait_until_ready(self):
+        until = time.monotonic() + READY_SECONDS
+        while time.monotonic() < until and self.process.poll() is None:
+            with contextlib.suppress(OSError):
+                if self.is_ready():
+                    return
+            time.sleep(0.05)
+        self.stop()
+        raise RuntimeError("%s is not ready: %s" % (self.process.args, self.log_text()))
+
+    def log_text(self):
+        return pathlib.Path(self.log.name).read_text(errors="replace")[-2000:]
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()
+
+
+@contextlib.contextmanager
+def running(kind, make):
+    """The server that make(folder) starts, ready; it and its folder are gone at the end."""
+    folder = new_folder(kind)
+    try:
+        server = make(folder)
+        try:
+            server.wait_until_ready()
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Minio(Server):
     """A running MinIO: endpoint (http://127.0.0.1:PORT), access_key, secret_key, region.
 
     `certs`, a folder with public.crt (its own authority) and private.key, makes it https; `region` is then the only one
@@ -49,7 +123,6 @@ class Minio:
         self.endpoint = ("https://" if certs else "http://") + self.host
         self.access_key, self.secret_key, self.region = "finopstest", uuid.uuid4().hex, region or "us-east-1"
         self.client = s3.Client(self.host, self.access_key, self.secret_key, self.region, self.ca_file)
-        self.log = open(os.path.join(folder, "log"), "wb")
         env = {
             "PATH": os.environ["PATH"],
             "HOME": folder,
@@ -63,24 +136,10 @@ class Minio:
         command = [program, "server", "--quiet", "--address", self.host]
         command += ["--certs-dir", str(certs)] if certs else []
         command.append(os.path.join(folder, "data"))
-        self.process = subprocess.Popen(command, env=env, stdout=self.log, stderr=self.log, start_new_session=True)
+        self.start(folder, command, env=env)
 
-    def wait_until_ready(self):
-        until = time.monotonic() + READY_SECONDS
-        while time.monotonic() < until:
-            if self.process.poll() is not None:
-                break
-            try:
-                if self.client.request("GET", "/")[0] == 200:
-                    return
-            except OSError:
-                pass
-            time.sleep(0.05)
-        self.stop()
-        raise RuntimeError("minio is not ready after %d s: %s" % (READY_SECONDS, self.log_text()))
-
-    def log_text(self):
-        return pathlib.Path(self.log.name).read_text(errors="replace")[-2000:]
+    def is_ready(self):
+        return self.client.request("GET", "/")[0] == 200
 
     def env(self):
         """The environment that points a program at this server."""
@@ -111,16 +170,6 @@ class Minio:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             key = "/".join(part for part in (prefix.strip("/"), path.relative_to(folder).as_posix()) if part)
             self.put(bucket, key, path.read_bytes())
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.log.close()
 
 
 def cache_folder():
@@ -156,16 +205,8 @@ def minio_program():
     return server_program("minio", "minio-*")
 
 
-@contextlib.contextmanager
 def running_minio(**options):
-    folder = tempfile.mkdtemp(prefix="finops-minio-")
-    server = Minio(minio_program(), folder, **options)
-    try:
-        server.wait_until_ready()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    return running("minio", lambda folder: Minio(minio_program(), folder, **options))
 
 
 @pytest.fixture(scope="session")
@@ -174,7 +215,7 @@ def minio():
         yield server
 
 
-class S3Server:
+class S3Server(Server):
     """A running server that speaks S3, started by `command` with HOST, PORT and FOLDER put in: as Minio above."""
 
     def __init__(self, folder, command, env=None):
@@ -185,13 +226,10 @@ class S3Server:
         self.client = s3.Client(self.host, self.access_key, self.secret_key, self.region)
         names = {"PORT": str(self.port), "FOLDER": folder}
         env = {k: v.replace("SECRET", self.secret_key) for k, v in (env or {}).items()}
-        self.log = open(os.path.join(folder, "log"), "wb")
-        self.process = subprocess.Popen([names.get(word, word.replace("PORT", names["PORT"])) for word in command],
-                                        env={"PATH": os.environ["PATH"], "HOME": folder, **env}, stdout=self.log,
-                                        stderr=self.log, start_new_session=True)
+        self.start(folder, [names.get(word, word.replace("PORT", names["PORT"])) for word in command],
+                   env={"PATH": os.environ["PATH"], "HOME": folder, **env})
 
-    wait_until_ready, log_text, env, new_bucket, stop = (
-        Minio.wait_until_ready, Minio.log_text, Minio.env, Minio.new_bucket, Minio.stop)
+    is_ready, env, new_bucket = Minio.is_ready, Minio.env, Minio.new_bucket
 
 
 def moto_program():
@@ -203,25 +241,18 @@ def moto_program():
     return program
 
 
-@contextlib.contextmanager
+def s3_server(kind, folder):
+    os.mkdir(os.path.join(folder, "data"))
+    if kind == "moto":
+        return S3Server(folder, [moto_program(), "-H", "127.0.0.1", "-p", "PORT"])
+    return S3Server(folder, [server_program("versitygw", "versitygw-*", core=False), "--keep-alive", "--quiet", "--port",
+                             "127.0.0.1:PORT", "posix", os.path.join(folder, "data")],
+                    {"ROOT_ACCESS_KEY": "finopstest", "ROOT_SECRET_KEY": "SECRET"})
+
+
 def running_s3(kind):
     """versitygw, which really verifies signatures and checksums, or moto, which has the keys of S3."""
-    folder = tempfile.mkdtemp(prefix="finops-%s-" % kind)
-    os.mkdir(os.path.join(folder, "data"))
-    try:
-        if kind == "versitygw":
-            server = S3Server(folder, [server_program("versitygw", "versitygw-*", core=False), "--keep-alive", "--quiet", "--port",
-                                       "127.0.0.1:PORT", "posix", os.path.join(folder, "data")],
-                              {"ROOT_ACCESS_KEY": "finopstest", "ROOT_SECRET_KEY": "SECRET"})
-        else:
-            server = S3Server(folder, [moto_program(), "-H", "127.0.0.1", "-p", "PORT"])
-        try:
-            server.wait_until_ready()
-            yield server
-        finally:
-            server.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return running(kind, lambda folder: s3_server(kind, folder))
 
 
 @pytest.fixture(scope="session")
