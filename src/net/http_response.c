@@ -270,7 +270,7 @@ fo_http_took(fo_http_exchange *e, size_t n)
 size_t
 fo_http_plain(const fo_http_exchange *e, size_t n)
 {
-    if (e->in_at < e->in_n || (e->framing == FO_HTTP_CHUNKED && e->chunk != FO_HTTP_CHUNK_DATA))
+    if (e->done || e->in_at < e->in_n || (e->framing == FO_HTTP_CHUNKED && e->chunk != FO_HTTP_CHUNK_DATA))
         return 0;
     if (e->framing != FO_HTTP_UNTIL_CLOSE && e->left < (int64_t)n)
         return (size_t)e->left;

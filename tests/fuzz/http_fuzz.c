@@ -1,6 +1,6 @@
 /*
- * What a server says before the body. The first byte picks: a head, line by line as libcurl hands it over,
- * and what drivers take out of it; or a time and a Retry-After.
+ * What a server says. The first byte picks: a whole response, in pieces of so many bytes as it says, and what
+ * drivers take out of its head; or a time and a Retry-After.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -35,30 +35,72 @@ read_object(const fo_http_exchange *e, const fo_http_spelling *spelling)
 }
 
 static void
-read_head(const char *p, size_t n)
+look_at_head(const fo_http_exchange *e)
 {
-    fo_http_exchange e = { .head = FO_STR_MAX(4096), .length = -1 };
-    FO_AUTO(fo_freep) char *line = fo_alloc(n + 1);
+    must(e->status >= 0 && e->status < 10000 && fo_http_length(e) >= -1);
+    must(fo_http_retry_after(e) >= -1);
+    read_object(e, &azure_spelling);
+    read_object(e, &gcs_spelling);
+}
 
-    while (n > 0 && line) {
-        const char *end = memchr(p, '\n', n);
-        size_t len = end ? (size_t)(end - p) + 1 : n, taken;
+/* All that can be taken of the body now; false: it is broken. */
+static bool
+take_body(fo_http_exchange *e, size_t *taken)
+{
+    char buffer[13];
+    size_t n = 1;
 
-        memcpy(line, p, len); /* libcurl's buffer, which is nobody's but the line's */
-        taken = fo_http_on_header(line, 1, len, &e);
-        must(taken == len || (taken == 0 && !fo_str_ok(&e.head)));
-        if (taken == 0)
-            break;
+    while (n > 0) {
+        must(fo_http_plain(e, sizeof(buffer)) <= sizeof(buffer));
+        if (!fo_http_take_body(e, buffer, sizeof(buffer), &n)) {
+            must(e->result != CURLE_OK);
+            return false;
+        }
+        must(n <= sizeof(buffer));
+        *taken += n;
+        must(e->framing != FO_HTTP_LENGTH || e->length == (int64_t)*taken + e->left);
+    }
+    return true;
+}
+
+static void
+exchange_done(fo_http_exchange *e)
+{
+    fo_str_done(&e->head);
+    fo_free(e->in);
+}
+
+static void
+read_response(const char *p, size_t n, size_t piece, bool head_only)
+{
+    FO_AUTO(exchange_done)
+    fo_http_exchange e = { .head = FO_STR_MAX(4096), .length = -1, .head_only = head_only };
+    size_t taken = 0, all = n;
+
+    while (n > 0 && !e.done) {
+        size_t len = n < piece ? n : piece;
+
+        if (!fo_http_room(&e))
+            return;
+        must(e.in_n < e.in_cap && e.in_at <= e.in_n);
+        if (len > e.in_cap - e.in_n)
+            len = e.in_cap - e.in_n;
+        memcpy(e.in + e.in_n, p, len);
+        e.in_n += len;
         p += len;
         n -= len;
+        if (!e.head_done && !fo_http_take_head(&e)) {
+            must(e.result != CURLE_OK);
+            return;
+        }
+        if (e.head_done && !take_body(&e, &taken))
+            return;
     }
-    if (fo_str_ok(&e.head)) {
-        must(e.status >= 0 && e.status < 10000 && fo_http_length(&e) >= -1);
-        must(fo_http_retry_after(&e) >= -1);
-        read_object(&e, &azure_spelling);
-        read_object(&e, &gcs_spelling);
-    }
-    fo_str_done(&e.head);
+    if (e.head_done)
+        look_at_head(&e);
+    must(taken <= all);
+    if (!e.done && !fo_http_ended(&e))
+        must(e.result != CURLE_OK && e.problem[0]);
 }
 
 static void
@@ -83,7 +125,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     fo_clock_fix(INT64_C(1700000000000000));
     if (data[0] & 1) {
-        read_head((const char *)data + 1, size - 1);
+        read_response((const char *)data + 1, size - 1, (size_t)(data[0] >> 2) * 3 + 1, data[0] & 2);
         return 0;
     }
     text = fo_strndup((const char *)data + 1, size - 1);
