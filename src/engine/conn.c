@@ -11,10 +11,23 @@
 static const char measure_on[] = "SET enable_progress_bar = true; SET enable_progress_bar_print = false; "
                                  "SET progress_bar_time = 0";
 
+static finops_code
+go_home(fo_conn *conn, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    finops_code rc;
+
+    fo_str_add(&sql, "USE ");
+    fo_sql_ident(&sql, conn->engine->home);
+    rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_conn_exec(conn, fo_str_z(&sql), err) : rc;
+}
+
 finops_code
 fo_conn_open(fo_engine *engine, fo_conn **ret, finops_error **err)
 {
     FO_AUTO(fo_conn_closep) fo_conn *conn = NULL;
+    finops_code rc = FINOPS_OK;
 
     assert(engine && ret);
     conn = fo_zalloc(sizeof(*conn));
@@ -24,8 +37,11 @@ fo_conn_open(fo_engine *engine, fo_conn **ret, finops_error **err)
     fo_watch_init(conn);
     if (duckdb_connect(engine->db, &conn->native) != DuckDBSuccess)
         return fo_error_set(err, FINOPS_E_DATABASE, "the engine refuses a connection");
-    *ret = FO_TAKE(conn);
-    return FINOPS_OK;
+    if (engine->home)
+        rc = go_home(conn, err);
+    if (rc == FINOPS_OK)
+        *ret = FO_TAKE(conn);
+    return rc;
 }
 
 void

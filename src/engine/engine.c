@@ -21,8 +21,7 @@ set_always(duckdb_config config)
 {
     return set(config, "autoinstall_known_extensions", "false") &&
            set(config, "autoload_known_extensions", "false") &&
-           set(config, "allow_community_extensions", "false") &&
-           set(config, "allow_persistent_secrets", "false") && set(config, "errors_as_json", "false") &&
+           set(config, "allow_community_extensions", "false") && set(config, "errors_as_json", "false") &&
            set(config, "custom_user_agent", "finops/" FINOPS_VERSION);
 }
 
@@ -37,6 +36,9 @@ set_options(duckdb_config config, const fo_engine_options *options, finops_error
     fo_str_addf(&threads, "%u", options->threads);
     if (!fo_str_ok(&memory) || !fo_str_ok(&threads))
         return fo_error_oom(err);
+    ok = ok && set(config, "allow_persistent_secrets", options->secret_directory ? "true" : "false");
+    if (options->secret_directory)
+        ok = ok && set(config, "secret_directory", options->secret_directory);
     if (options->read_only)
         ok = ok && set(config, "access_mode", "READ_ONLY");
     if (options->memory_limit)
@@ -111,6 +113,18 @@ fo_engine_open(const fo_engine_options *options, fo_engine **ret, finops_error *
     return FINOPS_OK;
 }
 
+finops_code
+fo_engine_set_home(fo_engine *engine, const char *database, finops_error **err)
+{
+    char *home = fo_strdup(database);
+
+    if (!home)
+        return fo_error_oom(err);
+    fo_free(engine->home);
+    engine->home = home;
+    return FINOPS_OK;
+}
+
 void
 fo_engine_close(fo_engine *engine)
 {
@@ -121,6 +135,7 @@ fo_engine_close(fo_engine *engine)
     fo_exact_unregister(engine);
     fo_keys_unregister(engine);
     (void)pthread_mutex_destroy(&engine->lock);
+    fo_free(engine->home);
     fo_free(engine);
 }
 

@@ -24,22 +24,25 @@ typedef struct fo_conn fo_conn;
 typedef struct fo_engine_options {
     const char *path; /* NULL: in memory */
     bool read_only;
-    uint64_t memory_limit;      /* bytes, 0: the engine's own default */
-    unsigned threads;           /* 0: as many as cores */
-    const char *temp_directory; /* NULL: the engine's own default */
+    uint64_t memory_limit;        /* bytes, 0: the engine's own default */
+    unsigned threads;             /* 0: as many as cores */
+    const char *temp_directory;   /* NULL: the engine's own default */
+    const char *secret_directory; /* where secrets that were kept would be; NULL: none are looked for */
 } fo_engine_options;
 
 /* FINOPS_E_BUSY when another process holds the file (the hint names its process id when known). */
 finops_code fo_engine_open(const fo_engine_options *options, fo_engine **ret, finops_error **err);
 void fo_engine_close(fo_engine *engine);
 void fo_engine_closep(fo_engine **engine);
-/* Loads "httpfs" once; FINOPS_E_NOT_FOUND says where it was looked for. */
+/* Loads an extension that ships with the program once; FINOPS_E_NOT_FOUND says where it was looked for. */
 finops_code fo_engine_load_extension(fo_engine *engine, const char *name, finops_error **err);
 /*
  * Folder of the extensions: $FINOPS_EXTENSION_DIR, else beside the program (build/extensions or
  * ../lib/finops/extensions).
  */
 finops_code fo_engine_extension_dir(fo_str *ret, finops_error **err);
+/* Connections that are opened from here on begin in this attached database. Not while others open some. */
+finops_code fo_engine_set_home(fo_engine *engine, const char *database, finops_error **err);
 
 finops_code fo_conn_open(fo_engine *engine, fo_conn **ret, finops_error **err);
 void fo_conn_close(fo_conn *conn);

@@ -13,10 +13,11 @@ struct fo_keys_state;
 
 struct fo_engine {
     duckdb_database db;
-    pthread_mutex_t lock;         /* guards the loading of extensions and the two members below */
-    unsigned loaded;              /* bit i: extension i of extension.c's table */
-    unsigned secrets;             /* counts the secrets made, whose names must differ */
-    struct fo_csv_state *csv;     /* belongs to the CSV reader */
+    char *home;               /* the attached database that connections begin in; NULL: the engine's own */
+    pthread_mutex_t lock;     /* guards the loading of extensions and the two members below */
+    unsigned loaded;          /* bit i: extension i of extension.c's table */
+    unsigned secrets;         /* counts the secrets made, whose names must differ */
+    struct fo_csv_state *csv; /* belongs to the CSV reader */
     struct fo_exact_state *exact; /* belongs to finops_exact() */
     struct fo_keys_state *keys;   /* belongs to finops_keys() */
 };
