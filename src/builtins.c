@@ -5,6 +5,7 @@
 
 #include "database/adbc/driver.h"
 #include "database/duckdb/driver.h"
+#include "database/ducklake/driver.h"
 #include "database/postgresql/driver.h"
 #include "storage/azure/driver.h"
 #include "storage/gcs/driver.h"
@@ -16,6 +17,7 @@
 const finops_database_driver *const fo_database_builtin[] = {
     &fo_adbc_driver,
     &fo_duckdb_driver,
+    &fo_ducklake_driver,
     &fo_postgresql_driver,
     NULL,
 };

@@ -66,10 +66,10 @@ fo_backends_dialect_name(finops_dialect dialect)
 void
 fo_backends_features(uint64_t features, fo_str *ret)
 {
-    static const char *const names[] = { "transactions", "ddl_in_transaction", "reads_files",
-                                         "nested",       "time_travel",        "concurrent_writers",
-                                         "schemas",      "views_pin_tables",   "exact_decimals",
-                                         "server" };
+    static const char *const names[] = {
+        "transactions", "ddl_in_transaction", "reads_files",    "nested", "time_travel", "concurrent_writers",
+        "schemas",      "views_pin_tables",   "exact_decimals", "server", "no_keys"
+    };
     bool first = true;
 
     for (size_t i = 0; i < FO_COUNT(names); i++)

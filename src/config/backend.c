@@ -119,16 +119,35 @@ copy_value(fo_layer *layer, size_t row, const finops_option *from, const void *b
     return fo_option_copy(&flat, (char *)layer->base + to->offset, (const char *)base + from->offset, err);
 }
 
+/* The row of that name in the backend's section or in one below it, and the section; NULL: in none. */
+static const finops_option *
+known_row(const char *path, const char *name, const fo_config_section **ret)
+{
+    size_t n = strlen(path);
+
+    for (const fo_config_section *s = fo_config_sections; s->path; s++) {
+        int i = -1;
+
+        if (strncmp(s->path, path, n) == 0 && (s->path[n] == '\0' || s->path[n] == '.'))
+            i = fo_option_index(s->options, name);
+        if (i >= 0) {
+            *ret = s;
+            return &s->options[i];
+        }
+    }
+    return NULL;
+}
+
 static finops_code
 fill_row(fo_layer *layer, size_t row, const fo_settings *settings, const char *const *env,
          fo_problems *problems, finops_error **err)
 {
-    const fo_config_section *known = fo_config_section_find(layer->name);
-    int from = known ? fo_option_index(known->options, layer->section->options[row].name) : -1;
+    const fo_config_section *section = NULL;
+    const finops_option *from = known_row(layer->name, layer->section->options[row].name, &section);
 
-    if (from < 0)
+    if (!from)
         return fo_layer_apply_env(layer, row, env, problems, err);
-    return copy_value(layer, row, &known->options[from], (const char *)settings + known->offset, err);
+    return copy_value(layer, row, from, (const char *)settings + section->offset, err);
 }
 
 /* As for every section: what the file says, then the environment. */

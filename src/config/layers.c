@@ -226,17 +226,32 @@ fo_config_complete_exports(fo_config *config, finops_error **err)
     return rc;
 }
 
+/* Sets a file to one of this name in data_dir unless somebody said where it is. */
+static finops_code
+default_file(fo_config *config, const char *section, const char *option_name, const char *name,
+             finops_error **err)
+{
+    const fo_layer *layer = fo_config_layer(config, section);
+    const finops_option *option = layer->section->options;
+    int row = fo_option_index(option, option_name);
+
+    assert(row >= 0);
+    if (layer->origins[row].kind != FO_ORIGIN_DEFAULT || !config->settings.project.data_dir)
+        return FINOPS_OK;
+    FO_AUTO(fo_freep) char *path = fo_format("%s/%s", config->settings.project.data_dir, name);
+    return path ? fo_option_set(&option[row], layer->base, path, err) : fo_error_oom(err);
+}
+
 finops_code
 fo_config_default_database(fo_config *config, finops_error **err)
 {
-    const fo_layer *layer = fo_config_layer(config, "database.duckdb");
-    const finops_option *option = layer->section->options;
-    size_t row = 0;
+    static const struct {
+        const char *section, *option, *name;
+    } files[] = { { "database.duckdb", "database_path", "finops.duckdb" },
+                  { "database.ducklake", "database_path", "finops.ducklake" } };
+    finops_code rc = FINOPS_OK;
 
-    while (strcmp(option[row].name, "database_path") != 0)
-        row++;
-    if (layer->origins[row].kind != FO_ORIGIN_DEFAULT || !config->settings.project.data_dir)
-        return FINOPS_OK;
-    FO_AUTO(fo_freep) char *path = fo_format("%s/finops.duckdb", config->settings.project.data_dir);
-    return path ? fo_option_set(&option[row], layer->base, path, err) : fo_error_oom(err);
+    for (size_t i = 0; rc == FINOPS_OK && i < FO_COUNT(files); i++)
+        rc = default_file(config, files[i].section, files[i].option, files[i].name, err);
+    return rc;
 }

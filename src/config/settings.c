@@ -47,6 +47,55 @@ const finops_option fo_duckdb_options[] = {
     { 0 },
 };
 
+/* Rows of two sections of the file and of one driver. */
+/* clang-format off */
+#define LAKE_ROWS                                                                                            \
+    { "database_path", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, database_path),\
+      .value = "./data/finops.ducklake", .flags = FINOPS_OPT_NO_FLAG, .arg = "FILE",                                                            \
+      .help = "File of the lake's catalog; it is made, with its folder, when it is not there." },            \
+    { "data_path", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, data_path), .flags = FINOPS_OPT_NO_FLAG,\
+      .arg = "FOLDER",                                                                                       \
+      .help = "Folder of the lake's Parquet files; unset, it is database_path with .files at the end." },    \
+    { "catalog", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, catalog), .value = "duckdb",              \
+      .flags = FINOPS_OPT_SECRET | FINOPS_OPT_NO_FLAG, .arg = "duckdb|sqlite|ADDRESS",                       \
+      .help = "What keeps the catalog: duckdb or sqlite, a file; or a PostgreSQL database that several machines "\
+              "share, postgresql://user@host/database." },                                                   \
+    { "compression", FINOPS_OPT_ENUM, offsetof(fo_ducklake_settings, compression), .value = "zstd",          \
+      .flags = FINOPS_OPT_NO_FLAG, .allow = "zstd snappy gzip lz4 brotli uncompressed",                      \
+      .help = "Compression of the Parquet files that are written from now on." },                            \
+    { "enable_encryption", FINOPS_OPT_BOOL, offsetof(fo_ducklake_settings, enable_encryption), .value = "false",\
+      .flags = FINOPS_OPT_NO_FLAG,                                                                           \
+      .help = "Encrypt the Parquet files of a lake that is made; the keys are in the catalog." },            \
+    { "partition_strategy", FINOPS_OPT_ENUM, offsetof(fo_ducklake_settings, partition_strategy),             \
+      .value = "monthly", .flags = FINOPS_OPT_NO_FLAG, .allow = "monthly yearly account",                    \
+      .help = "How the files of a bill are cut: by billing period, by year, or by billing period and account." },\
+    { "threads", FINOPS_OPT_INT, offsetof(fo_ducklake_settings, threads), .value = "0", .min = 0, .max = 1024,\
+      .flags = FINOPS_OPT_NO_FLAG, .help = "Processor cores the engine may use; 0 takes all of them." },     \
+    { "temp_directory", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, temp_directory),                   \
+      .flags = FINOPS_OPT_NO_FLAG, .arg = "FOLDER",                                                          \
+      .help = "Folder for what does not fit in memory; unset, it is database_path with .tmp at the end." },  \
+    { "lock_timeout", FINOPS_OPT_INT, offsetof(fo_ducklake_settings, lock_timeout), .value = "10", .min = 0, \
+      .max = 86400, .flags = FINOPS_OPT_NO_FLAG, .arg = "SECONDS",                                           \
+      .help = "Seconds to wait when another finops is writing to the same lake." },                          \
+    { "snapshot_version", FINOPS_OPT_INT, offsetof(fo_ducklake_settings, snapshot_version), .value = "-1",   \
+      .min = -1, .max = INT64_MAX, .flags = FINOPS_OPT_NO_FLAG, .arg = "N",                                  \
+      .help = "Read the lake as it was in this state, and change nothing; -1 is the newest." },              \
+    { "snapshot_time", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, snapshot_time),                     \
+      .flags = FINOPS_OPT_NO_FLAG, .arg = "TIME",                                                            \
+      .help = "Read the lake as it was at this time, and change nothing; a date is its end, UTC." }
+#define LAKE_PERFORMANCE_ROWS                                                                                \
+    { "memory_limit", FINOPS_OPT_SIZE, offsetof(fo_ducklake_settings, memory_limit), .value = "2GB",         \
+      .flags = FINOPS_OPT_NO_FLAG, .min = MIB(64), .max = TIB(16),                                           \
+      .help = "Memory the engine may use before it writes to temp_directory." },                             \
+    { "chunk_size", FINOPS_OPT_INT, offsetof(fo_ducklake_settings, chunk_size), .value = "50000",            \
+      .flags = FINOPS_OPT_NO_FLAG, .min = 2048, .max = 10000000, .arg = "ROWS",                              \
+      .help = "Rows of a row group of the Parquet files." }
+/* clang-format on */
+
+const finops_option fo_ducklake_options[] = { LAKE_ROWS, LAKE_PERFORMANCE_ROWS, { 0 } };
+static const finops_option lake_options[] = { LAKE_ROWS, { 0 } };
+static const finops_option lake_performance_options[] = { LAKE_PERFORMANCE_ROWS, { 0 } };
+
 const finops_option fo_postgresql_options[] = {
     { "uri", FINOPS_OPT_STRING, offsetof(fo_postgresql_settings, uri), .flags = FINOPS_OPT_SECRET,
       .env = "POSTGRESQL_URI",
@@ -329,6 +378,10 @@ const fo_config_section fo_config_sections[] = {
     { "database", database_options, offsetof(fo_settings, database), false, "Where the bills are kept." },
     { "database.duckdb", fo_duckdb_options, offsetof(fo_settings, duckdb), false,
       "The DuckDB database file." },
+    { "database.ducklake", lake_options, offsetof(fo_settings, ducklake), false,
+      "The DuckLake lakehouse: a catalog and a folder of Parquet files." },
+    { "database.ducklake.performance", lake_performance_options, offsetof(fo_settings, ducklake), false,
+      "What the lake may take of the machine." },
     { "database.postgresql", fo_postgresql_options, offsetof(fo_settings, postgresql), false,
       "The PostgreSQL server." },
     { "database.adbc", fo_adbc_options, offsetof(fo_settings, adbc), false,

@@ -27,6 +27,26 @@ typedef struct fo_duckdb_settings {
     int64_t lock_timeout;  /* seconds to wait for another writer; default 10 */
 } fo_duckdb_settings;
 
+/* Of [database.ducklake] and [database.ducklake.performance]. */
+typedef struct fo_ducklake_settings {
+    char *database_path;  /* "./data/finops.ducklake": the catalog, unless `catalog` is a server */
+    char *data_path;      /* folder of the Parquet files; NULL: "<database_path>.files" */
+    char *catalog;        /* "duckdb", "sqlite" or the address of a PostgreSQL database (secret) */
+    char *compression;    /* of the Parquet files; "zstd" */
+    bool enable_encryption;
+    char *partition_strategy; /* "monthly" | "yearly" | "account" */
+    int64_t threads;          /* 0: as many as cores */
+    char *temp_directory;     /* NULL: "<database_path>.tmp" */
+    int64_t lock_timeout;     /* seconds to wait for another writer; default 10 */
+    uint64_t memory_limit;    /* default 2GB: the engine's buffers */
+    int64_t chunk_size;       /* rows of a row group of the Parquet files; default 50,000 */
+    int64_t snapshot_version; /* the state that is read, and only read; -1: the newest */
+    char *snapshot_time;      /* the state at that time, likewise; NULL: the newest */
+} fo_ducklake_settings;
+
+/* All rows, for the driver; and which of them stand in [database.ducklake.performance]. */
+extern const finops_option fo_ducklake_options[];
+
 typedef struct fo_postgresql_settings {
     char *uri;      /* postgresql://user@host:port/database?...; the single options win over it */
     char *host;     /* name, address, or the folder of a socket; NULL: PGHOST, then the local socket */
@@ -151,6 +171,7 @@ typedef struct fo_settings {
     fo_database_settings database;
     fo_routing_settings routing;
     fo_duckdb_settings duckdb;
+    fo_ducklake_settings ducklake;
     fo_postgresql_settings postgresql;
     fo_adbc_settings adbc;
     fo_aws_settings aws;

@@ -86,10 +86,12 @@ fo_trial_done(fo_trial *t)
 static const char *
 missing_feature(uint64_t missing)
 {
-    static const char *const names[] = { "transactions", "DDL in transactions", "reading files",
-                                         "nested types", "time travel",         "concurrent writers",
-                                         "schemas",      "views pin tables",    "exact decimals",
-                                         "server" };
+    static const char *const names[] = { "transactions",   "DDL in transactions",
+                                         "reading files",  "nested types",
+                                         "time travel",    "concurrent writers",
+                                         "schemas",        "views pin tables",
+                                         "exact decimals", "server",
+                                         "no keys" };
 
     for (size_t i = 0; i < FO_COUNT(names); i++)
         if (missing & (UINT64_C(1) << i))
@@ -123,6 +125,8 @@ is_claimed(const fo_suite *s, fo_trial *t)
         return fo_trial_skip(t, "takes long: only with --long");
     if (t->c->needs & ~s->caps.features)
         return fo_trial_skip(t, "%s", missing_feature(t->c->needs & ~s->caps.features));
+    if (t->c->unless & s->caps.features)
+        return fo_trial_skip(t, "%s", missing_feature(t->c->unless & s->caps.features));
     hook = fo_hook_missing(s->options.hooks, t->c->hooks);
     if (!hook)
         return true;

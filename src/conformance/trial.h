@@ -22,6 +22,7 @@ typedef struct fo_case {
     unsigned mode;            /* and how */
     bool is_long;             /* only with --long */
     const char *const *hooks; /* all of which must be there, NULL-ended; NULL: none */
+    uint64_t unless;          /* FINOPS_DATABASE_* none of which may be claimed */
 } fo_case;
 
 /* The cases of one file. Those of `make`, generated, follow the listed ones; it returns false after the last,

@@ -80,9 +80,9 @@ fo_audit_sql_create(const fo_audit_place *place, const finops_capabilities *c, f
     fo_str_add(ret, " (");
     for (size_t i = 0; i < FO_AUDIT_COLUMNS; i++) {
         fo_front_ident(c, columns[i].name, ret);
-        fo_str_addf(ret, " %s, ", columns[i].type);
+        fo_str_addf(ret, " %s%s", columns[i].type, i + 1 < FO_AUDIT_COLUMNS ? ", " : "");
     }
-    fo_str_add(ret, "PRIMARY KEY (seq))");
+    fo_str_add(ret, c->features & FINOPS_DATABASE_NO_KEYS ? ")" : ", PRIMARY KEY (seq))");
 }
 
 void

@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "database/duckdb/driver.h"
 #include "database/duckdb/instance.h"
+#include "database/ducklake/driver.h"
 #include "database/session.h"
 #include "database/state.h"
 #include "database/statement.h"
@@ -261,6 +262,17 @@ fo_database_keep(fo_database *database, const char *const *statements, size_t n)
         fo_duckdb_keep(embedded, statements, n);
 }
 
+/* The file that one process holds open; NULL: there is none. */
+static const char *
+database_file(const fo_settings *settings, const char *backend)
+{
+    if (fo_streq(backend, fo_duckdb_driver.name))
+        return settings->duckdb.database_path;
+    if (fo_streq(backend, fo_ducklake_driver.name) && fo_streq(settings->ducklake.catalog, "duckdb"))
+        return settings->ducklake.database_path;
+    return NULL;
+}
+
 finops_code
 fo_database_kept(const fo_settings *settings, fo_kept **ret, bool *ret_exists, finops_error **err)
 {
@@ -272,9 +284,10 @@ fo_database_kept(const fo_settings *settings, fo_kept **ret, bool *ret_exists, f
     *ret = NULL;
     *ret_exists = true;
     finops_code rc = first_backend(settings, &backend, err);
-    if (rc != FINOPS_OK || !fo_streq(backend, fo_duckdb_driver.name))
+    const char *file = rc == FINOPS_OK ? database_file(settings, backend) : NULL;
+    if (!file)
         return rc;
-    rc = fo_instance_path(settings->duckdb.database_path, &path, err);
+    rc = fo_instance_path(file, &path, err);
     if (rc != FINOPS_OK)
         return rc;
     *ret_exists = access(path, F_OK) == 0 || errno != ENOENT;

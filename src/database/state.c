@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -28,13 +29,38 @@ state_is_there(fo_database *database, bool *ret, finops_error **err)
     return rc;
 }
 
+/* The statements that make the tables; a lake knows no keys, so their clauses are left out. */
+static finops_code
+state_script(bool keys, fo_str *ret, finops_error **err)
+{
+    static const char key[] = ",\n    PRIMARY KEY (";
+    const char *from = fo_sql_state_schema, *at;
+
+    while (!keys && (at = strstr(from, key))) {
+        fo_str_addn(ret, from, (size_t)(at - from));
+        from = strchr(at + sizeof(key) - 1, ')') + 1;
+    }
+    fo_str_add(ret, from);
+    return fo_str_check(ret, err);
+}
+
+static finops_code
+state_make(fo_database *database, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str script = FO_STR_INIT;
+    finops_code rc = state_script(!fo_database_can(database, FINOPS_DATABASE_NO_KEYS), &script, err);
+
+    return rc == FINOPS_OK ? fo_database_script(database, fo_str_z(&script), err) : rc;
+}
+
 finops_code
 fo_state_prepare(fo_database *database, finops_error **err)
 {
     bool there = false;
     finops_code rc = FINOPS_OK;
 
-    if (fo_database_can(database, FINOPS_DATABASE_SERVER))
+    if (fo_database_can(database, FINOPS_DATABASE_SERVER) ||
+        fo_database_can(database, FINOPS_DATABASE_NO_KEYS))
         rc = state_is_there(database, &there, err);
     if (rc != FINOPS_OK || there)
         return rc;
@@ -42,7 +68,7 @@ fo_state_prepare(fo_database *database, finops_error **err)
     if (rc == FINOPS_OK)
         rc = fo_database_lock(database, STATE_LOCK, 0, err);
     if (rc == FINOPS_OK) {
-        rc = fo_database_script(database, fo_sql_state_schema, err);
+        rc = state_make(database, err);
         fo_database_unlock(database, STATE_LOCK);
     }
     return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "prepare the state tables");
@@ -82,7 +108,9 @@ fo_state_start_load(fo_database *database, const fo_version_key *key, const char
     state_claimant(claimant, sizeof(claimant));
     const fo_param params[] = { key->vendor, key->export_name, key->period,    key->version_id, format,
                                 now,         source_uri,       FINOPS_VERSION, claimant };
-    finops_code rc = fo_database_exec(database, fo_sql_state_start, params, FO_COUNT(params), NULL, err);
+    bool keys = !fo_database_can(database, FINOPS_DATABASE_NO_KEYS);
+    finops_code rc = fo_database_exec(database, keys ? fo_sql_state_start : fo_sql_state_start_merge, params,
+                                      FO_COUNT(params), NULL, err);
     return rc == FINOPS_OK
                ? rc
                : fo_error_wrap(err, rc, "record the start of %s %s", key->export_name, key->period);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "database/audit.h"
 #include "database/session.h"
 
 finops_code
@@ -54,6 +55,33 @@ finops_code
 fo_database_begin(fo_database *database, finops_error **err)
 {
     return finops_session_begin(fo_database_session(database), err);
+}
+
+finops_code
+fo_database_annotate(fo_database *database, const char *message, const char *details, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    FO_AUTO(fo_freep) char *user = NULL;
+    FO_AUTO(fo_freep) char *host = NULL;
+    finops_code rc;
+
+    if (!fo_database_can(database, FINOPS_DATABASE_TIME_TRAVEL) ||
+        fo_database_dialect(database) != FINOPS_DIALECT_DUCKDB)
+        return FINOPS_OK;
+    user = fo_audit_user();
+    host = fo_audit_host();
+    FO_AUTO(fo_freep) char *author = user && host ? fo_format("%s@%s", user, host) : NULL;
+    if (!author)
+        return fo_error_oom(err);
+    fo_str_add(&sql, "CALL ducklake_set_commit_message(current_database(), ");
+    fo_sql_literal(&sql, author);
+    fo_str_add(&sql, ", ");
+    fo_sql_literal(&sql, message);
+    fo_str_add(&sql, ", extra_info => ");
+    fo_sql_literal(&sql, details);
+    fo_str_addc(&sql, ')');
+    rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_database_exec(database, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
 }
 
 finops_code

@@ -27,6 +27,11 @@ finops_code fo_database_commit(fo_database *database, finops_error **err);
 /* Runs also when the user asked to stop. */
 void fo_database_rollback(fo_database *database);
 
+/* Who made the transaction that is open and what for, where states of the database are kept with that; nothing
+ * elsewhere. details: JSON. */
+finops_code fo_database_annotate(fo_database *database, const char *message, const char *details,
+                                 finops_error **err);
+
 /* What is asked to stop the statements from now on; NULL: nothing. */
 void fo_database_set_cancel(fo_database *database, const fo_cancel *cancel);
 const fo_cancel *fo_database_cancel(const fo_database *database);

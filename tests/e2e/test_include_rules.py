@@ -97,10 +97,11 @@ def test_a_driver_includes_no_other_driver(path):
     drivers = {p.name for p in (SRC / "database").iterdir() if (p / "driver.h").exists()}
     if place[:2] != ("src", "database") or len(place) < 4 or place[2] not in drivers:
         return
+    builds_on = {"ducklake": {"duckdb"}}.get(place[2], set())
     for target in INCLUDE_LINE.findall(path.read_text()):
         parts = pathlib.PurePosixPath(target).parts
         if parts[0] == "database" and len(parts) > 2:
-            assert parts[1] not in drivers - {place[2]}, "%s may not include %s" % (place[2], target)
+            assert parts[1] not in drivers - {place[2]} - builds_on, "%s may not include %s" % (place[2], target)
 
 
 @named(sources(".c", ".cc", ".cpp", ".h"))

@@ -49,7 +49,8 @@ enum {
     FINOPS_DATABASE_SCHEMAS = 1 << 6, /* namespaces of tables; without it the name is "schema__table" */
     FINOPS_DATABASE_VIEWS_PIN_TABLES = 1 << 7, /* a table that a view reads cannot be dropped */
     FINOPS_DATABASE_EXACT_DECIMALS = 1 << 8, /* 38 digits are kept; without it decimals are stored as text */
-    FINOPS_DATABASE_SERVER = 1 << 9          /* a server that may be down while others are up */
+    FINOPS_DATABASE_SERVER = 1 << 9,         /* a server that may be down while others are up */
+    FINOPS_DATABASE_NO_KEYS = 1 << 10        /* tables have no primary keys, and INSERT no ON CONFLICT */
 };
 
 /* The flavour of SQL; the front door's dialect knows how each says what differs. */

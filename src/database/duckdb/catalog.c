@@ -1,5 +1,5 @@
 /* What tables there are, and their columns. */
-#include "database/duckdb/driver_internal.h"
+#include "database/duckdb/shared.h"
 
 #include <assert.h>
 #include <string.h>

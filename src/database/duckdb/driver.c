@@ -9,31 +9,43 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "config/config.h"
-#include "database/duckdb/driver_internal.h"
+#include "database/duckdb/shared.h"
 #include "database/duckdb/serve.h"
 
 #define FEATURES                                                                                             \
     (FINOPS_DATABASE_TRANSACTIONS | FINOPS_DATABASE_DDL_IN_TRANSACTION | FINOPS_DATABASE_READS_FILES |       \
      FINOPS_DATABASE_NESTED | FINOPS_DATABASE_SCHEMAS | FINOPS_DATABASE_EXACT_DECIMALS)
 
-static bool
-database_in_memory(const fo_duckdb *database)
+void
+fo_duckdb_done(fo_duckdb *database)
 {
-    return fo_streq(database->settings.database_path, ":memory:");
+    fo_instance_memory_close(database->memory);
+    fo_free(database->settings.database_path);
+    fo_free(database->settings.temp_directory);
+    (void)pthread_mutex_destroy(&database->lock);
+}
+
+finops_code
+fo_duckdb_init(fo_duckdb *database, const fo_duckdb_settings *settings, finops_error **err)
+{
+    (void)pthread_mutex_init(&database->lock, NULL);
+    database->settings = *settings;
+    database->settings.temp_directory = settings->temp_directory ? fo_strdup(settings->temp_directory) : NULL;
+    database->settings.database_path = settings->database_path ? fo_strdup(settings->database_path) : NULL;
+    if (!settings->database_path)
+        return fo_error_set(err, FINOPS_E_CONFIG, "database_path is not set");
+    if (!database->settings.database_path || (settings->temp_directory && !database->settings.temp_directory))
+        return fo_error_oom(err);
+    return FINOPS_OK;
 }
 
 static void
 database_close(void *self)
 {
-    fo_duckdb *database = self;
-
-    if (!database)
+    if (!self)
         return;
-    fo_instance_memory_close(database->memory);
-    fo_free(database->settings.database_path);
-    fo_free(database->settings.temp_directory);
-    (void)pthread_mutex_destroy(&database->lock);
-    fo_free(database);
+    fo_duckdb_done(self);
+    fo_free(self);
 }
 
 static finops_code
@@ -45,19 +57,14 @@ database_open(const void *config, void **ret_self, finops_error **err)
     assert(settings && ret_self);
     if (!database)
         return fo_error_oom(err);
-    (void)pthread_mutex_init(&database->lock, NULL);
-    database->settings = *settings;
-    database->settings.temp_directory = settings->temp_directory ? fo_strdup(settings->temp_directory) : NULL;
-    database->settings.database_path = settings->database_path ? fo_strdup(settings->database_path) : NULL;
-    if (!database->settings.database_path ||
-        (settings->temp_directory && !database->settings.temp_directory)) {
-        bool unset = !settings->database_path;
-
+    finops_code rc = fo_duckdb_init(database, settings, err);
+    database->product = "DuckDB";
+    database->in_memory = fo_streq(settings->database_path, ":memory:");
+    if (rc == FINOPS_OK)
+        *ret_self = database;
+    else
         database_close(database);
-        return unset ? fo_error_set(err, FINOPS_E_CONFIG, "database_path is not set") : fo_error_oom(err);
-    }
-    *ret_self = database;
-    return FINOPS_OK;
+    return rc;
 }
 
 static void
@@ -78,18 +85,18 @@ database_memory(fo_duckdb *database, fo_instance **ret, finops_error **err)
     finops_code rc = FINOPS_OK;
 
     *ret = NULL;
-    if (!database_in_memory(database))
+    if (!database->in_memory)
         return rc;
     (void)pthread_mutex_lock(&database->lock);
     if (!database->memory)
-        rc = fo_instance_memory(&database->settings, &database->memory, err);
+        rc = fo_instance_memory(&database->settings, database->plan, &database->memory, err);
     *ret = database->memory;
     (void)pthread_mutex_unlock(&database->lock);
     return rc;
 }
 
-static finops_code
-database_connect(void *self, unsigned flags, const finops_call *call, void **ret_conn, finops_error **err)
+finops_code
+fo_duckdb_connect(void *self, unsigned flags, const finops_call *call, void **ret_conn, finops_error **err)
 {
     fo_duckdb *database = self;
     fo_duckdb_link *c = fo_zalloc(sizeof(*c));
@@ -102,7 +109,7 @@ database_connect(void *self, unsigned flags, const finops_call *call, void **ret
     if (rc == FINOPS_OK) {
         c->database = database;
         c->read_only = flags & FINOPS_CONNECT_READ_ONLY;
-        rc = fo_link_open(&database->settings, memory, c->read_only, call, &c->link, err);
+        rc = fo_link_open(&database->settings, database->plan, memory, c->read_only, call, &c->link, err);
     }
     if (rc == FINOPS_OK)
         *ret_conn = c;
@@ -111,8 +118,8 @@ database_connect(void *self, unsigned flags, const finops_call *call, void **ret
     return rc;
 }
 
-static finops_code
-conn_rollback(void *conn, finops_error **err)
+finops_code
+fo_duckdb_rollback(void *conn, finops_error **err)
 {
     fo_duckdb_link *c = conn;
 
@@ -122,15 +129,15 @@ conn_rollback(void *conn, finops_error **err)
     return fo_link_transaction(c->link, "ROLLBACK", err);
 }
 
-static void
-database_disconnect(void *conn)
+void
+fo_duckdb_disconnect(void *conn)
 {
     fo_duckdb_link *c = conn;
 
     if (!c)
         return;
     if (c->transaction)
-        (void)conn_rollback(c, NULL);
+        (void)fo_duckdb_rollback(c, NULL);
     fo_link_close(c->link);
     fo_free(c);
 }
@@ -152,7 +159,7 @@ fo_duckdb_keep(void *conn, const char *const *statements, size_t n)
 {
     fo_duckdb_link *c = conn;
 
-    if (!c->read_only && !database_in_memory(c->database))
+    if (!c->read_only && !c->database->in_memory)
         (void)fo_link_keep(c->link, statements, n,
                            NULL); /* without memory for it the next run takes longer */
 }
@@ -247,9 +254,9 @@ conn_drain(fo_duckdb_link *c, const finops_statement *statement, finops_error **
     return rc;
 }
 
-static finops_code
-conn_execute(void *conn, const finops_statement *statement, struct ArrowArrayStream *ret_stream,
-             int64_t *ret_changed, finops_error **err)
+finops_code
+fo_duckdb_execute(void *conn, const finops_statement *statement, struct ArrowArrayStream *ret_stream,
+                  int64_t *ret_changed, finops_error **err)
 {
     fo_duckdb_link *c = conn;
     finops_code rc;
@@ -263,8 +270,8 @@ conn_execute(void *conn, const finops_statement *statement, struct ArrowArrayStr
     return rc;
 }
 
-static finops_code
-conn_begin(void *conn, finops_error **err)
+finops_code
+fo_duckdb_begin(void *conn, finops_error **err)
 {
     fo_duckdb_link *c = conn;
     finops_code rc;
@@ -276,8 +283,8 @@ conn_begin(void *conn, finops_error **err)
     return rc;
 }
 
-static finops_code
-conn_commit(void *conn, bool *ret_unknown_outcome, finops_error **err)
+finops_code
+fo_duckdb_commit(void *conn, bool *ret_unknown_outcome, finops_error **err)
 {
     fo_duckdb_link *c = conn;
 
@@ -289,14 +296,14 @@ conn_commit(void *conn, bool *ret_unknown_outcome, finops_error **err)
     return fo_link_transaction(c->link, "COMMIT", err);
 }
 
-static bool
-conn_is_alive(void *conn)
+bool
+fo_duckdb_is_alive(void *conn)
 {
     return conn != NULL; /* the database is in this process, and what is not is found when it is asked */
 }
 
-static void
-conn_cancel(void *conn)
+void
+fo_duckdb_cancel(void *conn)
 {
     fo_link_cancel(((fo_duckdb_link *)conn)->link);
 }
@@ -306,11 +313,11 @@ health_ask(fo_duckdb *database, const finops_call *call, finops_error **err)
 {
     finops_statement statement = { .sql = "SELECT 1", .call = call };
     void *conn = NULL;
-    finops_code rc = database_connect(database, FINOPS_CONNECT_READ_ONLY, call, &conn, err);
+    finops_code rc = fo_duckdb_connect(database, FINOPS_CONNECT_READ_ONLY, call, &conn, err);
 
     if (rc == FINOPS_OK)
-        rc = conn_execute(conn, &statement, NULL, NULL, err);
-    database_disconnect(conn);
+        rc = fo_duckdb_execute(conn, &statement, NULL, NULL, err);
+    fo_duckdb_disconnect(conn);
     return rc;
 }
 
@@ -322,7 +329,7 @@ health_look(fo_duckdb *database, const finops_call *call, finops_error **err)
     bool closed = false;
     finops_code rc;
 
-    if (database_in_memory(database))
+    if (database->in_memory)
         return health_ask(database, call, err);
     rc = fo_instance_path(database->settings.database_path, &path, err);
     if (rc == FINOPS_OK)
@@ -330,12 +337,13 @@ health_look(fo_duckdb *database, const finops_call *call, finops_error **err)
     return rc == FINOPS_OK && !closed ? health_ask(database, call, err) : rc;
 }
 
-static finops_code
-database_health(void *self, const finops_call *call, finops_health *ret, finops_error **err)
+finops_code
+fo_duckdb_health(void *self, const finops_call *call, finops_health *ret, finops_error **err)
 {
     FO_AUTO(finops_error_freep) finops_error *why = NULL;
+    fo_duckdb *database = self;
     int64_t begin = fo_clock_monotonic();
-    finops_code rc = health_look(self, call, &why);
+    finops_code rc = health_look(database, call, &why);
 
     if (rc == FINOPS_E_CANCELLED || rc == FINOPS_E_MEMORY || rc == FINOPS_E_CONFIG) {
         if (err)
@@ -344,7 +352,7 @@ database_health(void *self, const finops_call *call, finops_health *ret, finops_
     }
     *ret = (finops_health){ .state = FINOPS_HEALTH_UP };
     ret->latency_ms = (double)(fo_clock_monotonic() - begin) / 1000;
-    (void)snprintf(ret->version, sizeof(ret->version), "DuckDB %s", duckdb_library_version());
+    (void)snprintf(ret->version, sizeof(ret->version), "%s %s", database->product, duckdb_library_version());
     if (rc != FINOPS_OK) {
         ret->state =
             rc == FINOPS_E_BUSY || rc == FINOPS_E_TIMEOUT ? FINOPS_HEALTH_DEGRADED : FINOPS_HEALTH_DOWN;
@@ -364,19 +372,19 @@ const finops_database_driver fo_duckdb_driver = {
     .open = database_open,
     .close = database_close,
     .capabilities = database_capabilities,
-    .connect = database_connect,
-    .disconnect = database_disconnect,
-    .execute = conn_execute,
+    .connect = fo_duckdb_connect,
+    .disconnect = fo_duckdb_disconnect,
+    .execute = fo_duckdb_execute,
     .write = fo_duckdb_write,
     .columns = fo_duckdb_columns,
     .tables = fo_duckdb_tables,
-    .begin = conn_begin,
-    .commit = conn_commit,
-    .rollback = conn_rollback,
-    .is_alive = conn_is_alive,
-    .cancel = conn_cancel,
+    .begin = fo_duckdb_begin,
+    .commit = fo_duckdb_commit,
+    .rollback = fo_duckdb_rollback,
+    .is_alive = fo_duckdb_is_alive,
+    .cancel = fo_duckdb_cancel,
     .replace_partition = fo_duckdb_replace,
-    .health = database_health,
+    .health = fo_duckdb_health,
     .lock = fo_duckdb_lock,
     .unlock = fo_duckdb_unlock,
 };

@@ -3,7 +3,7 @@
  * become 0.02 in a column of two places, 1.5, or the text '1.5', two in one of whole numbers. That is refused
  * by its type, before a row is read.
  */
-#include "database/duckdb/driver_internal.h"
+#include "database/duckdb/shared.h"
 
 #include <assert.h>
 #include <stdio.h>

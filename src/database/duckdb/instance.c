@@ -155,25 +155,33 @@ instance_reserve(const char *path, bool read_only)
 
 /* Without the lock. */
 static finops_code
-instance_engine(const fo_duckdb_settings *settings, const char *path, bool read_only, fo_engine **ret,
-                finops_error **err)
+instance_engine(const fo_duckdb_settings *settings, const fo_instance_plan *plan, const char *path,
+                bool read_only, fo_engine **ret, finops_error **err)
 {
     FO_AUTO(fo_freep) char *temp = path ? fo_format("%s.tmp", path) : NULL;
-    fo_engine_options options = { .path = path,
-                                  .read_only = read_only,
+    FO_AUTO(fo_engine_closep) fo_engine *engine = NULL;
+    fo_engine_options options = { .path = plan ? NULL : path,
+                                  .read_only = read_only && !plan,
                                   .memory_limit = settings->memory_limit,
                                   .threads = (unsigned)settings->threads,
-                                  .temp_directory = settings->temp_directory };
+                                  .temp_directory = settings->temp_directory,
+                                  .secret_directory = plan ? plan->secret_directory : NULL };
 
     if (path && !temp)
         return fo_error_oom(err);
     if (!options.temp_directory)
         options.temp_directory = temp;
-    return fo_engine_open(&options, ret, err);
+    finops_code rc = fo_engine_open(&options, &engine, err);
+    if (rc == FINOPS_OK && plan)
+        rc = plan->set_up(engine, read_only, plan, err);
+    if (rc == FINOPS_OK)
+        *ret = FO_TAKE(engine);
+    return rc;
 }
 
 finops_code
-fo_instance_memory(const fo_duckdb_settings *settings, fo_instance **ret, finops_error **err)
+fo_instance_memory(const fo_duckdb_settings *settings, const fo_instance_plan *plan, fo_instance **ret,
+                   finops_error **err)
 {
     fo_instance *instance = fo_zalloc(sizeof(*instance));
     finops_code rc;
@@ -181,7 +189,7 @@ fo_instance_memory(const fo_duckdb_settings *settings, fo_instance **ret, finops
     if (!instance)
         return fo_error_oom(err);
     instance->state = INSTANCE_OPEN;
-    rc = instance_engine(settings, NULL, false, &instance->engine, err);
+    rc = instance_engine(settings, plan, NULL, false, &instance->engine, err);
     if (rc == FINOPS_OK)
         *ret = instance;
     else
@@ -201,14 +209,15 @@ fo_instance_memory_close(fo_instance *instance)
 
 /* Opens what was reserved, without the lock; what failed is gone afterwards. */
 static finops_code
-instance_open(fo_instance *instance, const fo_duckdb_settings *settings, finops_error **err)
+instance_open(fo_instance *instance, const fo_link *link, finops_error **err)
 {
     fo_engine *engine = NULL;
     fo_server *server = NULL;
     finops_code rc;
 
+    instance->checkpoint = link->plan ? link->plan->checkpoint : "CHECKPOINT";
     (void)pthread_mutex_unlock(&fo_instances_lock);
-    rc = instance_engine(settings, instance->path, instance->read_only, &engine, err);
+    rc = instance_engine(link->settings, link->plan, instance->path, instance->read_only, &engine, err);
     if (rc == FINOPS_OK && !instance->read_only)
         rc = fo_server_start(engine, instance->path, &server, err);
     if (rc != FINOPS_OK)
@@ -283,7 +292,7 @@ instance_conclude(fo_instance *instance, fo_kept_mark *ret_mark)
     if (fo_conn_open(instance->engine, &conn, NULL) != FINOPS_OK)
         return NULL;
     /* The long part of closing: readers are still served during it. */
-    if (fo_conn_exec(conn, "CHECKPOINT", NULL) != FINOPS_OK || n == 0)
+    if (fo_conn_exec(conn, instance->checkpoint, NULL) != FINOPS_OK || n == 0)
         return NULL;
     kept = fo_kept_new(n);
     for (size_t i = 0; kept && i < n; i++) {
@@ -411,14 +420,22 @@ attempt_wait(const attempt *a, finops_error **err)
     return FINOPS_OK;
 }
 
+/* Where its settings are. */
+static const char *
+link_section(const fo_link *link)
+{
+    return link->plan ? link->plan->section : "database.duckdb";
+}
+
 static finops_code
 attempt_busy(const attempt *a, finops_error **err)
 {
     bool reading = a->link->read_only;
+    const char *section = link_section(a->link);
 
     (void)fo_error_set(err, FINOPS_E_BUSY, "open database %s: %s in this process", a->link->path,
                        reading ? "it is being opened or closed" : "it is being read");
-    fo_error_hint(err, "end the queries on it first, or raise [database.duckdb] lock_timeout");
+    fo_error_hint(err, "end the queries on it first, or raise [%s] lock_timeout", section);
     return FINOPS_E_BUSY;
 }
 
@@ -441,8 +458,9 @@ static finops_code
 attempt_nothing_to_read(const fo_link *link, finops_error **err)
 {
     (void)fo_error_set(err, FINOPS_E_NOT_FOUND, "there is no database %s yet", link->path);
-    fo_error_hint(err, "load bills with 'finops aws import-cur', or name another file with "
-                       "[database.duckdb] database_path");
+    fo_error_hint(err,
+                  "load bills with 'finops aws import-cur', or name another file with [%s] database_path",
+                  link_section(link));
     return FINOPS_E_NOT_FOUND;
 }
 
@@ -457,7 +475,7 @@ attempt_open(fo_link *link, bool *ret, finops_error **why, finops_error **err)
 
     if (!instance)
         return fo_error_oom(err);
-    rc = instance_open(instance, link->settings, &failure);
+    rc = instance_open(instance, link, &failure);
     if (rc == FINOPS_OK) {
         fo_link_join(link, instance);
         *ret = true;
@@ -523,8 +541,9 @@ attempt_give_up(const attempt *a, finops_error *why, finops_error **err)
     }
     *err = why;
     if (!a->link->read_only)
-        fo_error_hint(err, "another finops process or program has it open; wait for it, or raise "
-                           "[database.duckdb] lock_timeout");
+        fo_error_hint(
+            err, "another finops process or program has it open; wait for it, or raise [%s] lock_timeout",
+            link_section(a->link));
     return FINOPS_E_BUSY;
 }
 

@@ -21,6 +21,18 @@ typedef struct fo_instance fo_instance;
 typedef struct fo_link fo_link;
 
 /*
+ * What an engine is given before its first connection: a lake is attached to it. The engine is one in memory
+ * then, and the path of the instance that of the file the lake's catalog is in.
+ */
+typedef struct fo_instance_plan {
+    finops_code (*set_up)(fo_engine *engine, bool read_only, const struct fo_instance_plan *plan,
+                          finops_error **err);
+    const char *checkpoint;       /* statement that leaves the file whole and without a log */
+    const char *section;          /* of its settings, for advice: "database.ducklake" */
+    const char *secret_directory; /* see fo_engine_options */
+} fo_instance_plan;
+
+/*
  * The absolute path of the file itself where the path is a link: its log and its socket stand beside it,
  * whichever way one comes. FINOPS_E_CONFIG for one that the engine cannot take.
  */
@@ -33,19 +45,23 @@ bool fo_instance_is_open(const char *path);
  */
 finops_code fo_instance_probe(const char *path, bool *ret_closed, finops_error **err);
 
-/* A database in memory, which lives until it is closed; its links are closed before. */
-finops_code fo_instance_memory(const fo_duckdb_settings *settings, fo_instance **ret, finops_error **err);
+/* A database in memory, or of a plan whose catalog is no file of this machine's engine; it lives until it is
+ * closed, its links are closed before. plan may be NULL. */
+finops_code fo_instance_memory(const fo_duckdb_settings *settings, const fo_instance_plan *plan,
+                               fo_instance **ret, finops_error **err);
 void fo_instance_memory_close(fo_instance *instance);
 
 /*
- * settings are borrowed until the link is closed; memory: of fo_instance_memory, NULL for a file.
+ * settings and plan (may be NULL) are borrowed until the link is closed; memory: of fo_instance_memory, NULL
+ * for a file.
  *
  * To write: creates the file and its folder when missing and waits lock_timeout for another process, then
  * FINOPS_E_BUSY. To read: FINOPS_E_NOT_FOUND, with a hint, when there is no file. `call` (may be NULL) ends
  * the waiting.
  */
-finops_code fo_link_open(const fo_duckdb_settings *settings, fo_instance *memory, bool read_only,
-                         const finops_call *call, fo_link **ret, finops_error **err);
+finops_code fo_link_open(const fo_duckdb_settings *settings, const fo_instance_plan *plan,
+                         fo_instance *memory, bool read_only, const finops_call *call, fo_link **ret,
+                         finops_error **err);
 /* The last that may write closes the file, after a checkpoint during which readers are still served. */
 void fo_link_close(fo_link *link);
 void fo_link_closep(fo_link **link);

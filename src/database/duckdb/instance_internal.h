@@ -13,7 +13,8 @@ typedef struct fo_name_lock fo_name_lock; /* lock.c */
 
 /* All but engine is guarded by the lock of instance.c; engine stays as it is while the instance is open. */
 struct fo_instance {
-    char *path; /* NULL: in memory */
+    char *path;             /* NULL: in memory */
+    const char *checkpoint; /* static text */
     bool read_only;
     instance_state state;
     bool concluding; /* one thread is about to close it, which it does unless somebody comes */
@@ -30,6 +31,7 @@ struct fo_instance {
 
 struct fo_link {
     const fo_duckdb_settings *settings; /* borrowed */
+    const fo_instance_plan *plan;       /* borrowed; NULL: the file is the engine's own */
     char *path;                         /* NULL: in memory */
     bool read_only;
     unsigned depth;        /* brackets that are open */

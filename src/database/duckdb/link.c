@@ -31,8 +31,8 @@ link_settle_path(fo_link *link, finops_error **err)
 }
 
 finops_code
-fo_link_open(const fo_duckdb_settings *settings, fo_instance *memory, bool read_only, const finops_call *call,
-             fo_link **ret, finops_error **err)
+fo_link_open(const fo_duckdb_settings *settings, const fo_instance_plan *plan, fo_instance *memory,
+             bool read_only, const finops_call *call, fo_link **ret, finops_error **err)
 {
     fo_link *link = fo_zalloc(sizeof(*link));
     finops_code rc = FINOPS_OK;
@@ -41,6 +41,7 @@ fo_link_open(const fo_duckdb_settings *settings, fo_instance *memory, bool read_
     if (!link)
         return fo_error_oom(err);
     link->settings = settings;
+    link->plan = plan;
     link->read_only = read_only;
     link->depth = 1; /* nobody detaches it before it is whole */
     if (memory) {

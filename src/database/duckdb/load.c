@@ -1,5 +1,5 @@
 /* Rows into tables: from an Arrow stream, or from a SELECT of the engine's own. */
-#include "database/duckdb/driver_internal.h"
+#include "database/duckdb/load.h"
 
 #include <assert.h>
 
@@ -7,36 +7,46 @@
 #include "base/mem.h"
 #include "engine/scan.h"
 
-/* One load while it runs. */
-typedef struct load {
-    fo_duckdb_link *c;
-    fo_conn *conn;
-    const char *schema, *name;
-    fo_str table;            /* both, quoted */
-    fo_scan *scan;           /* NULL: the rows come from a SELECT of the caller */
-    struct ArrowSchema rows; /* what the stream has; released: no stream */
-    fo_str select;           /* what gives the rows */
-    bool own;                /* the transaction is ours, not the caller's */
-    int64_t begin;
-} load;
-
-static void
-load_init(load *l, fo_duckdb_link *c, const char *schema, const char *name)
+void
+fo_load_init(fo_load *l, fo_duckdb_link *c, const char *schema, const char *name)
 {
-    *l = (load){ .c = c,
-                 .schema = schema ? schema : "main",
-                 .name = name,
-                 .table = FO_STR_INIT,
-                 .select = FO_STR_INIT,
-                 .begin = fo_clock_monotonic() };
+    *l = (fo_load){ .c = c,
+                    .schema = schema ? schema : "main",
+                    .name = name,
+                    .table = FO_STR_INIT,
+                    .select = FO_STR_INIT,
+                    .begin = fo_clock_monotonic() };
     fo_sql_ident(&l->table, l->schema);
     fo_str_addc(&l->table, '.');
     fo_sql_ident(&l->table, l->name);
 }
 
+/* What gives the scan's rows. */
+static void
+load_select(fo_load *l)
+{
+    const char *before = " REPLACE (";
+
+    fo_str_add(&l->select, "SELECT *");
+    for (int64_t i = 0; l->no_arrays && i < l->rows.n_children; i++) {
+        const struct ArrowSchema *column = l->rows.children[i];
+
+        if (!fo_starts(column->format, "+w:") || !column->name)
+            continue;
+        fo_str_addf(&l->select, "%s[x FOR x IN ", before);
+        fo_sql_ident(&l->select, column->name);
+        fo_str_add(&l->select, "] AS ");
+        fo_sql_ident(&l->select, column->name);
+        before = ", ";
+    }
+    if (*before == ',')
+        fo_str_addc(&l->select, ')');
+    fo_str_addf(&l->select, " FROM %s", fo_scan_relation(l->scan));
+}
+
 /* Takes the stream. */
 static finops_code
-load_scan(load *l, struct ArrowArrayStream *stream, finops_error **err)
+load_scan(fo_load *l, struct ArrowArrayStream *stream, finops_error **err)
 {
     int errnum = stream->get_schema(stream, &l->rows);
     finops_code rc = errnum ? fo_stream_error(stream, errnum, err) : fo_duckdb_names_differ(&l->rows, err);
@@ -49,13 +59,12 @@ load_scan(load *l, struct ArrowArrayStream *stream, finops_error **err)
     }
     rc = fo_scan_open(fo_duckdb_engine(l->c), stream, &l->scan, err);
     if (rc == FINOPS_OK)
-        fo_str_addf(&l->select, "SELECT * FROM %s", fo_scan_relation(l->scan));
+        load_select(l);
     return rc;
 }
 
-/* Opens what gives the rows, and a transaction unless there is one. Takes the stream. */
-static finops_code
-load_begin(load *l, const finops_source *source, const finops_call *call, finops_error **err)
+finops_code
+fo_load_begin(fo_load *l, const finops_source *source, const finops_call *call, finops_error **err)
 {
     finops_code rc = fo_duckdb_begin_call(l->c, call, &l->conn, err);
 
@@ -72,16 +81,23 @@ load_begin(load *l, const finops_source *source, const finops_call *call, finops
         rc = fo_str_check(&l->select, err);
     if (rc == FINOPS_OK)
         rc = fo_str_check(&l->table, err);
-    if (rc == FINOPS_OK && !l->c->transaction) {
+    return rc;
+}
+
+finops_code
+fo_load_transaction(fo_load *l, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+
+    if (!l->c->transaction) {
         rc = fo_conn_exec(l->conn, "BEGIN", err);
         l->own = rc == FINOPS_OK;
     }
     return rc;
 }
 
-/* Keeps or undoes what was done; rc is what came of it. */
-static finops_code
-load_end(load *l, finops_code rc, int64_t rows, finops_write_result *ret, finops_error **err)
+finops_code
+fo_load_end(fo_load *l, finops_code rc, int64_t rows, finops_write_result *ret, finops_error **err)
 {
     if (l->scan)
         rc = fo_scan_error(l->scan, rc, err);
@@ -102,9 +118,9 @@ load_end(load *l, finops_code rc, int64_t rows, finops_write_result *ret, finops
     return rc;
 }
 
-/* One statement: `before`, the table, `between`, and what gives the rows when it is to be there. */
-static finops_code
-load_run(load *l, const char *before, const char *between, bool rows, int64_t *ret_rows, finops_error **err)
+finops_code
+fo_load_run(fo_load *l, const char *before, const char *between, bool rows, int64_t *ret_rows,
+            finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     finops_code rc;
@@ -118,8 +134,8 @@ load_run(load *l, const char *before, const char *between, bool rows, int64_t *r
     return rc == FINOPS_OK ? fo_conn_bind_exec(l->conn, fo_str_z(&sql), NULL, 0, ret_rows, err) : rc;
 }
 
-static finops_code
-load_create(load *l, int64_t *ret_rows, finops_error **err)
+finops_code
+fo_load_create(fo_load *l, int64_t *ret_rows, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     finops_code rc;
@@ -129,12 +145,12 @@ load_create(load *l, int64_t *ret_rows, finops_error **err)
     rc = fo_str_check(&sql, err);
     if (rc == FINOPS_OK)
         rc = fo_conn_exec(l->conn, fo_str_z(&sql), err);
-    return rc == FINOPS_OK ? load_run(l, "CREATE TABLE ", " AS ", true, ret_rows, err) : rc;
+    return rc == FINOPS_OK ? fo_load_run(l, "CREATE TABLE ", " AS ", true, ret_rows, err) : rc;
 }
 
 /* "schema_name = … AND table_name = …" of the catalog's functions. */
 static void
-add_where(const load *l, fo_str *sql)
+add_where(const fo_load *l, fo_str *sql)
 {
     fo_str_add(sql, "database_name = current_database() AND lower(schema_name) = lower(");
     fo_sql_literal(sql, l->schema);
@@ -143,8 +159,8 @@ add_where(const load *l, fo_str *sql)
     fo_str_addc(sql, ')');
 }
 
-static finops_code
-load_append(load *l, int64_t *ret_rows, finops_error **err)
+finops_code
+fo_load_append(fo_load *l, int64_t *ret_rows, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str where = FO_STR_INIT;
     finops_code rc = FINOPS_OK;
@@ -155,11 +171,11 @@ load_append(load *l, int64_t *ret_rows, finops_error **err)
         if (rc == FINOPS_OK)
             rc = fo_duckdb_fits(l->conn, fo_str_z(&where), &l->rows, err);
     }
-    return rc == FINOPS_OK ? load_run(l, "INSERT INTO ", " BY NAME ", true, ret_rows, err) : rc;
+    return rc == FINOPS_OK ? fo_load_run(l, "INSERT INTO ", " BY NAME ", true, ret_rows, err) : rc;
 }
 
-static finops_code
-load_exists(load *l, bool *ret, finops_error **err)
+finops_code
+fo_load_exists(fo_load *l, bool *ret, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
@@ -175,9 +191,8 @@ load_exists(load *l, bool *ret, finops_error **err)
     return rc;
 }
 
-/* The columns that the rows have and the table has not, with their types. */
-static finops_code
-load_missing(load *l, fo_rows **ret, finops_error **err)
+finops_code
+fo_load_missing(fo_load *l, fo_rows **ret, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     finops_code rc;
@@ -192,12 +207,11 @@ load_missing(load *l, fo_rows **ret, finops_error **err)
     return rc == FINOPS_OK ? fo_conn_rows(l->conn, fo_str_z(&sql), NULL, 0, ret, err) : rc;
 }
 
-/* Gives the table the columns it lacks. */
-static finops_code
-load_widen(load *l, finops_error **err)
+finops_code
+fo_load_widen(fo_load *l, finops_error **err)
 {
     FO_AUTO(fo_rows_freep) fo_rows *missing = NULL;
-    finops_code rc = load_missing(l, &missing, err);
+    finops_code rc = fo_load_missing(l, &missing, err);
 
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(missing); i++) {
         FO_AUTO(fo_str_done) fo_str column = FO_STR_INIT;
@@ -207,53 +221,55 @@ load_widen(load *l, finops_error **err)
         fo_str_addf(&column, " %s", fo_rows_text(missing, i, 1));
         rc = fo_str_check(&column, err);
         if (rc == FINOPS_OK)
-            rc = load_run(l, "ALTER TABLE ", fo_str_z(&column), false, NULL, err);
+            rc = fo_load_run(l, "ALTER TABLE ", fo_str_z(&column), false, NULL, err);
     }
     return rc;
 }
 
 static finops_code
-load_write(load *l, finops_write_mode mode, int64_t *ret_rows, finops_error **err)
+load_write(fo_load *l, finops_write_mode mode, int64_t *ret_rows, finops_error **err)
 {
     bool exists = mode == FINOPS_WRITE_APPEND;
     finops_code rc = FINOPS_OK;
 
     if (mode == FINOPS_WRITE_WIDEN)
-        rc = load_exists(l, &exists, err);
+        rc = fo_load_exists(l, &exists, err);
     if (rc == FINOPS_OK && !exists)
-        return load_create(l, ret_rows, err);
+        return fo_load_create(l, ret_rows, err);
     if (rc == FINOPS_OK && mode == FINOPS_WRITE_WIDEN)
-        rc = load_widen(l, err);
-    return rc == FINOPS_OK ? load_append(l, ret_rows, err) : rc;
+        rc = fo_load_widen(l, err);
+    return rc == FINOPS_OK ? fo_load_append(l, ret_rows, err) : rc;
 }
 
 finops_code
 fo_duckdb_write(void *conn, const finops_write *write, const finops_source *source, finops_write_result *ret,
                 finops_error **err)
 {
-    load l;
+    fo_load l;
     int64_t rows = 0;
     finops_code rc;
 
     assert(conn && write && write->table && source && (source->stream || source->sql));
-    load_init(&l, conn, write->schema, write->table);
-    rc = load_begin(&l, source, write->call, err);
+    fo_load_init(&l, conn, write->schema, write->table);
+    rc = fo_load_begin(&l, source, write->call, err);
+    if (rc == FINOPS_OK)
+        rc = fo_load_transaction(&l, err);
     if (rc == FINOPS_OK)
         rc = load_write(&l, write->mode, &rows, err);
-    return load_end(&l, rc, rows, ret, err);
+    return fo_load_end(&l, rc, rows, ret, err);
 }
 
 /* All rows: the table is made anew. */
 static finops_code
-replace_table(load *l, int64_t *ret_rows, finops_error **err)
+replace_table(fo_load *l, int64_t *ret_rows, finops_error **err)
 {
-    finops_code rc = load_run(l, "DROP TABLE IF EXISTS ", "", false, NULL, err);
+    finops_code rc = fo_load_run(l, "DROP TABLE IF EXISTS ", "", false, NULL, err);
 
-    return rc == FINOPS_OK ? load_create(l, ret_rows, err) : rc;
+    return rc == FINOPS_OK ? fo_load_create(l, ret_rows, err) : rc;
 }
 
-static finops_code
-replace_rows(load *l, const finops_partition *partition, int64_t *ret_rows, finops_error **err)
+finops_code
+fo_load_delete(fo_load *l, const finops_partition *partition, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str where = FO_STR_INIT;
     finops_code rc;
@@ -263,19 +279,25 @@ replace_rows(load *l, const finops_partition *partition, int64_t *ret_rows, fino
     fo_str_add(&where, partition->value ? " = " : " IS ");
     fo_sql_literal(&where, partition->value);
     rc = fo_str_check(&where, err);
+    return rc == FINOPS_OK ? fo_load_run(l, "DELETE FROM ", fo_str_z(&where), false, NULL, err) : rc;
+}
+
+static finops_code
+replace_rows(fo_load *l, const finops_partition *partition, int64_t *ret_rows, finops_error **err)
+{
+    finops_code rc = fo_load_widen(l, err);
+
     if (rc == FINOPS_OK)
-        rc = load_widen(l, err);
-    if (rc == FINOPS_OK)
-        rc = load_run(l, "DELETE FROM ", fo_str_z(&where), false, NULL, err);
-    return rc == FINOPS_OK ? load_append(l, ret_rows, err) : rc;
+        rc = fo_load_delete(l, partition, err);
+    return rc == FINOPS_OK ? fo_load_append(l, ret_rows, err) : rc;
 }
 
 /* Nobody sees the new rows before the commit, and no view holds on to the old table: the swap comes last. */
 static finops_code
-replace_any(load *l, const finops_partition *partition, int64_t *ret_rows, finops_error **err)
+replace_any(fo_load *l, const finops_partition *partition, int64_t *ret_rows, finops_error **err)
 {
     bool exists = false;
-    finops_code rc = partition->column ? load_exists(l, &exists, err) : FINOPS_OK;
+    finops_code rc = partition->column ? fo_load_exists(l, &exists, err) : FINOPS_OK;
 
     if (rc == FINOPS_OK)
         rc = exists ? replace_rows(l, partition, ret_rows, err) : replace_table(l, ret_rows, err);
@@ -288,14 +310,16 @@ finops_code
 fo_duckdb_replace(void *conn, const finops_partition *partition, const finops_source *source,
                   finops_write_result *ret, finops_error **err)
 {
-    load l;
+    fo_load l;
     int64_t rows = 0;
     finops_code rc;
 
     assert(conn && partition && partition->table && source && (source->stream || source->sql));
-    load_init(&l, conn, partition->schema, partition->table);
-    rc = load_begin(&l, source, partition->call, err);
+    fo_load_init(&l, conn, partition->schema, partition->table);
+    rc = fo_load_begin(&l, source, partition->call, err);
+    if (rc == FINOPS_OK)
+        rc = fo_load_transaction(&l, err);
     if (rc == FINOPS_OK)
         rc = replace_any(&l, partition, &rows, err);
-    return load_end(&l, rc, rows, ret, err);
+    return fo_load_end(&l, rc, rows, ret, err);
 }

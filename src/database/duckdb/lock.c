@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "database/duckdb/driver_internal.h"
+#include "database/duckdb/shared.h"
 #include "database/duckdb/instance_internal.h"
 
 struct fo_name_lock {

@@ -1,6 +1,6 @@
-/* Inside of the driver: a connection, and what its files share. */
-#ifndef FO_DATABASE_DUCKDB_DRIVER_INTERNAL_H
-#define FO_DATABASE_DUCKDB_DRIVER_INTERNAL_H
+/* A connection, and the slots of the driver; that of a lake builds on them. */
+#ifndef FO_DATABASE_DUCKDB_SHARED_H
+#define FO_DATABASE_DUCKDB_SHARED_H
 
 #include <pthread.h>
 
@@ -8,11 +8,14 @@
 #include "database/duckdb/driver.h"
 #include "database/duckdb/instance.h"
 
-/* One configuration. */
+/* One configuration; also the first member of that of a lake, whose driver shares the functions below. */
 typedef struct fo_duckdb {
-    fo_duckdb_settings settings; /* its texts are copies */
+    fo_duckdb_settings settings;  /* its texts are copies */
+    const fo_instance_plan *plan; /* borrowed; NULL: the file is the engine's own */
+    const char *product;          /* static text: what health says it is */
+    bool in_memory;               /* no file that one process holds */
     pthread_mutex_t lock;
-    fo_instance *memory; /* under lock; of a database in memory, once there was a connection */
+    fo_instance *memory; /* under lock; of in_memory, once there was a connection */
 } fo_duckdb;
 
 typedef struct fo_duckdb_link {
@@ -22,6 +25,21 @@ typedef struct fo_duckdb_link {
     bool transaction; /* the caller's is open */
     bool measured;    /* the engine measures progress on this connection */
 } fo_duckdb_link;
+
+/* driver.c: slots of the driver. */
+finops_code fo_duckdb_init(fo_duckdb *database, const fo_duckdb_settings *settings, finops_error **err);
+void fo_duckdb_done(fo_duckdb *database);
+finops_code fo_duckdb_connect(void *self, unsigned flags, const finops_call *call, void **ret_conn,
+                              finops_error **err);
+void fo_duckdb_disconnect(void *conn);
+finops_code fo_duckdb_execute(void *conn, const finops_statement *statement,
+                              struct ArrowArrayStream *ret_stream, int64_t *ret_changed, finops_error **err);
+finops_code fo_duckdb_begin(void *conn, finops_error **err);
+finops_code fo_duckdb_commit(void *conn, bool *ret_unknown_outcome, finops_error **err);
+finops_code fo_duckdb_rollback(void *conn, finops_error **err);
+bool fo_duckdb_is_alive(void *conn);
+void fo_duckdb_cancel(void *conn);
+finops_code fo_duckdb_health(void *self, const finops_call *call, finops_health *ret, finops_error **err);
 
 /* Brackets a call, see fo_link_begin; refuses a connection that only reads. */
 finops_code fo_duckdb_begin_call(fo_duckdb_link *c, const finops_call *call, fo_conn **ret,

@@ -1,0 +1,59 @@
+/* Inside of the driver: one configuration of a lake. */
+#ifndef FO_DATABASE_DUCKLAKE_LAKE_H
+#define FO_DATABASE_DUCKLAKE_LAKE_H
+
+#include "base/clock.h"
+#include "database/duckdb/shared.h"
+#include "database/ducklake/driver.h"
+
+typedef enum fo_lake_catalog { FO_LAKE_DUCKDB, FO_LAKE_SQLITE, FO_LAKE_POSTGRESQL } fo_lake_catalog;
+
+/* What an engine needs to know to have the lake. */
+typedef struct fo_lake_plan {
+    fo_instance_plan base; /* first */
+    fo_lake_catalog catalog;
+    char *address;   /* of the catalog: a path, or what libpq takes */
+    char *data_path; /* ends with '/' */
+    bool data_told;  /* data_path was set by the user */
+    char *compression;
+    bool encrypted;
+    int64_t chunk_size;
+    int64_t version;             /* the state that is read; -1: the newest, or that at `time` */
+    char time[FO_TIME_TEXT + 4]; /* "": the newest */
+} fo_lake_plan;
+
+typedef struct fo_lake_lock fo_lake_lock; /* lock.c */
+
+typedef struct fo_lake {
+    fo_duckdb base; /* first */
+    fo_lake_plan plan;
+    char *partition_strategy;
+    fo_lake_lock *locks; /* under base.lock */
+} fo_lake;
+
+/* Whether it is a past state that is read. */
+static inline bool
+fo_lake_is_past(const fo_lake_plan *plan)
+{
+    return plan->version >= 0 || *plan->time;
+}
+
+/* attach.c: loads what is needed and attaches the lake; connections that are opened later begin in it. */
+finops_code fo_lake_attach(fo_engine *engine, bool read_only, const fo_instance_plan *plan,
+                           finops_error **err);
+
+/* load.c */
+finops_code fo_lake_write(void *conn, const finops_write *write, const finops_source *source,
+                          finops_write_result *ret, finops_error **err);
+finops_code fo_lake_replace(void *conn, const finops_partition *partition, const finops_source *source,
+                            finops_write_result *ret, finops_error **err);
+
+/* lock.c */
+/* While a lake is attached to write, which may make it: two at once would both make its tables. */
+finops_code fo_lake_catalog_lock(const fo_lake_plan *plan, fo_lake_lock **ret, finops_error **err);
+void fo_lake_catalog_unlock(fo_lake_lock *lock);
+finops_code fo_lake_lock_take(void *conn, const char *name, const finops_call *call, finops_error **err);
+finops_code fo_lake_lock_release(void *conn, const char *name, finops_error **err);
+void fo_lake_disconnect(void *conn);
+
+#endif

@@ -1,0 +1,208 @@
+/*
+ * Rows into tables of a lake.
+ *
+ * The extension (1.5.5) keeps what it knows of a table that a transaction makes or changes in a cache that
+ * other connections replace: such a transaction may end in a crash while they read. A statement that is a
+ * transaction of its own is safe. So tables are made and given columns by such statements, before the
+ * transaction that changes rows; readers see a table without rows for that moment, or a column of NULL.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "database/duckdb/load.h"
+#include "database/ducklake/lake.h"
+
+/* The column that bills in one table have. */
+#define PERIOD_COLUMN "billing_period"
+
+static const fo_lake *
+lake_of(const fo_load *l)
+{
+    return (const fo_lake *)l->c->database;
+}
+
+static finops_code
+refuse_in_transaction(const fo_load *l, finops_error **err)
+{
+    (void)fo_error_set(err, FINOPS_E_UNSUPPORTED,
+                       "table %s.%s of a lake cannot be made or given columns inside of a transaction",
+                       l->schema, l->name);
+    fo_error_hint(err, "do it before the transaction begins");
+    return FINOPS_E_UNSUPPORTED;
+}
+
+/* What cuts the files of a table of bills. */
+static const char *const *
+partition_columns(const char *strategy)
+{
+    static const char *const monthly[] = { PERIOD_COLUMN, NULL };
+    static const char *const yearly[] = { "year(bill_billing_period_start_date)",
+                                          "year(line_item_usage_start_date)", PERIOD_COLUMN, NULL };
+    static const char *const account[] = { PERIOD_COLUMN ", line_item_usage_account_id",
+                                           PERIOD_COLUMN ", bill_payer_account_id", PERIOD_COLUMN, NULL };
+
+    if (fo_streq(strategy, "yearly"))
+        return yearly;
+    return fo_streq(strategy, "account") ? account : monthly;
+}
+
+/* A table with billing periods is cut as the configuration says, by the first columns that it has. */
+static finops_code
+set_partition(fo_load *l, finops_error **err)
+{
+    const char *const *columns = partition_columns(lake_of(l)->partition_strategy);
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+    finops_code rc = FINOPS_OK;
+
+    for (size_t i = 0; columns[i]; i++) {
+        FO_AUTO(fo_str_done) fo_str by = FO_STR_INIT;
+
+        finops_error_free(FO_TAKE(why));
+        fo_str_addf(&by, " SET PARTITIONED BY (%s)", columns[i]);
+        rc = fo_str_check(&by, &why);
+        if (rc == FINOPS_OK)
+            rc = fo_load_run(l, "ALTER TABLE ", fo_str_z(&by), false, NULL, &why);
+        if (rc == FINOPS_OK)
+            return rc;
+    }
+    if (err)
+        *err = FO_TAKE(why);
+    return rc;
+}
+
+static bool
+see_period(const finops_column *column, void *arg)
+{
+    *(bool *)arg = *(bool *)arg || fo_streq(column->name, PERIOD_COLUMN);
+    return true;
+}
+
+/* The table with its columns and no rows yet, cut into files. */
+static finops_code
+make_empty(fo_load *l, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    bool period = false;
+    finops_code rc;
+
+    fo_str_add(&sql, "CREATE SCHEMA IF NOT EXISTS ");
+    fo_sql_ident(&sql, l->schema);
+    rc = fo_str_check(&sql, err);
+    if (rc == FINOPS_OK)
+        rc = fo_conn_exec(l->conn, fo_str_z(&sql), err);
+    fo_str_clear(&sql);
+    fo_str_addf(&sql, " AS SELECT * FROM (%s) WHERE false", fo_str_z(&l->select));
+    if (rc == FINOPS_OK)
+        rc = fo_str_check(&sql, err);
+    if (rc == FINOPS_OK)
+        rc = fo_load_run(l, "CREATE TABLE ", fo_str_z(&sql), false, NULL, err);
+    if (rc == FINOPS_OK)
+        rc = fo_duckdb_columns(l->c, l->schema, l->name, see_period, &period, err);
+    return rc == FINOPS_OK && period ? set_partition(l, err) : rc;
+}
+
+/* The table is there and has the columns of the rows afterwards. */
+static finops_code
+make_ready(fo_load *l, finops_error **err)
+{
+    FO_AUTO(fo_rows_freep) fo_rows *missing = NULL;
+    bool exists = false;
+    finops_code rc = fo_load_exists(l, &exists, err);
+
+    if (rc == FINOPS_OK && !exists)
+        return l->c->transaction ? refuse_in_transaction(l, err) : make_empty(l, err);
+    if (rc == FINOPS_OK)
+        rc = fo_load_missing(l, &missing, err);
+    if (rc != FINOPS_OK || fo_rows_count(missing) == 0)
+        return rc;
+    return l->c->transaction ? refuse_in_transaction(l, err) : fo_load_widen(l, err);
+}
+
+static finops_code
+write_rows(fo_load *l, finops_write_mode mode, int64_t *ret_rows, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+
+    if (mode == FINOPS_WRITE_CREATE)
+        return l->c->transaction ? refuse_in_transaction(l, err) : fo_load_create(l, ret_rows, err);
+    if (mode == FINOPS_WRITE_WIDEN)
+        rc = make_ready(l, err);
+    return rc == FINOPS_OK ? fo_load_append(l, ret_rows, err) : rc;
+}
+
+static void
+begin(fo_load *l, void *conn, const char *schema, const char *table)
+{
+    fo_load_init(l, conn, schema, table);
+    l->no_arrays = true;
+}
+
+finops_code
+fo_lake_write(void *conn, const finops_write *write, const finops_source *source, finops_write_result *ret,
+              finops_error **err)
+{
+    fo_load l;
+    int64_t rows = 0;
+    finops_code rc;
+
+    assert(conn && write && write->table && source && (source->stream || source->sql));
+    begin(&l, conn, write->schema, write->table);
+    rc = fo_load_begin(&l, source, write->call, err);
+    if (rc == FINOPS_OK)
+        rc = write_rows(&l, write->mode, &rows, err);
+    return fo_load_end(&l, rc, rows, ret, err);
+}
+
+/* All rows: one statement makes the table anew. */
+static finops_code
+replace_table(fo_load *l, const finops_partition *partition, int64_t *ret_rows, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    finops_code rc = FINOPS_OK;
+
+    if (l->c->transaction)
+        return refuse_in_transaction(l, err);
+    if (partition->before_swap)
+        rc = partition->before_swap(partition->arg, err);
+    fo_str_add(&sql, "CREATE SCHEMA IF NOT EXISTS ");
+    fo_sql_ident(&sql, l->schema);
+    if (rc == FINOPS_OK)
+        rc = fo_str_check(&sql, err);
+    if (rc == FINOPS_OK)
+        rc = fo_conn_exec(l->conn, fo_str_z(&sql), err);
+    return rc == FINOPS_OK ? fo_load_run(l, "CREATE OR REPLACE TABLE ", " AS ", true, ret_rows, err) : rc;
+}
+
+static finops_code
+replace_rows(fo_load *l, const finops_partition *partition, int64_t *ret_rows, finops_error **err)
+{
+    finops_code rc = make_ready(l, err);
+
+    if (rc == FINOPS_OK)
+        rc = fo_load_transaction(l, err);
+    if (rc == FINOPS_OK)
+        rc = fo_load_delete(l, partition, err);
+    if (rc == FINOPS_OK)
+        rc = fo_load_append(l, ret_rows, err);
+    if (rc == FINOPS_OK && partition->before_swap)
+        rc = partition->before_swap(partition->arg, err);
+    return rc;
+}
+
+finops_code
+fo_lake_replace(void *conn, const finops_partition *partition, const finops_source *source,
+                finops_write_result *ret, finops_error **err)
+{
+    fo_load l;
+    int64_t rows = 0;
+    finops_code rc;
+
+    assert(conn && partition && partition->table && source && (source->stream || source->sql));
+    begin(&l, conn, partition->schema, partition->table);
+    rc = fo_load_begin(&l, source, partition->call, err);
+    if (rc == FINOPS_OK)
+        rc = partition->column ? replace_rows(&l, partition, &rows, err)
+                               : replace_table(&l, partition, &rows, err);
+    return fo_load_end(&l, rc, rows, ret, err);
+}

@@ -1,0 +1,239 @@
+/*
+ * Locks by name between processes and machines that share a catalog: advisory ones of its PostgreSQL, over a
+ * connection of their own, or ranges of a file beside one in SQLite. They end with the process that holds
+ * them. A catalog in a DuckDB file needs none: one process has it open.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "database/ducklake/lake.h"
+
+#define PAUSE_NS 50000000L /* between two tries */
+#define NUMBER_TEXT 24
+#define CATALOG_US INT64_C(30000000) /* patience with another that makes the lake */
+
+/* One lock that a connection holds; `depth` times. */
+struct fo_lake_lock {
+    const void *conn;
+    char *name;
+    unsigned depth;
+    PGconn *server;
+    int fd; /* -1 */
+    fo_lake_lock *next;
+};
+
+static void
+lock_free(fo_lake_lock *lock)
+{
+    if (!lock)
+        return;
+    PQfinish(lock->server);
+    if (lock->fd >= 0)
+        close(lock->fd);
+    fo_free(lock->name);
+    fo_free(lock);
+}
+
+/* The number that stands for a name, the same everywhere. */
+static finops_code
+lock_number(const char *name, uint64_t *ret, finops_error **err)
+{
+    unsigned char digest[FO_SHA256_BYTES];
+    size_t n = 0;
+    finops_code rc = fo_digest(FO_SHA256, name, strlen(name), digest, &n, err);
+
+    *ret = 0;
+    for (size_t i = 0; rc == FINOPS_OK && i < 7; i++) /* positive, also as an offset */
+        *ret = *ret << 8 | digest[i];
+    return rc;
+}
+
+/* *ret_held: nobody else has it. */
+static finops_code
+try_server(fo_lake_lock *lock, const char *address, uint64_t number, bool *ret_held, finops_error **err)
+{
+    char text[NUMBER_TEXT];
+    const char *const params[] = { text };
+    PGresult *result;
+    bool ok;
+
+    if (!lock->server)
+        lock->server = PQconnectdb(address);
+    if (PQstatus(lock->server) != CONNECTION_OK)
+        return fo_error_set(err, FINOPS_E_TRANSIENT, "connect to the catalog for its locks: %s",
+                            PQerrorMessage(lock->server));
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+    result =
+        PQexecParams(lock->server, "SELECT pg_try_advisory_lock($1::bigint)", 1, NULL, params, NULL, NULL, 0);
+    ok = PQresultStatus(result) == PGRES_TUPLES_OK;
+    *ret_held = ok && strcmp(PQgetvalue(result, 0, 0), "t") == 0;
+    PQclear(result);
+    return ok ? FINOPS_OK
+              : fo_error_set(err, FINOPS_E_TRANSIENT, "lock in the catalog: %s",
+                             PQerrorMessage(lock->server));
+}
+
+static finops_code
+try_file(fo_lake_lock *lock, const char *address, uint64_t number, bool *ret_held, finops_error **err)
+{
+    FO_AUTO(fo_freep) char *path = fo_format("%s.lock", address);
+    struct flock range = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)number, .l_len = 1 };
+
+    if (!path)
+        return fo_error_oom(err);
+    if (lock->fd < 0)
+        lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock->fd < 0)
+        return fo_error_errno(err, errno, "open %s", path);
+    *ret_held = fcntl(lock->fd, F_OFD_SETLK, &range) == 0;
+    if (!*ret_held && errno != EAGAIN && errno != EACCES)
+        return fo_error_errno(err, errno, "lock %s", path);
+    return FINOPS_OK;
+}
+
+/* Until the call is over. */
+static finops_code
+wait_for(const fo_lake_plan *plan, fo_lake_lock *lock, const finops_call *call, finops_error **err)
+{
+    static const struct timespec pause = { .tv_nsec = PAUSE_NS };
+    bool file = plan->catalog == FO_LAKE_SQLITE, held = false;
+    uint64_t number;
+    finops_code rc = lock_number(lock->name, &number, err);
+
+    while (rc == FINOPS_OK) {
+        rc = file ? try_file(lock, plan->address, number, &held, err)
+                  : try_server(lock, plan->address, number, &held, err);
+        if (rc != FINOPS_OK || held)
+            break;
+        if (call && call->cancelled && call->cancelled(call->arg))
+            return fo_error_set(err, FINOPS_E_CANCELLED, "stopped while waiting for the lock %s", lock->name);
+        if (call && call->deadline_us && fo_clock_monotonic() >= call->deadline_us)
+            return fo_error_set(err, FINOPS_E_BUSY, "another process holds the lock %s", lock->name);
+        (void)nanosleep(&pause, NULL);
+    }
+    return rc;
+}
+
+static fo_lake_lock **
+lock_find(fo_lake *lake, const void *conn, const char *name)
+{
+    fo_lake_lock **at = &lake->locks;
+
+    while (*at && !((*at)->conn == conn && (!name || fo_streq((*at)->name, name))))
+        at = &(*at)->next;
+    return at;
+}
+
+/* One that is taken for the first time. */
+static finops_code
+lock_new(const fo_lake_plan *plan, const char *name, const finops_call *call, fo_lake_lock **ret,
+         finops_error **err)
+{
+    fo_lake_lock *lock = fo_zalloc(sizeof(*lock));
+    finops_code rc;
+
+    if (!lock)
+        return fo_error_oom(err);
+    *lock = (fo_lake_lock){ .name = fo_strdup(name), .depth = 1, .fd = -1 };
+    rc = lock->name ? wait_for(plan, lock, call, err) : fo_error_oom(err);
+    if (rc == FINOPS_OK)
+        *ret = lock;
+    else
+        lock_free(lock);
+    return rc;
+}
+
+finops_code
+fo_lake_catalog_lock(const fo_lake_plan *plan, fo_lake_lock **ret, finops_error **err)
+{
+    const finops_call call = { .deadline_us = fo_clock_monotonic() + CATALOG_US };
+
+    return lock_new(plan, "finops catalog", &call, ret, err);
+}
+
+void
+fo_lake_catalog_unlock(fo_lake_lock *lock)
+{
+    lock_free(lock);
+}
+
+static finops_code
+lock_add(fo_lake *lake, const void *conn, const char *name, const finops_call *call, finops_error **err)
+{
+    fo_lake_lock *lock = NULL;
+    finops_code rc = lock_new(&lake->plan, name, call, &lock, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    lock->conn = conn;
+    (void)pthread_mutex_lock(&lake->base.lock);
+    lock->next = lake->locks;
+    lake->locks = lock;
+    (void)pthread_mutex_unlock(&lake->base.lock);
+    return FINOPS_OK;
+}
+
+/* First among the connections of this process, then among all. */
+finops_code
+fo_lake_lock_take(void *conn, const char *name, const finops_call *call, finops_error **err)
+{
+    fo_lake *lake = (fo_lake *)((fo_duckdb_link *)conn)->database;
+    fo_lake_lock *held = NULL;
+    finops_code rc = fo_duckdb_lock(conn, name, call, err);
+
+    if (rc != FINOPS_OK || lake->plan.catalog == FO_LAKE_DUCKDB)
+        return rc;
+    (void)pthread_mutex_lock(&lake->base.lock);
+    held = *lock_find(lake, conn, name);
+    if (held)
+        held->depth++;
+    (void)pthread_mutex_unlock(&lake->base.lock);
+    if (!held)
+        rc = lock_add(lake, conn, name, call, err);
+    if (rc != FINOPS_OK)
+        (void)fo_duckdb_unlock(conn, name, NULL);
+    return rc;
+}
+
+/* name NULL: all of the connection. */
+static void
+lock_release(fo_lake *lake, const void *conn, const char *name)
+{
+    fo_lake_lock **at, *gone;
+
+    (void)pthread_mutex_lock(&lake->base.lock);
+    while (*(at = lock_find(lake, conn, name))) {
+        gone = *at;
+        if (name && --gone->depth > 0)
+            break;
+        *at = gone->next;
+        lock_free(gone);
+        if (name)
+            break;
+    }
+    (void)pthread_mutex_unlock(&lake->base.lock);
+}
+
+finops_code
+fo_lake_lock_release(void *conn, const char *name, finops_error **err)
+{
+    lock_release((fo_lake *)((fo_duckdb_link *)conn)->database, conn, name);
+    return fo_duckdb_unlock(conn, name, err);
+}
+
+void
+fo_lake_disconnect(void *conn)
+{
+    if (conn)
+        lock_release((fo_lake *)((fo_duckdb_link *)conn)->database, conn, NULL);
+    fo_duckdb_disconnect(conn);
+}
