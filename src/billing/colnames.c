@@ -207,11 +207,53 @@ fo_colnames_assign(fo_colnames *names, const fo_strv *headers, fo_strv *ret, fo_
     return rc;
 }
 
+static void
+colnames_value(const fo_colnames *names, const colname *item, fo_str *sql)
+{
+    const char *const cells[] = { names->vendor, names->export_name, item->header, item->column };
+
+    for (size_t i = 0; i < FO_COUNT(cells); i++) {
+        fo_str_add(sql, i ? ", " : "(");
+        fo_sql_literal(sql, cells[i]);
+    }
+    fo_str_addc(sql, ')');
+}
+
+/* All in one statement: a lake writes down each one, and has no keys that could meet. */
+static finops_code
+colnames_save_together(fo_database *database, fo_colnames *names, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    size_t n = 0;
+
+    fo_str_add(&sql, "INSERT INTO billing_state.column_names SELECT * FROM (VALUES ");
+    for (size_t i = 0; i < names->n; i++) {
+        if (names->items[i].saved)
+            continue;
+        fo_str_add(&sql, n++ ? ", " : "");
+        colnames_value(names, &names->items[i], &sql);
+    }
+    if (n == 0)
+        return FINOPS_OK;
+    fo_str_add(&sql,
+               ") AS n(vendor, export_name, header, column_name) WHERE NOT EXISTS (SELECT 1 FROM "
+               "billing_state.column_names o WHERE o.vendor = n.vendor AND o.export_name = n.export_name "
+               "AND o.header = n.header)");
+    finops_code rc = fo_str_check(&sql, err);
+    if (rc == FINOPS_OK)
+        rc = fo_database_exec(database, fo_str_z(&sql), NULL, 0, NULL, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < names->n; i++)
+        names->items[i].saved = true;
+    return rc;
+}
+
 finops_code
 fo_colnames_save(fo_database *database, fo_colnames *names, finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
+    if (fo_database_can(database, FINOPS_DATABASE_NO_KEYS))
+        return colnames_save_together(database, names, err);
     for (size_t i = 0; rc == FINOPS_OK && i < names->n; i++) {
         colname *item = &names->items[i];
         const fo_param params[] = { names->vendor, names->export_name, item->header, item->column };

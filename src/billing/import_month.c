@@ -208,7 +208,8 @@ month_may_retry(fo_import *im, fo_import_export *ex, unsigned attempt, finops_co
     fo_colnames *names = NULL;
 
     if (rc != FINOPS_E_TRANSIENT || attempt >= ATTEMPTS || fo_cancelled(im->options->cancel) ||
-        !fo_database_can(im->database, FINOPS_DATABASE_SERVER))
+        !(fo_database_can(im->database, FINOPS_DATABASE_SERVER) ||
+          fo_database_can(im->database, FINOPS_DATABASE_CONCURRENT_WRITERS)))
         return false;
     nanosleep(&pause, NULL);
     if (fo_database_reconnect(im->database, NULL) != FINOPS_OK ||

@@ -190,7 +190,11 @@ fo_import_need_database(fo_import *im, fo_import_export *ex, finops_error **err)
     assert(!im->options->dry_run);
     if (!im->database)
         rc = move_to_writer(im, ex, err);
-    if (rc != FINOPS_OK || ex->names)
+    if (rc != FINOPS_OK)
+        return rc;
+    if (!fo_views_in_transaction(im->database))
+        ex->target.single = true;
+    if (ex->names)
         return rc;
     rc = fo_database_make_schema(im->database, ex->aws->dataset_name, err);
     return rc == FINOPS_OK

@@ -3,7 +3,9 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/decimal.h"
@@ -15,6 +17,12 @@
 #include "engine/utc.h"
 
 #define INT_TEXT 24
+
+static void
+json_freep(char **text)
+{
+    free(*text);
+}
 
 /* What a publication needs at every step. */
 typedef struct publish {
@@ -372,6 +380,25 @@ publish_complete(publish *p, const fo_bill_result *result, finops_error **err)
     return fo_state_complete_load(p->db, &p->month->key, &load, err);
 }
 
+/* What the state that this makes is, where states are kept. */
+static finops_code
+publish_annotate(const publish *p, const fo_bill_result *result, finops_error **err)
+{
+    const fo_version_key *key = &p->month->key;
+    FO_AUTO(json_freep) char *details = NULL;
+    FO_AUTO(fo_freep)
+    char *message = fo_format("import %s %s, version %s", key->export_name, key->period, key->version_id);
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "vendor", key->vendor, "export_name",
+                             key->export_name, "billing_period", key->period, "version_id", key->version_id,
+                             "rows", (json_int_t)result->rows, "tool_version", FINOPS_VERSION);
+
+    details = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    if (!message || !details)
+        return fo_error_oom(err);
+    return fo_database_annotate(p->db, message, details, err);
+}
+
 /* Everything between BEGIN and COMMIT. */
 static finops_code
 publish_inside(publish *p, fo_bill_result *result, finops_error **err)
@@ -396,8 +423,46 @@ publish_inside(publish *p, fo_bill_result *result, finops_error **err)
     if (rc == FINOPS_OK)
         rc = publish_complete(p, result, err);
     if (rc == FINOPS_OK)
+        rc = publish_annotate(p, result, err);
+    if (!fo_views_in_transaction(p->db))
+        return rc;
+    if (rc == FINOPS_OK)
         rc = fo_unified_view(p->db, p->target, p->names, err);
     return rc == FINOPS_OK ? publish_drop_old(p, err) : rc;
+}
+
+/* The table gets the month's columns, and no rows. */
+static finops_code
+publish_make_table(publish *p, finops_error **err)
+{
+    FO_AUTO(fo_freep)
+    char *none = fo_format("SELECT * FROM (%s) AS rows WHERE false", fo_str_z(&p->rows_sql));
+    const finops_write write = { .schema = p->target->schema, .table = p->table, .mode = FINOPS_WRITE_WIDEN };
+    struct ArrowArrayStream stream = { 0 };
+    finops_source source = { .sql = none };
+    finops_code rc = none ? FINOPS_OK : fo_error_oom(err);
+
+    if (rc == FINOPS_OK && !fo_database_can(p->db, FINOPS_DATABASE_READS_FILES)) {
+        rc = fo_conn_stream(p->month->reader, none, NULL, 0, &stream, err);
+        source = (finops_source){ .stream = &stream };
+    }
+    return rc == FINOPS_OK ? finops_session_write(fo_database_session(p->db), &write, &source, NULL, err)
+                           : rc;
+}
+
+/* What cannot be part of the transaction, and does no harm when that fails. */
+static finops_code
+publish_before(publish *p, finops_error **err)
+{
+    FO_AUTO(fo_bill_job_done) fo_bill_job job = { 0 };
+    const fo_bill_month *m = p->month;
+    finops_code rc = fo_bill_job_begin(m->engine, p->schema, m->files, m->cancel, &job, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    rc = publish_make_table(p, err);
+    rc = fo_bill_job_end(m->engine, p->schema, m->files, rc, err);
+    return rc == FINOPS_OK ? fo_month_view(p->db, p->target, m->key.period, err) : rc;
 }
 
 finops_code
@@ -417,6 +482,8 @@ fo_publish_month(fo_database *database, const fo_bill_target *target, const fo_b
     finops_code rc = publish_names(&p, err);
     if (rc == FINOPS_OK)
         rc = publish_rows_sql(&p, err);
+    if (rc == FINOPS_OK && !fo_views_in_transaction(database))
+        rc = publish_before(&p, err);
     if (rc == FINOPS_OK)
         rc = fo_database_begin(database, err);
     if (rc != FINOPS_OK)
@@ -424,10 +491,12 @@ fo_publish_month(fo_database *database, const fo_bill_target *target, const fo_b
     rc = publish_inside(&p, &result, err);
     if (rc == FINOPS_OK)
         rc = fo_database_commit(database, err);
-    if (rc != FINOPS_OK) {
+    if (rc != FINOPS_OK)
         fo_database_rollback(database);
+    if (rc == FINOPS_OK && !fo_views_in_transaction(database))
+        rc = fo_views_settle(database, target, names, err);
+    if (rc != FINOPS_OK)
         return rc;
-    }
     *ret = result;
     result = (fo_bill_result){ 0 };
     return FINOPS_OK;

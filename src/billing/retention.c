@@ -104,7 +104,10 @@ retention_view(fo_database *db, const char *dataset, const char *export_name, co
     };
     finops_code rc = fo_colnames_load(db, FO_VENDOR_AWS, export_name, &names, err);
 
-    return rc == FINOPS_OK ? fo_unified_view(db, &target, names, err) : rc;
+    if (rc != FINOPS_OK)
+        return rc;
+    return fo_views_in_transaction(db) ? fo_unified_view(db, &target, names, err)
+                                       : fo_views_settle(db, &target, names, err);
 }
 
 /* The months first..end, all of one export, are current no more, and the view is one over what is left. */
@@ -123,11 +126,28 @@ retention_leave(fo_database *db, const char *dataset, const fo_rows *months, siz
                           "UPDATE billing_state.load_state SET current_version = false WHERE vendor = $1 AND "
                           "export_name = $2 AND billing_period = $3 AND current_version",
                           export_name, fo_rows_text(months, i, 1), err);
-    if (rc != FINOPS_OK)
+    if (rc != FINOPS_OK || !fo_views_in_transaction(db))
         return rc;
     fo_str_clear(&base);
     retention_base(&base, fo_str_z(&table), fo_rows_text(months, end - 1, 1));
     return retention_view(db, dataset, export_name, fo_str_z(&base), err);
+}
+
+/* After the transaction, where views cannot be part of it. */
+static finops_code
+retention_settle(fo_database *db, const char *dataset, const fo_rows *months, size_t last, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str base = FO_STR_INIT;
+    FO_AUTO(fo_str_done) fo_str table = FO_STR_INIT;
+
+    if (fo_views_in_transaction(db))
+        return FINOPS_OK;
+    finops_code rc = retention_table(months, last, &base, &table, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_str_clear(&base);
+    retention_base(&base, fo_str_z(&table), fo_rows_text(months, last, 1));
+    return retention_view(db, dataset, fo_rows_text(months, last, 0), fo_str_z(&base), err);
 }
 
 /*
@@ -176,11 +196,17 @@ retention_check_schema(fo_database *db, const char *dataset, const fo_rows *mont
 static finops_code
 retention_remember(fo_database *db, const char *export_name, const char *before, finops_error **err)
 {
-    return retention_run(
-        db,
+    static const char by_key[] =
         "INSERT INTO billing_state.retention VALUES ($1, $2, $3) ON CONFLICT (vendor, export_name) DO "
-        "UPDATE SET keep_from = excluded.keep_from",
-        export_name, before, err);
+        "UPDATE SET keep_from = excluded.keep_from";
+    static const char by_merge[] =
+        "MERGE INTO billing_state.retention AS r USING (SELECT $1::VARCHAR AS vendor, $2::VARCHAR AS "
+        "export_name, $3::VARCHAR AS keep_from) AS n ON r.vendor = n.vendor AND r.export_name = "
+        "n.export_name WHEN MATCHED THEN UPDATE SET keep_from = n.keep_from WHEN NOT MATCHED THEN INSERT "
+        "VALUES (n.vendor, n.export_name, n.keep_from)";
+    bool keys = !fo_database_can(db, FINOPS_DATABASE_NO_KEYS);
+
+    return retention_run(db, keys ? by_key : by_merge, export_name, before, err);
 }
 
 finops_code
@@ -205,6 +231,8 @@ fo_bills_prune(fo_database *database, const char *dataset, const char *export_na
             if (rc == FINOPS_OK)
                 rc = retention_remember(database, fo_rows_text(months, i, 0), before, err);
             rc = retention_finish(database, rc, err);
+            if (rc == FINOPS_OK)
+                rc = retention_settle(database, dataset, months, i, err);
         }
         for (size_t j = first; rc == FINOPS_OK && last && j <= i; j++)
             each(&(fo_pruned_month){ .export_name = fo_rows_text(months, j, 0),
@@ -250,5 +278,8 @@ fo_import_reset(fo_database *database, const char *dataset, const char *export_n
         rc = retention_drop_export(database, dataset, months, 0, fo_rows_count(months), err);
     if (rc == FINOPS_OK)
         rc = retention_forget(database, export_name, err);
-    return retention_finish(database, rc, err);
+    rc = retention_finish(database, rc, err);
+    if (rc == FINOPS_OK && fo_rows_count(months) > 0)
+        rc = retention_settle(database, dataset, months, fo_rows_count(months) - 1, err);
+    return rc;
 }

@@ -307,14 +307,16 @@ load_rows(load *l, finops_error **err)
     return fo_data_error(l->reader, rc, err);
 }
 
-/* In one transaction, where there are any. */
+/* In one transaction, where there are any, and a table that has to be made can be part of it. */
 static finops_code
 load_all(load *l, finops_error **err)
 {
-    bool transaction = fo_database_can(l->database, FINOPS_DATABASE_TRANSACTIONS);
+    bool append = strcmp(l->o->mode, "append") == 0;
+    bool transaction = fo_database_can(l->database, FINOPS_DATABASE_TRANSACTIONS) &&
+                       (append || fo_database_can(l->database, FINOPS_DATABASE_DDL_IN_TRANSACTION));
     finops_code rc = FINOPS_OK;
 
-    if (l->o->schema && strcmp(l->o->mode, "append") != 0)
+    if (l->o->schema && !append)
         rc = fo_database_make_schema(l->database, l->o->schema, err);
     if (rc == FINOPS_OK && transaction)
         rc = fo_database_begin(l->database, err);
