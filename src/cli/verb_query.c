@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "billing/missing.h"
 #include "cli/cli_internal.h"
+#include "cli/moment.h"
 #include "database/database.h"
 #include "engine/ipc.h"
 #include "engine/scan.h"
@@ -20,6 +21,7 @@
 typedef struct query_options {
     char *output;
     bool write;
+    fo_moment moment;
 } query_options;
 
 static const finops_option options[] = {
@@ -28,6 +30,7 @@ static const finops_option options[] = {
               "--format is given" },
     { "write", FINOPS_OPT_BOOL, offsetof(query_options, write), .value = "false",
       .help = "Allow statements that change the database; it waits for a running import" },
+    FO_MOMENT_OPTIONS(query_options),
     { 0 }
 };
 
@@ -257,9 +260,10 @@ query_to_stdout(fo_cli *cli, struct ArrowArrayStream *stream, finops_error **err
 
 /* With --write. *ret_done when there are no rows to print. */
 static finops_code
-query_write(fo_cli *cli, const char *sql, fo_database **ret, bool *ret_done, finops_error **err)
+query_write(fo_cli *cli, const fo_settings *settings, const char *sql, fo_database **ret, bool *ret_done,
+            finops_error **err)
 {
-    finops_code rc = fo_database_open_plain(cli->settings, cli->cancel, ret, err);
+    finops_code rc = fo_database_open_plain(settings, cli->cancel, ret, err);
     fo_conn *conn = rc == FINOPS_OK ? fo_database_conn(*ret) : NULL;
 
     if (rc != FINOPS_OK || !conn)
@@ -296,8 +300,12 @@ query_run(fo_cli *cli, finops_error **err)
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_MAX(SQL_MAX);
     struct ArrowArrayStream stream = { 0 };
     bool done = false;
-    finops_code rc;
+    fo_settings past;
+    const fo_settings *settings = NULL;
+    finops_code rc = fo_moment_settings(cli, &o->moment, &past, &settings, err);
 
+    if (rc != FINOPS_OK)
+        return rc;
     if (o->output && !cli->format_given)
         cli->format = format_by_ending(o->output, cli->format);
     if (!o->output && cli->format >= FO_FORMAT_PARQUET) {
@@ -307,9 +315,9 @@ query_run(fo_cli *cli, finops_error **err)
     }
     rc = read_statement(cli, &sql, err);
     if (rc == FINOPS_OK && o->write)
-        rc = query_write(cli, fo_str_z(&sql), &database, &done, err);
+        rc = query_write(cli, settings, fo_str_z(&sql), &database, &done, err);
     else if (rc == FINOPS_OK)
-        rc = fo_database_open_plain_reader(cli->settings, cli->cancel, &database, err);
+        rc = fo_database_open_plain_reader(settings, cli->cancel, &database, err);
     if (rc == FINOPS_OK && !done)
         rc = fo_bill_explain_missing(database, fo_database_stream(database, fo_str_z(&sql), &stream, err),
                                      err);

@@ -11,6 +11,7 @@
 #include "billing/lines.h"
 #include "billing/missing.h"
 #include "cli/cli.h"
+#include "cli/moment.h"
 
 #define BAR_WIDTH 20
 #define CELLS 9
@@ -23,6 +24,7 @@ typedef struct report_options {
     char **exclude;
     int64_t top;
     bool compare;
+    fo_moment moment;
 } report_options;
 
 static const finops_option options[] = {
@@ -43,6 +45,7 @@ static const finops_option options[] = {
       .arg = "N", .help = "Show the N largest and add up the rest in one row; 0 shows all" },
     { "compare", FINOPS_OPT_BOOL, offsetof(report_options, compare), .value = "false",
       .help = "Show the month before beside it, and the change" },
+    FO_MOMENT_OPTIONS(report_options),
     { 0 }
 };
 
@@ -419,10 +422,15 @@ run(fo_cli *cli, finops_error **err)
     FO_AUTO(fo_lines_done) fo_lines lines = { 0 };
     FO_AUTO(fo_report_done) fo_report report = { 0 };
     const fo_aws_settings *aws = &cli->settings->aws;
+    const report_options *o = cli->options;
+    fo_settings past;
+    const fo_settings *settings = NULL;
     finops_code rc = view_read(cli->options, &v, err);
 
     if (rc == FINOPS_OK)
-        rc = fo_database_open_reader(cli->settings, cli->cancel, &db, err);
+        rc = fo_moment_settings(cli, &o->moment, &past, &settings, err);
+    if (rc == FINOPS_OK)
+        rc = fo_database_open_reader(settings, cli->cancel, &db, err);
     if (rc == FINOPS_OK) {
         const fo_lines_options what = { .dataset = aws->dataset_name,
                                         .export_name = aws->export_name,

@@ -17,6 +17,7 @@
     row(query) \
     row(report) \
     row(sample) \
+    row(lake_snapshots) \
     row(backends_list) \
     row(backends_describe) \
     row(backends_health) \

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "cli/moment.h"
 #include "cli_test.h"
 #include "engine/engine.h"
 #include "engine/ipc.h"
@@ -72,7 +73,8 @@ query(caught *c, fo_out_format format, const char *sql, char *output, finops_err
     struct {
         char *output;
         bool write;
-    } options = { output, false };
+        fo_moment moment;
+    } options = { output, false, { NULL, -1 } };
     const fo_settings settings = { .database = { .backend = (char[]){ "duckdb" } },
                                    .duckdb = { .database_path = database, .lock_timeout = 1 } };
     char *copy = fo_strdup(sql);
