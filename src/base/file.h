@@ -38,6 +38,9 @@ finops_code fo_mkdirs_for(const char *path, finops_error **err);
 char *fo_path_absolute(const char *path);
 char *fo_path_join(const char *a, const char *b); /* one '/' between; b alone when a is ""; NULL: no memory */
 const char *fo_path_base(const char *path);       /* after the last '/' */
+/* Leads to something below the folder it begins in: no empty part, "." or ".." is in it. What came from
+ * elsewhere must be so. */
+bool fo_path_is_below(const char *path);
 /* Where a folder that ships with the program is, appended: `name` beside the program when it is there (a
  * build folder), else ../lib/finops/`name` from there (an installation), which need not exist. */
 finops_code fo_program_place(const char *name, fo_str *ret, finops_error **err);

@@ -20,6 +20,22 @@ fo_path_base(const char *path)
     return slash ? slash + 1 : path;
 }
 
+bool
+fo_path_is_below(const char *path)
+{
+    assert(path);
+
+    for (const char *part = path;; part++) {
+        size_t n = strcspn(part, "/");
+
+        if (n == 0 || (n <= 2 && strspn(part, ".") >= n))
+            return false;
+        part += n;
+        if (!*part)
+            return true;
+    }
+}
+
 char *
 fo_path_folder(const char *path)
 {

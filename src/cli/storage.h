@@ -120,9 +120,6 @@ void fo_storage_stats_print(const fo_cli *cli, const fo_storage_stats *stats, bo
 bool fo_glob_match(const char *glob, const char *key);
 /* By --include and --exclude; `key` is what stands below the address. */
 bool fo_storage_wanted(const fo_storage_flags *flags, const char *key);
-/* Whether a key can be the path of a file: one that came from elsewhere must not lead out of the folder it is
- * written to. */
-bool fo_storage_is_path(const char *key);
 
 typedef struct fo_entry {
     char *key;

@@ -125,20 +125,6 @@ fo_storage_wanted(const fo_storage_flags *flags, const char *key)
     return wanted;
 }
 
-bool
-fo_storage_is_path(const char *key)
-{
-    for (const char *part = key;; part++) {
-        size_t n = strcspn(part, "/");
-
-        if (n == 0 || (n <= 2 && strspn(part, ".") >= n))
-            return false;
-        part += n;
-        if (!*part)
-            return true;
-    }
-}
-
 /* ---- in turns ---- */
 
 static void

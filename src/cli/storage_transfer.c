@@ -18,7 +18,7 @@ to_file(const fo_transfer_job *job, finops_object *ret, finops_error **err)
 
     if (!file)
         return fo_error_oom(err);
-    if (!fo_storage_is_path(job->to_key))
+    if (!fo_path_is_below(job->to_key))
         return fo_error_set(err, FINOPS_E_ARGUMENT, "%s cannot be the path of a file", job->to_key);
     rc = fo_mkdirs_for(file, err);
     if (rc == FINOPS_OK)

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/crc.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -371,21 +372,6 @@ fo_landed_is_record(const char *key, size_t *ret_folder)
     return strchr(period + 1, '/') == key + *ret_folder;
 }
 
-/* What is read by a record lies below its folder. */
-static bool
-is_inside(const char *path)
-{
-    for (const char *part = path;; part++) {
-        size_t n = strcspn(part, "/");
-
-        if (n == 0 || (n <= 2 && strspn(part, ".") >= n))
-            return false;
-        part += n;
-        if (!*part)
-            return true;
-    }
-}
-
 void
 fo_landed_done(fo_landed *landed)
 {
@@ -406,7 +392,8 @@ fo_landed_parse(const char *text, size_t n, const char *label, fo_landed *ret, f
     if (!root || json_unpack(root, "{s:s, s:s, s:s}", "version", &version, "source", &source, "manifest",
                              &manifest) != 0)
         rc = fo_error_set(err, FINOPS_E_DATA, "%s is no record of landed files", label);
-    if (rc == FINOPS_OK && (strchr(version, '/') || !is_inside(version) || !is_inside(manifest)))
+    if (rc == FINOPS_OK &&
+        (strchr(version, '/') || !fo_path_is_below(version) || !fo_path_is_below(manifest)))
         rc = fo_error_set(err, FINOPS_E_DATA, "%s names a version or manifest that cannot be", label);
     if (rc == FINOPS_OK) {
         landed = (fo_landed){ fo_strdup(version), fo_strdup(source), fo_strdup(manifest) };

@@ -243,6 +243,19 @@ paths_are_joined_with_one_slash(void **state)
 }
 
 static void
+paths_from_elsewhere_lead_below_or_are_told(void **state)
+{
+    static const char *const below[] = { "a", "a/b.csv", "...", "a/..b/.c", ".a" };
+    static const char *const others[] = { "", "/", "/a", "a/", "a//b", ".", "..", "a/..", "../a", "a/./b" };
+
+    (void)state;
+    for (size_t i = 0; i < FO_COUNT(below); i++)
+        assert_true(fo_path_is_below(below[i]));
+    for (size_t i = 0; i < FO_COUNT(others); i++)
+        assert_false(fo_path_is_below(others[i]));
+}
+
+static void
 absolute_paths_have_no_dots(void **state)
 {
     static const char *const rows[][2] = {
@@ -378,6 +391,7 @@ main(void)
         IN_FOLDER(folders_are_made_to_any_depth),
         IN_FOLDER(a_file_in_the_way_of_a_folder_is_named),
         IN_FOLDER(paths_are_joined_with_one_slash),
+        IN_FOLDER(paths_from_elsewhere_lead_below_or_are_told),
         IN_FOLDER(absolute_paths_have_no_dots),
         IN_FOLDER(a_walk_finds_all_files_in_order),
         IN_FOLDER(a_walk_follows_its_root_and_refuses_what_is_no_folder),
