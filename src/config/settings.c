@@ -57,7 +57,7 @@ const finops_option fo_duckdb_options[] = {
       .arg = "FOLDER",                                                                                       \
       .help = "Folder of the lake's Parquet files; unset, it is database_path with .files at the end." },    \
     { "catalog", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, catalog), .value = "duckdb",              \
-      .flags = FINOPS_OPT_SECRET | FINOPS_OPT_NO_FLAG, .arg = "duckdb|sqlite|ADDRESS",                       \
+      .flags = FINOPS_OPT_NO_FLAG, .arg = "duckdb|sqlite|ADDRESS",                                           \
       .help = "What keeps the catalog: duckdb or sqlite, a file; or a PostgreSQL database that several machines "\
               "share, postgresql://user@host/database." },                                                   \
     { "compression", FINOPS_OPT_ENUM, offsetof(fo_ducklake_settings, compression), .value = "zstd",          \
