@@ -105,7 +105,9 @@ fo_schema_make(fo_suite *s, finops_error **err)
 
     if (getentropy(&number, sizeof(number)) != 0)
         return fo_error_set(err, FINOPS_E_IO, "no random number for the name of the test schema");
+    (void)pthread_mutex_lock(&s->guard.lock); /* should it hang, the watchdog looks at it */
     (void)snprintf(s->schema, sizeof(s->schema), "finops_test_%016" PRIx64, number);
+    (void)pthread_mutex_unlock(&s->guard.lock);
     fo_trial_start(s, NULL, &t);
     rc = finops_session_acquire(s->options.database, 0, NULL, &t.session, err);
     if (rc == FINOPS_OK && (s->caps.features & FINOPS_DATABASE_SCHEMAS)) {

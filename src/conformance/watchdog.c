@@ -109,8 +109,12 @@ schema_forsake(fo_suite *s)
     int64_t until = fo_clock_monotonic() + 2 * DROP_US + (s->running->mend ? FO_HOOK_US : 0);
     const struct timespec end = { .tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000 };
     pthread_t thread;
+    bool made;
 
-    if (!s->schema[0])
+    (void)pthread_mutex_lock(&s->guard.lock);
+    made = s->schema[0] != '\0';
+    (void)pthread_mutex_unlock(&s->guard.lock);
+    if (!made)
         return;
     if (pthread_create(&thread, NULL, drop_thread, s) == 0 && wait_for_drop(s, &end))
         (void)pthread_join(thread, NULL);
