@@ -78,17 +78,6 @@ what_is_excluded_is_not_wanted_although_it_is_included(void **state)
     assert_true(fo_storage_wanted(&none, "a.txt"));
 }
 
-static void
-a_key_that_leads_out_of_its_folder_is_no_path(void **state)
-{
-    static const char *const bad[] = { "../a", "a/../b", "a/..", "..", ".", "./a", "a//b", "/a", "a/", "" };
-
-    (void)state;
-    for (size_t i = 0; i < FO_COUNT(bad); i++)
-        assert_false(fo_storage_is_path(bad[i]));
-    assert_true(fo_storage_is_path("a/..b/...c/.d"));
-}
-
 int
 main(void)
 {
@@ -99,7 +88,6 @@ main(void)
         cmocka_unit_test(brackets_and_escapes_stand_for_one_character),
         cmocka_unit_test(many_stars_end_soon),
         cmocka_unit_test(what_is_excluded_is_not_wanted_although_it_is_included),
-        cmocka_unit_test(a_key_that_leads_out_of_its_folder_is_no_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
