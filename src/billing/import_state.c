@@ -192,7 +192,7 @@ fo_import_need_database(fo_import *im, fo_import_export *ex, finops_error **err)
         rc = move_to_writer(im, ex, err);
     if (rc != FINOPS_OK)
         return rc;
-    if (!fo_views_in_transaction(im->database))
+    if (!fo_database_tables_in_transaction(im->database))
         ex->target.single = true;
     if (ex->names)
         return rc;

@@ -9,12 +9,6 @@
 #include "billing/publish.h"
 #include "database/statement.h"
 
-bool
-fo_views_in_transaction(fo_database *database)
-{
-    return fo_database_can(database, FINOPS_DATABASE_DDL_IN_TRANSACTION);
-}
-
 /* "schema"."name" */
 static void
 add_qualified(fo_str *sql, const char *schema, const char *name)

@@ -424,7 +424,7 @@ publish_inside(publish *p, fo_bill_result *result, finops_error **err)
         rc = publish_complete(p, result, err);
     if (rc == FINOPS_OK)
         rc = publish_annotate(p, result, err);
-    if (!fo_views_in_transaction(p->db))
+    if (!fo_database_tables_in_transaction(p->db))
         return rc;
     if (rc == FINOPS_OK)
         rc = fo_unified_view(p->db, p->target, p->names, err);
@@ -482,7 +482,7 @@ fo_publish_month(fo_database *database, const fo_bill_target *target, const fo_b
     finops_code rc = publish_names(&p, err);
     if (rc == FINOPS_OK)
         rc = publish_rows_sql(&p, err);
-    if (rc == FINOPS_OK && !fo_views_in_transaction(database))
+    if (rc == FINOPS_OK && !fo_database_tables_in_transaction(database))
         rc = publish_before(&p, err);
     if (rc == FINOPS_OK)
         rc = fo_database_begin(database, err);
@@ -493,7 +493,7 @@ fo_publish_month(fo_database *database, const fo_bill_target *target, const fo_b
         rc = fo_database_commit(database, err);
     if (rc != FINOPS_OK)
         fo_database_rollback(database);
-    if (rc == FINOPS_OK && !fo_views_in_transaction(database))
+    if (rc == FINOPS_OK && !fo_database_tables_in_transaction(database))
         rc = fo_views_settle(database, target, names, err);
     if (rc != FINOPS_OK)
         return rc;

@@ -51,10 +51,9 @@ finops_code fo_unified_view(fo_database *database, const fo_bill_target *target,
                             finops_error **err);
 
 /*
- * Where tables and views cannot be changed inside of a transaction, all months are in one table. It is made,
+ * Where fo_database_tables_in_transaction() is false, all months are in one table. It is made,
  * with the month's view, before the transaction; the views are looked after when that is done.
  */
-bool fo_views_in_transaction(fo_database *database);
 /* "<base>_YYYY_MM" for the month, when it is not there: what has a table of its own elsewhere. */
 finops_code fo_month_view(fo_database *database, const fo_bill_target *target, const char *period,
                           finops_error **err);

@@ -106,8 +106,8 @@ retention_view(fo_database *db, const char *dataset, const char *export_name, co
 
     if (rc != FINOPS_OK)
         return rc;
-    return fo_views_in_transaction(db) ? fo_unified_view(db, &target, names, err)
-                                       : fo_views_settle(db, &target, names, err);
+    return fo_database_tables_in_transaction(db) ? fo_unified_view(db, &target, names, err)
+                                                 : fo_views_settle(db, &target, names, err);
 }
 
 /* The months first..end, all of one export, are current no more, and the view is one over what is left. */
@@ -126,7 +126,7 @@ retention_leave(fo_database *db, const char *dataset, const fo_rows *months, siz
                           "UPDATE billing_state.load_state SET current_version = false WHERE vendor = $1 AND "
                           "export_name = $2 AND billing_period = $3 AND current_version",
                           export_name, fo_rows_text(months, i, 1), err);
-    if (rc != FINOPS_OK || !fo_views_in_transaction(db))
+    if (rc != FINOPS_OK || !fo_database_tables_in_transaction(db))
         return rc;
     fo_str_clear(&base);
     retention_base(&base, fo_str_z(&table), fo_rows_text(months, end - 1, 1));
@@ -140,7 +140,7 @@ retention_settle(fo_database *db, const char *dataset, const fo_rows *months, si
     FO_AUTO(fo_str_done) fo_str base = FO_STR_INIT;
     FO_AUTO(fo_str_done) fo_str table = FO_STR_INIT;
 
-    if (fo_views_in_transaction(db))
+    if (fo_database_tables_in_transaction(db))
         return FINOPS_OK;
     finops_code rc = retention_table(months, last, &base, &table, err);
     if (rc != FINOPS_OK)

@@ -313,7 +313,7 @@ load_all(load *l, finops_error **err)
 {
     bool append = strcmp(l->o->mode, "append") == 0;
     bool transaction = fo_database_can(l->database, FINOPS_DATABASE_TRANSACTIONS) &&
-                       (append || fo_database_can(l->database, FINOPS_DATABASE_DDL_IN_TRANSACTION));
+                       (append || fo_database_tables_in_transaction(l->database));
     finops_code rc = FINOPS_OK;
 
     if (l->o->schema && !append)

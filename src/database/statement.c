@@ -57,6 +57,13 @@ fo_database_begin(fo_database *database, finops_error **err)
     return finops_session_begin(fo_database_session(database), err);
 }
 
+bool
+fo_database_tables_in_transaction(fo_database *database)
+{
+    return fo_database_can(database, FINOPS_DATABASE_DDL_IN_TRANSACTION) ||
+           !fo_database_can(database, FINOPS_DATABASE_NO_KEYS);
+}
+
 finops_code
 fo_database_annotate(fo_database *database, const char *message, const char *details, finops_error **err)
 {

@@ -27,8 +27,8 @@ finops_code fo_database_commit(fo_database *database, finops_error **err);
 /* Runs also when the user asked to stop. */
 void fo_database_rollback(fo_database *database);
 
-/* Who made the transaction that is open and what for, where states of the database are kept with that; nothing
- * elsewhere. details: JSON. */
+/* Who made the transaction that is open and what for, where states of the database are kept with that;
+ * nothing elsewhere. details: JSON. */
 finops_code fo_database_annotate(fo_database *database, const char *message, const char *details,
                                  finops_error **err);
 
@@ -39,6 +39,11 @@ const fo_cancel *fo_database_cancel(const fo_database *database);
 void fo_database_capabilities(fo_database *database, finops_capabilities *ret);
 bool fo_database_can(fo_database *database, uint64_t features);
 finops_dialect fo_database_dialect(fo_database *database);
+
+/* Whether tables and views can be made and changed in the transaction that changes rows: in a lake they
+ * cannot. A backend that merely does not claim it for others who read meanwhile is taken at its word of doing
+ * it. */
+bool fo_database_tables_in_transaction(fo_database *database);
 
 /* Names of the columns of a table or view, and their types as the database spells them (ret_types may be
  * NULL); none when it does not exist. */
