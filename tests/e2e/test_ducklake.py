@@ -271,7 +271,7 @@ def test_without_the_extension_the_other_backend_is_named(lake, sample, tmp_path
 
 
 @pytest.mark.parametrize("area", ["partition", "write", "transactions", "errors", "rows", "params", "control", "readonly",
-                                  "catalog", "lock", "sessions", "health", "types: *comes back as it was"])
+                                  "catalog", "lock", "sessions", "health", "types: decimal*comes back as it was"])
 def test_the_conformance_suite_passes(lake, area):
     said = lake.run("backends", "test", "ducklake", "--filter", area, "--failed", status=None)
     assert said.returncode == 0, said.stdout

@@ -95,6 +95,12 @@ set_option(fo_conn *conn, const fo_rows *had, const lake_option *option, finops_
     return rc == FINOPS_OK ? fo_conn_exec(conn, fo_str_z(&sql), err) : rc;
 }
 
+/* Writers that meet try again at once and often; a loser of ten rounds, as it is set by itself, has not lost.
+ */
+static const char patience_sql[] =
+    "SET GLOBAL ducklake_retry_wait_ms = 10; SET GLOBAL ducklake_retry_backoff = 1.1; "
+    "SET GLOBAL ducklake_max_retry_count = 60";
+
 static finops_code
 set_options(fo_conn *conn, const fo_lake_plan *plan, finops_error **err)
 {
@@ -154,6 +160,8 @@ attach(fo_conn *conn, const fo_lake_plan *plan, bool read_only, finops_error **e
         rc = fo_str_check(&sql, err);
     if (rc == FINOPS_OK)
         rc = hide_address(plan, fo_conn_exec(conn, fo_str_z(&sql), err), err);
+    if (rc == FINOPS_OK)
+        rc = fo_conn_exec(conn, patience_sql, err);
     if (rc == FINOPS_OK && !read_only && !fo_lake_is_past(plan))
         rc = set_options(conn, plan, err);
     fo_lake_catalog_unlock(lock);
