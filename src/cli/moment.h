@@ -19,6 +19,8 @@ typedef struct fo_moment {
             .help = "Read a lake as it was in this state, see lake snapshots"                                \
     }
 
+/* FINOPS_E_UNSUPPORTED when the database that bills are read from keeps no states. */
+finops_code fo_moment_check(const fo_cli *cli, finops_error **err);
 /* The settings of the verb, or *copy, which is those at the moment. FINOPS_E_UNSUPPORTED: the backend keeps
  * no states. */
 finops_code fo_moment_settings(const fo_cli *cli, const fo_moment *moment, fo_settings *copy,

@@ -1,8 +1,7 @@
 /* finops lake snapshots: the states a lake has had. */
 #include "base/mem.h"
-#include "cli/cli.h"
+#include "cli/moment.h"
 #include "database/database.h"
-#include "database/statement.h"
 
 static const char *const config_keys[] = { "database.backend", NULL };
 
@@ -15,13 +14,10 @@ run(fo_cli *cli, finops_error **err)
 {
     FO_AUTO(fo_database_closep) fo_database *db = NULL;
     struct ArrowArrayStream stream = { 0 };
-    finops_code rc = fo_database_open_plain_reader(cli->settings, cli->cancel, &db, err);
+    finops_code rc = fo_moment_check(cli, err);
 
-    if (rc == FINOPS_OK && !fo_database_can(db, FINOPS_DATABASE_TIME_TRAVEL)) {
-        rc = fo_error_set(err, FINOPS_E_UNSUPPORTED, "time travel is not supported by %s",
-                          cli->settings->database.backend);
-        fo_error_hint(err, "bills in a lake keep every state: --backend ducklake");
-    }
+    if (rc == FINOPS_OK)
+        rc = fo_database_open_plain_reader(cli->settings, cli->cancel, &db, err);
     if (rc == FINOPS_OK)
         rc = fo_database_stream(db, all_sql, &stream, err);
     return rc == FINOPS_OK ? fo_render_stream(cli, &stream, err) : rc;

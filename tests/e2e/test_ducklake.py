@@ -158,6 +158,26 @@ def test_encrypted_files_are_read_with_the_catalog_alone(lake, sample):
         assert outside.sql("SELECT count(*) FROM lake.aws_billing.sample_cur").fetchone()[0] > 0
 
 
+def test_a_lake_stays_encrypted_or_not(lake, sample):
+    one = ("aws", "import-cur", "--bucket", sample / "sample-billing", "--start-date")
+    key = "OPEN_FINOPS_DATABASE_DUCKLAKE_ENABLE_ENCRYPTION"
+    lake.run(*one, "2026-07", env={key: "true"})
+    lake.run(*one, "2026-06")  # what the lake is counts
+    for file in bills(lake):
+        with pytest.raises(duckdb.Error):
+            duckdb.sql(f"SELECT * FROM read_parquet('{file}')").fetchall()
+    lake.env["OPEN_FINOPS_DATABASE_DUCKLAKE_DATABASE_PATH"] = "plain/lake"
+    lake.run(*one, "2026-07")
+    said = lake.run(*one, "2026-06", env={key: "true"}, status=None)
+    assert said.returncode != 0 and "is not encrypted" in said.stderr
+
+
+def test_files_in_object_storage_are_refused_by_name(lake, sample):
+    lake.env["OPEN_FINOPS_DATABASE_DUCKLAKE_DATA_PATH"] = "s3://bucket/lake"
+    said = lake.run("aws", "import-cur", "--bucket", sample / "sample-billing", status=None)
+    assert said.returncode != 0 and "s3://bucket/lake is an address" in said.stderr and not catalog(lake).exists()
+
+
 def test_a_catalog_in_sqlite(lake, sample):
     lake.env["OPEN_FINOPS_DATABASE_DUCKLAKE_CATALOG"] = "sqlite"
     lake.run("aws", "import-cur", "--bucket", sample / "sample-billing")
@@ -260,7 +280,16 @@ def test_states_tell_who_imported_what(restated):
     assert len(told) == 3 and all("@" in s["author"] for s in told)
     assert told[-1]["message"].startswith("import sample-cur 2026-05, version 2026-06")
     said = home.run("lake", "snapshots", "--backend", "duckdb", status=None)
-    assert said.returncode != 0
+    assert said.returncode != 0 and "time travel is not supported by duckdb" in said.stderr
+
+
+def test_the_past_is_never_answered_by_another_database(restated):
+    home, version, total, old, _ = restated
+    elsewhere = {"OPEN_FINOPS_ROUTING_BILLS": "duckdb"}
+    said = home.run("query", total, "--version", version, env=elsewhere, status=None)
+    assert said.returncode != 0 and "not supported by duckdb" in said.stderr
+    routed = {"OPEN_FINOPS_DATABASE_BACKEND": "duckdb", "OPEN_FINOPS_ROUTING_BILLS": "ducklake"}
+    assert home.rows("query", total, "--version", version, env=routed) == old
 
 
 def test_without_the_extension_the_other_backend_is_named(lake, sample, tmp_path):

@@ -135,7 +135,7 @@ fo_load_run(fo_load *l, const char *before, const char *between, bool rows, int6
 }
 
 finops_code
-fo_load_create(fo_load *l, int64_t *ret_rows, finops_error **err)
+fo_load_schema(fo_load *l, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     finops_code rc;
@@ -143,8 +143,14 @@ fo_load_create(fo_load *l, int64_t *ret_rows, finops_error **err)
     fo_str_add(&sql, "CREATE SCHEMA IF NOT EXISTS ");
     fo_sql_ident(&sql, l->schema);
     rc = fo_str_check(&sql, err);
-    if (rc == FINOPS_OK)
-        rc = fo_conn_exec(l->conn, fo_str_z(&sql), err);
+    return rc == FINOPS_OK ? fo_conn_exec(l->conn, fo_str_z(&sql), err) : rc;
+}
+
+finops_code
+fo_load_create(fo_load *l, int64_t *ret_rows, finops_error **err)
+{
+    finops_code rc = fo_load_schema(l, err);
+
     return rc == FINOPS_OK ? fo_load_run(l, "CREATE TABLE ", " AS ", true, ret_rows, err) : rc;
 }
 

@@ -33,7 +33,9 @@ finops_code fo_load_end(fo_load *l, finops_code rc, int64_t rows, finops_write_r
 finops_code fo_load_run(fo_load *l, const char *before, const char *between, bool rows, int64_t *ret_rows,
                         finops_error **err);
 finops_code fo_load_exists(fo_load *l, bool *ret, finops_error **err);
-/* The schema, when it is not there, and the table with the rows. */
+/* The schema, when it is not there. */
+finops_code fo_load_schema(fo_load *l, finops_error **err);
+/* That, and the table with the rows. */
 finops_code fo_load_create(fo_load *l, int64_t *ret_rows, finops_error **err);
 /* The columns that the rows have and the table has not, with their types. */
 finops_code fo_load_missing(fo_load *l, fo_rows **ret, finops_error **err);

@@ -95,6 +95,24 @@ set_option(fo_conn *conn, const fo_rows *had, const lake_option *option, finops_
     return rc == FINOPS_OK ? fo_conn_exec(conn, fo_str_z(&sql), err) : rc;
 }
 
+/* A lake is encrypted or not from its first day on. What may write its files has to be loaded in time. */
+static finops_code
+check_encryption(fo_engine *engine, const fo_lake_plan *plan, const fo_rows *had, finops_error **err)
+{
+    for (size_t i = 0; i < fo_rows_count(had); i++) {
+        if (!fo_streq(fo_rows_text(had, i, 0), "encrypted"))
+            continue;
+        if (fo_streq(fo_rows_text(had, i, 1), "true"))
+            return fo_engine_load_extension(engine, "httpfs", err);
+        if (!plan->encrypted)
+            return FINOPS_OK;
+        (void)fo_error_set(err, FINOPS_E_CONFIG, "enable_encryption: the lake is there and is not encrypted");
+        fo_error_hint(err, "an encrypted lake is a new one: name another catalog and another data_path");
+        return FINOPS_E_CONFIG;
+    }
+    return FINOPS_OK;
+}
+
 /* Writers that meet try again at once and often; a loser of ten rounds, as it is set by itself, has not lost.
  */
 static const char patience_sql[] =
@@ -102,7 +120,7 @@ static const char patience_sql[] =
     "SET GLOBAL ducklake_max_retry_count = 60";
 
 static finops_code
-set_options(fo_conn *conn, const fo_lake_plan *plan, finops_error **err)
+set_options(fo_engine *engine, fo_conn *conn, const fo_lake_plan *plan, finops_error **err)
 {
     FO_AUTO(fo_rows_freep) fo_rows *had = NULL;
     FO_AUTO(fo_freep) char *rows = fo_format("%lld", (long long)plan->chunk_size);
@@ -113,6 +131,8 @@ set_options(fo_conn *conn, const fo_lake_plan *plan, finops_error **err)
     if (rc == FINOPS_OK)
         rc = fo_conn_rows(conn, "SELECT option_name, value FROM " FO_LAKE ".options() WHERE scope = 'GLOBAL'",
                           NULL, 0, &had, err);
+    if (rc == FINOPS_OK)
+        rc = check_encryption(engine, plan, had, err);
     for (size_t i = 0; rc == FINOPS_OK && i < FO_COUNT(options); i++)
         rc = set_option(conn, had, &options[i], err);
     return rc;
@@ -143,7 +163,7 @@ hide_address(const fo_lake_plan *plan, finops_code rc, finops_error **err)
 }
 
 static finops_code
-attach(fo_conn *conn, const fo_lake_plan *plan, bool read_only, finops_error **err)
+attach(fo_engine *engine, fo_conn *conn, const fo_lake_plan *plan, bool read_only, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     fo_lake_lock *lock = NULL;
@@ -163,7 +183,7 @@ attach(fo_conn *conn, const fo_lake_plan *plan, bool read_only, finops_error **e
     if (rc == FINOPS_OK)
         rc = fo_conn_exec(conn, patience_sql, err);
     if (rc == FINOPS_OK && !read_only && !fo_lake_is_past(plan))
-        rc = set_options(conn, plan, err);
+        rc = set_options(engine, conn, plan, err);
     fo_lake_catalog_unlock(lock);
     return rc;
 }
@@ -178,6 +198,6 @@ fo_lake_attach(fo_engine *engine, bool read_only, const fo_instance_plan *plan, 
     if (rc == FINOPS_OK)
         rc = fo_conn_open(engine, &conn, err);
     if (rc == FINOPS_OK)
-        rc = attach(conn, lake, read_only, err);
+        rc = attach(engine, conn, lake, read_only, err);
     return rc == FINOPS_OK ? fo_engine_set_home(engine, FO_LAKE, err) : rc;
 }

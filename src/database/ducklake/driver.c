@@ -55,10 +55,16 @@ lake_data_path(const fo_ducklake_settings *settings, const char *catalog_path, c
 {
     FO_AUTO(fo_freep) char *folder = NULL;
 
+    if (settings->data_path && strstr(settings->data_path, "://")) {
+        (void)fo_error_set(err, FINOPS_E_UNSUPPORTED,
+                           "data_path: a lake's files are in a folder, %.40s is an address",
+                           settings->data_path);
+        fo_error_hint(err,
+                      "set [database.ducklake] data_path to a folder; object storage is not supported yet");
+        return FINOPS_E_UNSUPPORTED;
+    }
     if (!settings->data_path)
         folder = fo_format("%s.files", catalog_path);
-    else if (strstr(settings->data_path, "://"))
-        folder = fo_strdup(settings->data_path);
     else
         folder = fo_path_absolute(settings->data_path);
     if (folder)

@@ -32,50 +32,48 @@ refuse_in_transaction(const fo_load *l, finops_error **err)
     return FINOPS_E_UNSUPPORTED;
 }
 
-/* What cuts the files of a table of bills. */
-static const char *const *
-partition_columns(const char *strategy)
-{
-    static const char *const monthly[] = { PERIOD_COLUMN, NULL };
-    static const char *const yearly[] = { "year(bill_billing_period_start_date)",
-                                          "year(line_item_usage_start_date)", PERIOD_COLUMN, NULL };
-    static const char *const account[] = { PERIOD_COLUMN ", line_item_usage_account_id",
-                                           PERIOD_COLUMN ", bill_payer_account_id", PERIOD_COLUMN, NULL };
+/* What cuts the files of a table of bills that has the column. */
+typedef struct cut {
+    const char *strategy;
+    const char *column;
+    const char *by;
+} cut;
 
-    if (fo_streq(strategy, "yearly"))
-        return yearly;
-    return fo_streq(strategy, "account") ? account : monthly;
-}
+static const cut cuts[] = {
+    { "yearly", "bill_billing_period_start_date", "year(bill_billing_period_start_date)" },
+    { "yearly", "line_item_usage_start_date", "year(line_item_usage_start_date)" },
+    { "account", "line_item_usage_account_id", PERIOD_COLUMN ", line_item_usage_account_id" },
+    { "account", "bill_payer_account_id", PERIOD_COLUMN ", bill_payer_account_id" },
+};
 
-/* A table with billing periods is cut as the configuration says, by the first columns that it has. */
-static finops_code
-set_partition(fo_load *l, finops_error **err)
-{
-    const char *const *columns = partition_columns(lake_of(l)->partition_strategy);
-    FO_AUTO(finops_error_freep) finops_error *why = NULL;
-    finops_code rc = FINOPS_OK;
-
-    for (size_t i = 0; columns[i]; i++) {
-        FO_AUTO(fo_str_done) fo_str by = FO_STR_INIT;
-
-        finops_error_free(FO_TAKE(why));
-        fo_str_addf(&by, " SET PARTITIONED BY (%s)", columns[i]);
-        rc = fo_str_check(&by, &why);
-        if (rc == FINOPS_OK)
-            rc = fo_load_run(l, "ALTER TABLE ", fo_str_z(&by), false, NULL, &why);
-        if (rc == FINOPS_OK)
-            return rc;
-    }
-    if (err)
-        *err = FO_TAKE(why);
-    return rc;
-}
+typedef struct names {
+    fo_strv columns;
+    bool failed;
+} names;
 
 static bool
-see_period(const finops_column *column, void *arg)
+note_name(const finops_column *column, void *arg)
 {
-    *(bool *)arg = *(bool *)arg || fo_streq(column->name, PERIOD_COLUMN);
-    return true;
+    names *n = arg;
+
+    n->failed = !fo_strv_add(&n->columns, column->name);
+    return !n->failed;
+}
+
+/* A table with billing periods is cut as the configuration says, or by those where it lacks the columns. */
+static finops_code
+set_partition(fo_load *l, const fo_strv *columns, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    const char *by = PERIOD_COLUMN;
+
+    for (size_t i = FO_COUNT(cuts); i-- > 0;)
+        if (fo_streq(cuts[i].strategy, lake_of(l)->partition_strategy) &&
+            fo_strv_has(columns, cuts[i].column))
+            by = cuts[i].by;
+    fo_str_addf(&sql, " SET PARTITIONED BY (%s)", by);
+    finops_code rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_load_run(l, "ALTER TABLE ", fo_str_z(&sql), false, NULL, err) : rc;
 }
 
 /* The table with its columns and no rows yet, cut into files. */
@@ -83,23 +81,22 @@ static finops_code
 make_empty(fo_load *l, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    bool period = false;
-    finops_code rc;
+    names n = { .columns = FO_STRV_INIT };
+    finops_code rc = fo_load_schema(l, err);
 
-    fo_str_add(&sql, "CREATE SCHEMA IF NOT EXISTS ");
-    fo_sql_ident(&sql, l->schema);
-    rc = fo_str_check(&sql, err);
-    if (rc == FINOPS_OK)
-        rc = fo_conn_exec(l->conn, fo_str_z(&sql), err);
-    fo_str_clear(&sql);
     fo_str_addf(&sql, " AS SELECT * FROM (%s) WHERE false", fo_str_z(&l->select));
     if (rc == FINOPS_OK)
         rc = fo_str_check(&sql, err);
     if (rc == FINOPS_OK)
         rc = fo_load_run(l, "CREATE TABLE ", fo_str_z(&sql), false, NULL, err);
     if (rc == FINOPS_OK)
-        rc = fo_duckdb_columns(l->c, l->schema, l->name, see_period, &period, err);
-    return rc == FINOPS_OK && period ? set_partition(l, err) : rc;
+        rc = fo_duckdb_columns(l->c, l->schema, l->name, note_name, &n, err);
+    if (rc == FINOPS_OK && n.failed)
+        rc = fo_error_oom(err);
+    if (rc == FINOPS_OK && fo_strv_has(&n.columns, PERIOD_COLUMN))
+        rc = set_partition(l, &n.columns, err);
+    fo_strv_done(&n.columns);
+    return rc;
 }
 
 /* The table is there and has the columns of the rows afterwards. */
@@ -158,19 +155,14 @@ fo_lake_write(void *conn, const finops_write *write, const finops_source *source
 static finops_code
 replace_table(fo_load *l, const finops_partition *partition, int64_t *ret_rows, finops_error **err)
 {
-    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     finops_code rc = FINOPS_OK;
 
     if (l->c->transaction)
         return refuse_in_transaction(l, err);
     if (partition->before_swap)
         rc = partition->before_swap(partition->arg, err);
-    fo_str_add(&sql, "CREATE SCHEMA IF NOT EXISTS ");
-    fo_sql_ident(&sql, l->schema);
     if (rc == FINOPS_OK)
-        rc = fo_str_check(&sql, err);
-    if (rc == FINOPS_OK)
-        rc = fo_conn_exec(l->conn, fo_str_z(&sql), err);
+        rc = fo_load_schema(l, err);
     return rc == FINOPS_OK ? fo_load_run(l, "CREATE OR REPLACE TABLE ", " AS ", true, ret_rows, err) : rc;
 }
 
