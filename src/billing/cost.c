@@ -90,6 +90,7 @@ static const char *const cost_sources[][5] = {
     [FO_DIMENSION_CURRENCY] = { "line_item_currency_code", "billing_currency", NULL },
     [FO_DIMENSION_REGION] = { "product_region_code", "product_region", "region_id", NULL },
     [FO_DIMENSION_USAGE_TYPE] = { "line_item_usage_type", "x_usage_type", "sku_meter", "sku_id", NULL },
+    [FO_DIMENSION_PAYER] = { "bill_payer_account_id", "billing_account_id", NULL },
 };
 
 void

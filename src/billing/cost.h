@@ -19,7 +19,8 @@ typedef enum fo_dimension {
     FO_DIMENSION_LINE_ITEM_TYPE,
     FO_DIMENSION_CURRENCY,
     FO_DIMENSION_REGION,
-    FO_DIMENSION_USAGE_TYPE
+    FO_DIMENSION_USAGE_TYPE,
+    FO_DIMENSION_PAYER
 } fo_dimension;
 
 /* The columns of the relation the expressions are for. */

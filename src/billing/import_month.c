@@ -1,5 +1,6 @@
 /* One month of an import: planned against the load state, loaded, published, recorded. */
 #include <assert.h>
+#include <jansson.h>
 #include <string.h>
 #include <time.h>
 
@@ -71,7 +72,7 @@ month_fail(fo_import *im, fo_import_export *ex, const fo_import_month *month, co
         fo_database *db = im->database;
         fo_database_set_cancel(db, NULL);
         if (month->broken) /* the attempt never got as far as being recorded */
-            fo_state_start_load(db, key, month->format, ex->source_uri, NULL);
+            fo_state_start_load(db, key, month->format, ex->source_uri, NULL, NULL);
         fo_state_fail_load(db, key, finops_error_text(why), NULL);
         if (fo_colnames_load(db, FO_VENDOR_AWS, ex->identity.export_name, &names, NULL) == FINOPS_OK) {
             fo_colnames_free(ex->names);
@@ -125,6 +126,22 @@ month_progress(fo_import *im, const char *what, fo_bill_progress **ret, finops_e
                : rc;
 }
 
+/* The addresses of the files, a JSON array; free(). */
+static char *
+month_paths(const fo_import_month *month)
+{
+    json_t *list = json_array();
+    char *text = NULL;
+    bool ok = list != NULL;
+
+    for (size_t i = 0; ok && i < month->n_files; i++)
+        ok = json_array_append_new(list, json_string(month->files[i].address)) == 0;
+    if (ok)
+        text = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    return text;
+}
+
 static finops_code
 month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month, const fo_version_key *key,
            fo_bill_result *ret, finops_error **err)
@@ -138,15 +155,17 @@ month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month, co
                               .reader = im->reader,
                               .cancel = im->options->cancel,
                               .allow_empty = im->options->force };
-    finops_code rc = fo_state_start_load(im->database, key, month->format, ex->source_uri, err);
-
+    FO_AUTO(fo_freep) char *paths = month_paths(month);
     FO_AUTO(fo_freep) char *what = fo_format("%s %s", ex->identity.export_name, month->period);
+    finops_code rc = paths && what ? FINOPS_OK : fo_error_oom(err);
+    if (rc == FINOPS_OK)
+        rc = fo_state_start_load(im->database, key, month->format, ex->source_uri, paths, err);
     if (!month->schema) /* of bare files, one version holds for all months */
         fo_files_forget(im->files);
     if (rc == FINOPS_OK && !month->schema)
         rc = month_schema(im, ex, month, &own, err);
     if (rc == FINOPS_OK && im->options->progress)
-        rc = what ? month_progress(im, what, &publish.progress, err) : fo_error_oom(err);
+        rc = month_progress(im, what, &publish.progress, err);
     if (rc == FINOPS_OK)
         rc = fo_publish_month(im->database, &ex->target, &publish, month->schema ? month->schema : &own,
                               ex->names, ret, err);

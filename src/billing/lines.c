@@ -211,28 +211,15 @@ view_time(const fo_cost_columns *columns, const char *cur, const char *focus, in
 }
 
 static void
-view_payer(const fo_cost_columns *columns, fo_str *sql)
-{
-    if (fo_cost_has(columns, "bill_payer_account_id"))
-        fo_str_add(sql, "nullif(bill_payer_account_id, '') AS payer, ");
-    else if (fo_cost_has(columns, "billing_account_id"))
-        fo_str_add(sql, "nullif(billing_account_id, '') AS payer, ");
-    else
-        fo_str_add(sql, "CAST(NULL AS VARCHAR) AS payer, ");
-}
-
-static void
 view_dimensions(const fo_cost_columns *columns, fo_str *sql)
 {
     static const struct {
         fo_dimension dimension;
         const char *name;
     } dimensions[] = {
-        { FO_DIMENSION_ACCOUNT, "account" },
-        { FO_DIMENSION_SERVICE, "service" },
-        { FO_DIMENSION_REGION, "region" },
-        { FO_DIMENSION_USAGE_TYPE, "usage_type" },
-        { FO_DIMENSION_LINE_ITEM_TYPE, "line_item_type" },
+        { FO_DIMENSION_PAYER, "payer" },           { FO_DIMENSION_ACCOUNT, "account" },
+        { FO_DIMENSION_SERVICE, "service" },       { FO_DIMENSION_REGION, "region" },
+        { FO_DIMENSION_USAGE_TYPE, "usage_type" }, { FO_DIMENSION_LINE_ITEM_TYPE, "line_item_type" },
         { FO_DIMENSION_CURRENCY, "currency" },
     };
 
@@ -256,7 +243,6 @@ view_select(const fo_lines_view *view, fo_cost_model cost, const char *tag, bool
     else
         view_time(&columns, "bill_billing_period_start_date", "billing_period_start", 7, "period", sql);
     view_time(&columns, "line_item_usage_start_date", "charge_period_start", 10, "day", sql);
-    view_payer(&columns, sql);
     view_dimensions(&columns, sql);
     fo_str_addf(sql, "%s AS tag, CAST(", tag);
     fo_cost_amount(&columns, cost, sql);

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/decimal.h"
@@ -17,12 +16,6 @@
 #include "engine/utc.h"
 
 #define INT_TEXT 24
-
-static void
-json_freep(char **text)
-{
-    free(*text);
-}
 
 /* What a publication needs at every step. */
 typedef struct publish {
@@ -362,12 +355,41 @@ publish_verify(publish *p, const fo_bill_result *result, int64_t read, finops_er
     return rc;
 }
 
+/* "111122223333", several with commas between them, NULL where the bill names none. */
+static finops_code
+publish_payers(publish *p, char **ret, finops_error **err)
+{
+    const fo_cost_columns columns = { .names = &p->columns };
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    FO_AUTO(fo_str_done) fo_str payers = FO_STR_INIT;
+
+    fo_str_add(&sql, "SELECT DISTINCT payer FROM (SELECT ");
+    fo_cost_dimension(&columns, FO_DIMENSION_PAYER, &sql);
+    fo_str_addf(&sql, " AS payer FROM %s) AS payers WHERE payer IS NOT NULL ORDER BY 1", p->relation);
+    finops_code rc = fo_str_check(&sql, err);
+    if (rc == FINOPS_OK)
+        rc = fo_database_rows(p->db, fo_str_z(&sql), &rows, err);
+    if (rc != FINOPS_OK || fo_rows_count(rows) == 0)
+        return rc;
+    for (size_t i = 0; i < fo_rows_count(rows); i++)
+        fo_str_addf(&payers, "%s%s", i ? "," : "", fo_rows_text(rows, i, 0));
+    *ret = fo_str_take(&payers);
+    return *ret ? FINOPS_OK : fo_error_oom(err);
+}
+
 static finops_code
 publish_complete(publish *p, const fo_bill_result *result, finops_error **err)
 {
     char hash[65];
+    FO_AUTO(fo_freep) char *mappings = NULL;
+    FO_AUTO(fo_freep) char *payers = NULL;
     finops_code rc = fo_bill_schema_hash(p->schema, hash, err);
 
+    if (rc == FINOPS_OK)
+        rc = fo_bill_schema_mappings(p->schema, &mappings, err);
+    if (rc == FINOPS_OK)
+        rc = publish_payers(p, &payers, err);
     if (rc != FINOPS_OK)
         return rc;
     fo_load_result load = { .rows = result->rows,
@@ -376,7 +398,9 @@ publish_complete(publish *p, const fo_bill_result *result, finops_error **err)
                             .total_cost = result->total_cost,
                             .currency = result->currency,
                             .table_name = p->table,
-                            .schema_hash = hash };
+                            .schema_hash = hash,
+                            .payer_account_id = payers,
+                            .column_mappings = mappings };
     return fo_state_complete_load(p->db, &p->month->key, &load, err);
 }
 
@@ -385,7 +409,7 @@ static finops_code
 publish_annotate(const publish *p, const fo_bill_result *result, finops_error **err)
 {
     const fo_version_key *key = &p->month->key;
-    FO_AUTO(json_freep) char *details = NULL;
+    FO_AUTO(fo_freep) char *details = NULL;
     FO_AUTO(fo_freep)
     char *message = fo_format("import %s %s, version %s", key->export_name, key->period, key->version_id);
     json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "vendor", key->vendor, "export_name",

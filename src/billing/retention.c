@@ -254,6 +254,8 @@ retention_forget(fo_database *db, const char *export_name, finops_error **err)
         "DELETE FROM billing_state.ledger WHERE vendor = $1 AND export_name = $2",
         "DELETE FROM billing_state.column_names WHERE vendor = $1 AND export_name = $2",
         "DELETE FROM billing_state.retention WHERE vendor = $1 AND export_name = $2",
+        "DELETE FROM billing_state.schema_versions WHERE version_id IN (SELECT version_id FROM "
+        "billing_state.load_state WHERE vendor = $1 AND export_name = $2)",
         "DELETE FROM billing_state.load_state WHERE vendor = $1 AND export_name = $2",
     };
     finops_code rc = FINOPS_OK;

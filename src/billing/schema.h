@@ -74,6 +74,10 @@ finops_code fo_bill_job_end(fo_engine *engine, const fo_bill_schema *schema, fo_
                             finops_error **err);
 void fo_bill_job_done(fo_bill_job *job);
 
+/* Which column of the files became which of the table: {"lineItem/UsageType": "line_item_usage_type"}; free()
+ * it. */
+finops_code fo_bill_schema_mappings(const fo_bill_schema *schema, char **ret, finops_error **err);
+
 /* SHA-256 over the table's column names and types, sorted. */
 finops_code fo_bill_schema_hash(const fo_bill_schema *schema, char hex[65], finops_error **err);
 

@@ -25,7 +25,7 @@ state_is_there(fo_database *database, bool *ret, finops_error **err)
     finops_code rc = fo_database_query(database, fo_sql_state_there, NULL, 0, &rows, err);
 
     if (rc == FINOPS_OK)
-        *ret = fo_rows_int(rows, 0, 0) == 4;
+        *ret = fo_rows_int(rows, 0, 0) == 5;
     return rc;
 }
 
@@ -53,6 +53,51 @@ state_make(fo_database *database, finops_error **err)
     return rc == FINOPS_OK ? fo_database_script(database, fo_str_z(&script), err) : rc;
 }
 
+/* A word of state_view.sql and what it is here. */
+typedef struct state_word {
+    const char *word;
+    const char *meaning;
+} state_word;
+
+static void
+state_put_in(const char *from, const state_word *words, size_t n, fo_str *ret)
+{
+    for (size_t i = 0; *from; i = 0) {
+        while (i < n && !fo_starts(from, words[i].word))
+            i++;
+        if (i < n)
+            fo_str_add(ret, words[i].meaning);
+        else
+            fo_str_addc(ret, *from);
+        from += i < n ? strlen(words[i].word) : 1;
+    }
+}
+
+/* Rows of the ledger are written with the month and never changed: their state is the load's. */
+static finops_code
+state_view(fo_database *database, finops_error **err)
+{
+    bool postgresql = fo_database_dialect(database) == FINOPS_DIALECT_POSTGRESQL;
+    bool lake = fo_database_can(database, FINOPS_DATABASE_TIME_TRAVEL) && !postgresql;
+    const state_word words[] = {
+        { "NOW_UTC", postgresql ? "now() AT TIME ZONE 'UTC'" : "make_timestamp(epoch_us(now()))" },
+        { "SNAPSHOT_OF_LOAD",
+          lake ? "(SELECT max(l.snapshot_id) FROM billing_state.ledger AS l WHERE l.vendor = s.vendor AND "
+                 "l.export_name = s.export_name AND l.billing_period = s.billing_period AND l.version_id = "
+                 "s.version_id)"
+               : "CAST(NULL AS BIGINT)" },
+    };
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    bool there = false;
+    finops_code rc = fo_database_has(database, "billing_state", "load_states", &there, err);
+
+    if (rc != FINOPS_OK || there)
+        return rc;
+    state_put_in(strstr(fo_sql_state_view, "CREATE"), words, FO_COUNT(words), &sql);
+    rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_database_exec(database, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
+}
+
 finops_code
 fo_state_prepare(fo_database *database, finops_error **err)
 {
@@ -69,6 +114,8 @@ fo_state_prepare(fo_database *database, finops_error **err)
         rc = fo_database_lock(database, STATE_LOCK, 0, err);
     if (rc == FINOPS_OK) {
         rc = state_make(database, err);
+        if (rc == FINOPS_OK)
+            rc = state_view(database, err);
         fo_database_unlock(database, STATE_LOCK);
     }
     return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "prepare the state tables");
@@ -99,7 +146,7 @@ state_claimant(char *buf, size_t size)
 
 finops_code
 fo_state_start_load(fo_database *database, const fo_version_key *key, const char *format,
-                    const char *source_uri, finops_error **err)
+                    const char *source_uri, const char *file_paths, finops_error **err)
 {
     char now[FO_TIME_TEXT], claimant[96];
 
@@ -107,13 +154,22 @@ fo_state_start_load(fo_database *database, const fo_version_key *key, const char
     fo_time_format(fo_clock_now(), now);
     state_claimant(claimant, sizeof(claimant));
     const fo_param params[] = { key->vendor, key->export_name, key->period,    key->version_id, format,
-                                now,         source_uri,       FINOPS_VERSION, claimant };
+                                now,         source_uri,       FINOPS_VERSION, claimant,        file_paths };
     bool keys = !fo_database_can(database, FINOPS_DATABASE_NO_KEYS);
     finops_code rc = fo_database_exec(database, keys ? fo_sql_state_start : fo_sql_state_start_merge, params,
                                       FO_COUNT(params), NULL, err);
     return rc == FINOPS_OK
                ? rc
                : fo_error_wrap(err, rc, "record the start of %s %s", key->export_name, key->period);
+}
+
+static finops_code
+state_mapping(fo_database *database, const fo_version_key *key, const fo_load_result *result, const char *now,
+              finops_error **err)
+{
+    const fo_param params[] = { key->version_id, result->schema_hash, result->column_mappings, now };
+
+    return fo_database_exec(database, fo_sql_state_mapping, params, FO_COUNT(params), NULL, err);
 }
 
 finops_code
@@ -128,15 +184,26 @@ fo_state_complete_load(fo_database *database, const fo_version_key *key, const f
     snprintf(rows, sizeof(rows), "%" PRId64, result->rows);
     snprintf(files, sizeof(files), "%" PRId64, result->files);
     snprintf(bytes, sizeof(bytes), "%" PRId64, result->bytes_read);
-    const fo_param params[] = {
-        key->vendor,        key->export_name, key->period,        key->version_id,    now, rows, files, bytes,
-        result->total_cost, result->currency, result->table_name, result->schema_hash
-    };
+    const fo_param params[] = { key->vendor,
+                                key->export_name,
+                                key->period,
+                                key->version_id,
+                                now,
+                                rows,
+                                files,
+                                bytes,
+                                result->total_cost,
+                                result->currency,
+                                result->table_name,
+                                result->schema_hash,
+                                result->payer_account_id };
     finops_code rc = fo_database_exec(database, fo_sql_state_uncurrent, others, FO_COUNT(others), NULL, err);
     if (rc == FINOPS_OK)
         rc = fo_database_exec(database, fo_sql_state_complete, params, FO_COUNT(params), &changed, err);
     if (rc == FINOPS_OK && changed != 1)
         rc = fo_error_set(err, FINOPS_E_INTERNAL, "%" PRId64 " rows changed where one was started", changed);
+    if (rc == FINOPS_OK && result->column_mappings)
+        rc = state_mapping(database, key, result, now, err);
     return rc == FINOPS_OK ? rc
                            : fo_error_wrap(err, rc, "record %s %s as loaded", key->export_name, key->period);
 }

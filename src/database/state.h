@@ -25,15 +25,17 @@ typedef struct fo_load_result {
     const char *currency;   /* "USD", or "EUR,USD" */
     const char *table_name;
     const char *schema_hash;
+    const char *payer_account_id; /* several: "1,2"; NULL: the bill names none */
+    const char *column_mappings;  /* JSON: {"column of the files": "column of the table"} */
 } fo_load_result;
 
 /* Creates or extends the state tables; safe to run again. */
 finops_code fo_state_prepare(fo_database *database, finops_error **err);
 finops_code fo_state_is_version_loaded(fo_database *database, const fo_version_key *key, bool *ret,
                                        finops_error **err);
-/* format: "v1", "v2", "focus-1.0"… */
+/* format: "v1", "v2", "focus-1.0"…; file_paths: a JSON array, may be NULL */
 finops_code fo_state_start_load(fo_database *database, const fo_version_key *key, const char *format,
-                                const char *source_uri, finops_error **err);
+                                const char *source_uri, const char *file_paths, finops_error **err);
 finops_code fo_state_complete_load(fo_database *database, const fo_version_key *key,
                                    const fo_load_result *result, finops_error **err);
 finops_code fo_state_fail_load(fo_database *database, const fo_version_key *key, const char *message,

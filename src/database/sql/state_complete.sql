@@ -11,6 +11,7 @@ UPDATE billing_state.load_state SET
     currency = $10,
     table_name = $11,
     schema_hash = $12,
+    payer_account_id = $13,
     claimed_by = NULL,
     claim_expires = NULL
 WHERE vendor = $1 AND export_name = $2 AND billing_period = $3 AND version_id = $4

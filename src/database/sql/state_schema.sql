@@ -25,6 +25,8 @@ ALTER TABLE billing_state.load_state ADD COLUMN IF NOT EXISTS tool_version VARCH
 ALTER TABLE billing_state.load_state ADD COLUMN IF NOT EXISTS claimed_by VARCHAR;
 ALTER TABLE billing_state.load_state ADD COLUMN IF NOT EXISTS claim_expires TIMESTAMP;
 ALTER TABLE billing_state.load_state ADD COLUMN IF NOT EXISTS attempt INTEGER;
+ALTER TABLE billing_state.load_state ADD COLUMN IF NOT EXISTS payer_account_id VARCHAR;
+ALTER TABLE billing_state.load_state ADD COLUMN IF NOT EXISTS file_paths VARCHAR;
 CREATE TABLE IF NOT EXISTS billing_state.ledger (
     vendor VARCHAR NOT NULL,
     export_name VARCHAR NOT NULL,
@@ -51,4 +53,10 @@ CREATE TABLE IF NOT EXISTS billing_state.retention (
     export_name VARCHAR NOT NULL,
     keep_from VARCHAR NOT NULL,
     PRIMARY KEY (vendor, export_name)
+);
+CREATE TABLE IF NOT EXISTS billing_state.schema_versions (
+    version_id VARCHAR NOT NULL,
+    schema_hash VARCHAR NOT NULL,
+    column_mappings JSON,
+    created_at TIMESTAMP NOT NULL
 );

@@ -138,7 +138,7 @@ an_export_of_the_earlier_tool_belongs_to_the_first_source(void **state)
     FO_AUTO(fo_rows_freep) fo_rows *known = NULL;
     const fo_version_key key = { "aws", "old", "2025-01", "v" };
 
-    assert_int_equal(fo_state_start_load(f->db, &key, "v1", NULL, NULL), FINOPS_OK);
+    assert_int_equal(fo_state_start_load(f->db, &key, "v1", NULL, NULL, NULL), FINOPS_OK);
     assert_int_equal(fo_database_query(f->db, FO_IDENTITY_SQL, NULL, 0, &known, NULL), FINOPS_OK);
     identity_is(known, &met, "old", "s3://a/old", "old", false);
     identity_is(known, &met, "old", "s3://b/old", "old_a1a07e", true); /* printf 's3://b/old' | sha256sum */

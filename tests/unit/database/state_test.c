@@ -35,7 +35,7 @@ load(fo_database *db, const fo_version_key *key)
                                     .table_name = "exp_2026_01",
                                     .schema_hash = "h" };
 
-    assert_int_equal(fo_state_start_load(db, key, "v1", "s3://b/exp", NULL), FINOPS_OK);
+    assert_int_equal(fo_state_start_load(db, key, "v1", "s3://b/exp", NULL, NULL), FINOPS_OK);
     assert_int_equal(fo_state_complete_load(db, key, &result, NULL), FINOPS_OK);
 }
 
@@ -45,7 +45,7 @@ a_version_is_loaded_when_it_is_complete_and_current(void **state)
     fo_database *db = ((fixture *)*state)->db;
 
     assert_false(loaded(db, &first));
-    assert_int_equal(fo_state_start_load(db, &first, "v1", "s3://b/exp", NULL), FINOPS_OK);
+    assert_int_equal(fo_state_start_load(db, &first, "v1", "s3://b/exp", NULL, NULL), FINOPS_OK);
     assert_false(loaded(db, &first));
     load(db, &first);
     assert_true(loaded(db, &first));
@@ -64,7 +64,7 @@ a_failed_attempt_leaves_the_current_version(void **state)
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
 
     load(db, &first);
-    assert_int_equal(fo_state_start_load(db, &second, "v1", "s3://b/exp", NULL), FINOPS_OK);
+    assert_int_equal(fo_state_start_load(db, &second, "v1", "s3://b/exp", NULL, NULL), FINOPS_OK);
     assert_int_equal(fo_state_fail_load(db, &second, "it's broken", NULL), FINOPS_OK);
     assert_true(loaded(db, &first));
     assert_int_equal(fo_state_version_history(db, "aws", "exp", "2026-01", &rows, NULL), FINOPS_OK);
