@@ -200,3 +200,13 @@ fo_time_parse(const char *p, size_t n, int64_t *ret_micros)
     t.second = two(p + 17);
     return assemble(&t, ret_micros);
 }
+
+bool
+fo_time_parse_until(const char *p, size_t n, int64_t *ret_micros)
+{
+    if (!fo_time_parse(p, n, ret_micros))
+        return false;
+    if (n == sizeof("YYYY-MM-DD") - 1)
+        *ret_micros += 86400 * MICROS - 1;
+    return true;
+}

@@ -18,6 +18,9 @@
     row(report) \
     row(sample) \
     row(lake_snapshots) \
+    row(lake_tag) \
+    row(lake_tags) \
+    row(lake_untag) \
     row(backends_list) \
     row(backends_describe) \
     row(backends_health) \

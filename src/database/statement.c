@@ -64,20 +64,26 @@ fo_database_tables_in_transaction(fo_database *database)
            !fo_database_can(database, FINOPS_DATABASE_NO_KEYS);
 }
 
+char *
+fo_database_author(void)
+{
+    FO_AUTO(fo_freep) char *user = fo_audit_user();
+    FO_AUTO(fo_freep) char *host = fo_audit_host();
+
+    return user && host ? fo_format("%s@%s", user, host) : NULL;
+}
+
 finops_code
 fo_database_annotate(fo_database *database, const char *message, const char *details, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    FO_AUTO(fo_freep) char *user = NULL;
-    FO_AUTO(fo_freep) char *host = NULL;
+    FO_AUTO(fo_freep) char *author = NULL;
     finops_code rc;
 
     if (!fo_database_can(database, FINOPS_DATABASE_TIME_TRAVEL) ||
         fo_database_dialect(database) != FINOPS_DIALECT_DUCKDB)
         return FINOPS_OK;
-    user = fo_audit_user();
-    host = fo_audit_host();
-    FO_AUTO(fo_freep) char *author = user && host ? fo_format("%s@%s", user, host) : NULL;
+    author = fo_database_author();
     if (!author)
         return fo_error_oom(err);
     fo_str_add(&sql, "CALL ducklake_set_commit_message(current_database(), ");

@@ -32,6 +32,9 @@ void fo_database_rollback(fo_database *database);
 finops_code fo_database_annotate(fo_database *database, const char *message, const char *details,
                                  finops_error **err);
 
+/* The author that it names, "user@host"; NULL: no memory. The caller frees it. */
+char *fo_database_author(void);
+
 /* What is asked to stop the statements from now on; NULL: nothing. */
 void fo_database_set_cancel(fo_database *database, const fo_cancel *cancel);
 const fo_cancel *fo_database_cancel(const fo_database *database);

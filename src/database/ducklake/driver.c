@@ -84,17 +84,7 @@ lake_moment(const fo_ducklake_settings *settings, fo_lake_plan *plan, finops_err
         return FINOPS_OK;
     if (plan->version >= 0)
         return fo_error_set(err, FINOPS_E_CONFIG, "snapshot_version and snapshot_time cannot both be set");
-    if (strlen(text) == 10) {
-        FO_AUTO(fo_freep) char *end = fo_format("%sT23:59:59.999999Z", text);
-
-        if (!end)
-            return fo_error_oom(err);
-        if (!fo_time_parse(end, strlen(end), &micros))
-            text = NULL;
-    } else if (!fo_time_parse(text, strlen(text), &micros)) {
-        text = NULL;
-    }
-    if (!text)
+    if (!fo_time_parse_until(text, strlen(text), &micros))
         return fo_error_set(
             err, FINOPS_E_CONFIG,
             "snapshot_time: expected a time such as 2026-11-03 or 2026-11-03T12:00:00Z, found \"%.40s\"",

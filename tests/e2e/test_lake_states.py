@@ -1,0 +1,80 @@
+"""States of a lake: their names, what is in them, who made them, and going back to one."""
+import re
+
+import pytest
+
+from lakes import attached, catalog
+
+SIZES = ("--rows", 600, "--months", 2, "--seed", 11, "--start", "2026-05")
+TOTALS = ("SELECT billing_period AS p, count(*) AS n, sum(line_item_unblended_cost) AS c "
+          "FROM aws_billing.sample_cur_unified GROUP BY 1 ORDER BY 1")
+
+
+def restate(home, *args):
+    home.run("sample", "--out", "bills", *SIZES, *args)
+    return home.rows("aws", "import-cur", "--bucket", "bills/sample-billing")
+
+
+def newest(home):
+    return int(home.rows("lake", "snapshots")[-1]["snapshot_id"])
+
+
+@pytest.fixture(scope="module")
+def new_lake(tmp_path_factory):
+    from conftest import Finops
+
+    def make():
+        home = Finops(tmp_path_factory.mktemp("lake"))
+        home.env["OPEN_FINOPS_DATABASE_BACKEND"] = "ducklake"
+        return home
+    return make
+
+
+@pytest.fixture(scope="module")
+def two(new_lake):
+    """A lake in which May was restated: it, the first state's number, and the totals of both."""
+    home = new_lake()
+    restate(home)
+    first, old = newest(home), home.rows("query", TOTALS)
+    home.run("lake", "tag", "close")
+    restate(home, "--restate", "2026-05")
+    return home, first, old, home.rows("query", TOTALS)
+
+
+def test_a_tag_is_a_name_of_a_state(two):
+    home, first, old, new = two
+    assert old != new
+    assert [(t["name"], int(t["snapshot_id"])) for t in home.rows("lake", "tags")] == [("close", first)]
+    assert home.rows("query", TOTALS, "--version", "close") == old
+    assert home.rows("query", TOTALS, "--version", first) == old
+    report = ("report", "--period", "2026-05", "--format", "json", "--version")
+    assert home.run(*report, "close").stdout == home.run(*report, first).stdout
+    with attached(catalog(home)) as outside:
+        found = outside.sql("SELECT name, snapshot_id, created_by FROM lake.billing_state.lake_tags").fetchall()
+    assert found[0][:2] == ("close", first) and "@" in found[0][2]
+
+
+def test_tags_are_given_by_number_and_time_and_taken_away(two):
+    home, first, *_ = two
+    time = {int(s["snapshot_id"]): s["time"] for s in home.rows("lake", "snapshots")}[first]
+    home.run("lake", "tag", "by-number", "--version", first)
+    home.run("lake", "tag", "by-time", "--at", time)
+    home.run("lake", "tag", "again", "--version", "close")
+    assert {int(t["snapshot_id"]) for t in home.rows("lake", "tags")} == {first}
+    home.run("lake", "tag", "again", "--version", first)  # is so already
+    for name in ("by-number", "by-time", "again"):
+        home.run("lake", "untag", name)
+    assert [t["name"] for t in home.rows("lake", "tags")] == ["close"]
+
+
+@pytest.mark.parametrize("args,words", [
+    (("tag", "close"), "tag close names state"), (("tag", "22"), "begins with a letter"),
+    (("tag", "a b"), "begins with a letter"), (("tag", "x", "--version", 9999), "no state 9999"),
+    (("tag", "x", "--version", "nobody"), "no state or tag nobody"), (("untag", "nobody"), "no tag nobody"),
+    (("tag", "x", "--at", "2001-01-01"), "no state at 2001-01-01"), (("tag", "x", "--at", "soon"), "expected a time"),
+    (("tag", "x", "--at", "2030-01-01", "--version", 1), "cannot both"),
+    (("tags", "--backend", "duckdb"), "not supported by duckdb")])
+def test_a_name_that_makes_no_sense_is_refused(two, args, words):
+    said = two[0].run("lake", *args, status=None)
+    assert said.returncode != 0 and words in said.stderr
+    assert [t["name"] for t in two[0].rows("lake", "tags")] == ["close"]
