@@ -18,6 +18,8 @@
     row(report) \
     row(sample) \
     row(lake_snapshots) \
+    row(lake_show) \
+    row(lake_history) \
     row(lake_tag) \
     row(lake_tags) \
     row(lake_untag) \

@@ -78,3 +78,53 @@ def test_a_name_that_makes_no_sense_is_refused(two, args, words):
     said = two[0].run("lake", *args, status=None)
     assert said.returncode != 0 and words in said.stderr
     assert [t["name"] for t in two[0].rows("lake", "tags")] == ["close"]
+
+
+def test_a_state_tells_what_it_changed(two):
+    home = two[0]
+    imports = [s for s in home.rows("lake", "snapshots") if s["message"]]
+    state = imports[-1]["snapshot_id"]
+    shown = {r["table_name"]: r for r in home.rows("lake", "show", state)}
+    with attached(catalog(home)) as outside:
+        for table, row in shown.items():
+            added, removed = (outside.sql(
+                "SELECT count(*) FROM ducklake_table_changes('lake', '%s', '%s', %s, %s) WHERE change_type IN (%s)"
+                % (*table.split("."), state, state, kinds)
+            ).fetchone()[0] for kinds in ("'insert', 'update_postimage'", "'delete', 'update_preimage'"))
+            assert (int(row["rows_added"]), int(row["rows_removed"])) == (added, removed), table
+    bill = shown["aws_billing.sample_cur"]
+    assert int(bill["rows_added"]) > 0 and int(bill["rows_removed"]) == 600 and int(bill["files_removed"]) == 1
+    assert bill["author"] == imports[-1]["author"] and bill["message"] == imports[-1]["message"]
+    assert '"billing_period":"2026-05"' in bill["details"]
+    assert home.run("lake", "show", state, "--format", "csv").stdout.count("\n") == len(shown) + 1
+    assert int(home.rows("lake", "show", "close")[0]["snapshot_id"]) == two[1]
+    assert "no state 12345" in home.run("lake", "show", 12345, status=1).stderr
+
+
+def test_history_tells_who_loaded_what_with_which_result(new_lake):
+    home = new_lake()
+    restate(home)
+    home.run("sample", "--out", "bills", *SIZES, "--restate", "2026-05")
+    file = max((home.folder / "bills").rglob("*PERIOD=2026-05/**/*.parquet"), key=lambda f: f.stat().st_mtime)
+    whole = file.read_bytes()
+    half = len(whole) // 2  # the footer is whole, a page is not
+    file.write_bytes(whole[:half] + bytes(4096) + whole[half + 4096:])
+    home.run("aws", "import-cur", "--bucket", "bills/sample-billing", status=3)
+    file.write_bytes(whole)
+    home.run("aws", "import-cur", "--bucket", "bills/sample-billing")
+    home.run("aws", "import-cur", "--bucket", "bills/sample-billing", "--force", "--start-date", "2026-06")
+    history = home.rows("lake", "history")
+    assert [(h["billing_period"], h["status"]) for h in history] == [
+        ("2026-05", "completed"), ("2026-06", "completed"), ("2026-05", "failed"), ("2026-05", "completed"),
+        ("2026-06", "completed")]
+    failed, done = history[2], history[3]
+    assert failed["version_id"] == done["version_id"] and failed["error"] and not done["error"]
+    assert failed["rows"] is None and int(done["rows"]) > 0 and failed["author"]
+    states = {s["snapshot_id"]: s for s in home.rows("lake", "snapshots")}
+    for h in history:
+        if h["status"] == "completed":
+            assert h["version_id"] in states[h["snapshot_id"]]["message"] and "@" in h["author"]
+            assert len(h["file_paths"]) == int(h["files"]) and h["file_paths"][0].endswith(".parquet")
+    assert len({h["snapshot_id"] for h in history}) == 5
+    assert len(home.rows("lake", "history", "--period", "2026-06")) == 2
+    assert home.rows("lake", "history", "--export-name", "other") == []

@@ -266,6 +266,11 @@ leap_days_are_read(void **state)
     int64_t micros;
 
     (void)state;
+    assert_true(fo_time_parse_until("1970-01-02", 10, &micros));
+    assert_int_equal(micros, INT64_C(2) * 86400 * 1000000 - 1);
+    assert_true(fo_time_parse_until("1970-01-01T00:00:01Z", 20, &micros));
+    assert_int_equal(micros, 1000000);
+    assert_false(fo_time_parse_until("1970-13-01", 10, &micros));
     assert_true(fo_time_parse("2024-02-29T00:00:00Z", 20, &micros));
     assert_true(fo_time_parse("2000-02-29T00:00:00Z", 20, &micros));
     assert_true(fo_time_parse("0000-02-29", 10, &micros));

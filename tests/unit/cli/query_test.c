@@ -74,7 +74,7 @@ query(caught *c, fo_out_format format, const char *sql, char *output, finops_err
         char *output;
         bool write;
         fo_moment moment;
-    } options = { output, false, { NULL, -1 } };
+    } options = { output, false, { NULL, NULL } };
     const fo_settings settings = { .database = { .backend = (char[]){ "duckdb" } },
                                    .duckdb = { .database_path = database, .lock_timeout = 1 } };
     char *copy = fo_strdup(sql);
