@@ -404,20 +404,6 @@ publish_complete(publish *p, const fo_bill_result *result, finops_error **err)
     return fo_state_complete_load(p->db, &p->month->key, &load, err);
 }
 
-/* The files that were read; NULL: no memory. */
-static json_t *
-publish_addresses(const fo_bill_schema *schema)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; list && i < schema->n_inputs; i++)
-        if (json_array_append_new(list, json_string(schema->inputs[i].address)) != 0) {
-            json_decref(list);
-            list = NULL;
-        }
-    return list;
-}
-
 /* What the state that this makes is, where states are kept. */
 static finops_code
 publish_annotate(const publish *p, const fo_bill_result *result, finops_error **err)
@@ -426,10 +412,10 @@ publish_annotate(const publish *p, const fo_bill_result *result, finops_error **
     FO_AUTO(fo_freep) char *details = NULL;
     FO_AUTO(fo_freep)
     char *message = fo_format("import %s %s, version %s", key->export_name, key->period, key->version_id);
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:o}", "action", "import", "vendor",
-                             key->vendor, "export_name", key->export_name, "billing_period", key->period,
-                             "version_id", key->version_id, "rows", (json_int_t)result->rows, "tool_version",
-                             FINOPS_VERSION, "files", publish_addresses(p->schema));
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "action", "import", "vendor", key->vendor,
+                  "export_name", key->export_name, "billing_period", key->period, "version_id",
+                  key->version_id, "rows", (json_int_t)result->rows, "tool_version", FINOPS_VERSION);
 
     details = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);

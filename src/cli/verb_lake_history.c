@@ -48,7 +48,7 @@ const fo_verb fo_verb_lake_history = {
         "nothing of the attempt is in the lake) or started (it is at work, or was stopped less than an hour "
         "ago).\n\n"
         "The trail is read from the states that are kept. When they are expired, the last attempt of each "
-        "version of a month is left, without its author and files.",
+        "version of a month is left, without its author.",
     .examples = "finops lake history --backend ducklake --period 2026-10\n  # one month\n",
     .config_keys = config_keys,
     .options = options,

@@ -5,11 +5,13 @@
 -- and version.
 WITH images AS (
     SELECT snapshot_id, vendor, export_name, billing_period, version_id, load_timestamp, attempt, load_completed,
-        completed_timestamp, row_count, file_count, total_cost, currency, source_uri, error_message, claimed_by, claim_expires
+        completed_timestamp, row_count, file_count, total_cost, currency, source_uri, error_message, claimed_by, claim_expires,
+        file_paths
     FROM ducklake_table_insertions(current_database(), 'billing_state', 'load_state', @FIRST@, @LAST@)
     UNION ALL
     SELECT NULL, vendor, export_name, billing_period, version_id, load_timestamp, attempt, load_completed,
-        completed_timestamp, row_count, file_count, total_cost, currency, source_uri, error_message, claimed_by, claim_expires
+        completed_timestamp, row_count, file_count, total_cost, currency, source_uri, error_message, claimed_by, claim_expires,
+        file_paths
     FROM billing_state.load_state
 ), attempts AS (
     SELECT vendor, export_name, billing_period, version_id, load_timestamp, attempt,
@@ -23,6 +25,7 @@ WITH images AS (
         max(total_cost) FILTER (load_completed) AS cost,
         max(currency) FILTER (load_completed) AS currency,
         max(source_uri) AS source,
+        max(file_paths) AS file_paths,
         min(snapshot_id) FILTER (load_completed) AS snapshot_id
     FROM images
     GROUP BY ALL
@@ -38,8 +41,9 @@ WITH images AS (
                 AND later.billing_period = a.billing_period
                 AND (later.load_timestamp, coalesce(later.attempt, 0)) > (a.load_timestamp, coalesce(a.attempt, 0)))
             THEN 'rolled_back' ELSE 'started' END AS status,
-        a.finished, coalesce(s.author, a.claimant) AS author, s.snapshot_id, a.rows, a.files, a.cost, a.currency, a.source,
-        CAST(s.details -> 'files' AS VARCHAR[]) AS file_paths, a.error
+        a.finished, coalesce(s.author, a.claimant) AS author, s.snapshot_id, a.rows,
+        coalesce(a.files, json_array_length(a.file_paths)) AS files, a.cost, a.currency, a.source,
+        CASE WHEN json_valid(a.file_paths) THEN CAST(a.file_paths::JSON AS VARCHAR[]) END AS file_paths, a.error
     FROM attempts AS a LEFT JOIN states AS s ON s.snapshot_id = a.snapshot_id
         AND coalesce((s.details ->> 'action'), 'import') = 'import' AND (s.details ->> 'vendor') = a.vendor
         AND (s.details ->> 'export_name') = a.export_name AND (s.details ->> 'billing_period') = a.billing_period
