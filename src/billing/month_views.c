@@ -9,6 +9,8 @@
 #include "billing/publish.h"
 #include "database/statement.h"
 
+#define VIEWS_LOCK "finops views"
+
 /* "schema"."name" */
 static void
 add_qualified(fo_str *sql, const char *schema, const char *name)
@@ -141,11 +143,20 @@ drop_stale(fo_database *db, const fo_bill_target *target, finops_error **err)
     return rc;
 }
 
+/* One at a time: importers of other exports make views of the same names. */
 finops_code
 fo_views_settle(fo_database *database, const fo_bill_target *target, const fo_colnames *names,
                 finops_error **err)
 {
-    finops_code rc = fo_unified_view(database, target, names, err);
+    finops_code rc = fo_database_lock(database, VIEWS_LOCK, 0, err);
 
-    return rc == FINOPS_OK ? drop_stale(database, target, err) : rc;
+    if (rc != FINOPS_OK)
+        return rc;
+    rc = fo_unified_view(database, target, names, err);
+    if (rc == FINOPS_OK)
+        rc = drop_stale(database, target, err);
+    if (rc == FINOPS_OK)
+        rc = fo_common_views(database, target, err);
+    fo_database_unlock(database, VIEWS_LOCK);
+    return rc;
 }

@@ -57,9 +57,13 @@ finops_code fo_unified_view(fo_database *database, const fo_bill_target *target,
 /* "<base>_YYYY_MM" for the month, when it is not there: what has a table of its own elsewhere. */
 finops_code fo_month_view(fo_database *database, const fo_bill_target *target, const char *period,
                           finops_error **err);
-/* The unified view, and no month's view that has no month. */
+/* The unified view, those over all exports, and no month's view that has no month. */
 finops_code fo_views_settle(fo_database *database, const fo_bill_target *target, const fo_colnames *names,
                             finops_error **err);
+
+/* billing_unified, billing_<YYYY>_<MM> and <schema>_<payer>_<YYYY>_<MM>, over all exports of the vendor; an
+ * export of the name "billing" keeps those names for itself. */
+finops_code fo_common_views(fo_database *database, const fo_bill_target *target, finops_error **err);
 
 /* Drops it, before tables it stands on are. */
 finops_code fo_unified_drop(fo_database *database, const fo_bill_target *target, finops_error **err);

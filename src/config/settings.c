@@ -53,9 +53,37 @@ const finops_option fo_duckdb_options[] = {
     { "database_path", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, database_path),\
       .value = "./data/finops.ducklake", .flags = FINOPS_OPT_NO_FLAG, .arg = "FILE",                                                            \
       .help = "File of the lake's catalog; it is made, with its folder, when it is not there." },            \
+    { "duckdb_path", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, duckdb_path),                         \
+      .flags = FINOPS_OPT_NO_FLAG, .arg = "FILE",                                                            \
+      .help = "DuckDB file with a view of each name in the lake, for programs that attach it as finops_lake; "\
+              "unset, it is ./data/finops-ducklake.duckdb, beside the catalog; \"\": none." },               \
     { "data_path", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, data_path), .flags = FINOPS_OPT_NO_FLAG,\
-      .arg = "FOLDER",                                                                                       \
-      .help = "Folder of the lake's Parquet files; unset, it is database_path with .files at the end." },    \
+      .arg = "FOLDER|ADDRESS",                                                                               \
+      .help = "Folder of the lake's Parquet files, or an address in object storage, s3://bucket/folder or "  \
+              "gs://bucket/folder; unset, it is database_path with .files at the end." },                    \
+    { "s3_endpoint_url", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, s3_endpoint_url), .arg = "URL",   \
+      .flags = FINOPS_OPT_NO_FLAG, .env = "AWS_ENDPOINT_URL_S3 AWS_ENDPOINT_URL",                            \
+      .help = "Address of the S3 service that data_path is in, when it is not AWS." },                       \
+    { "s3_region", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, s3_region), .flags = FINOPS_OPT_NO_FLAG,\
+      .env = "AWS_REGION AWS_DEFAULT_REGION", .help = "Region of the bucket of data_path." },                \
+    { "s3_addressing", FINOPS_OPT_ENUM, offsetof(fo_ducklake_settings, s3_addressing), .value = "auto",      \
+      .flags = FINOPS_OPT_NO_FLAG, .allow = "auto virtual path",                                             \
+      .help = "Where the name of data_path's bucket goes: virtual is before the host, path into the path; auto "\
+              "is virtual for AWS, else path." },                                                            \
+    { "s3_profile", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, s3_profile), .flags = FINOPS_OPT_NO_FLAG,\
+      .env = "AWS_PROFILE", .help = "Profile of ~/.aws with the credentials for data_path." },               \
+    { "s3_access_key_id", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, s3_access_key_id),               \
+      .flags = FINOPS_OPT_SECRET | FINOPS_OPT_NO_FLAG, .env = "AWS_ACCESS_KEY_ID",                           \
+      .help = "Access key for data_path, of gs:// an HMAC key; better left to the environment or a profile." },\
+    { "s3_secret_access_key", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, s3_secret_access_key),       \
+      .flags = FINOPS_OPT_SECRET | FINOPS_OPT_NO_FLAG, .env = "AWS_SECRET_ACCESS_KEY",                       \
+      .help = "Secret that belongs to s3_access_key_id." },                                                  \
+    { "s3_session_token", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, s3_session_token),               \
+      .flags = FINOPS_OPT_SECRET | FINOPS_OPT_NO_FLAG, .env = "AWS_SESSION_TOKEN",                           \
+      .help = "Session token that belongs to a temporary s3_access_key_id." },                               \
+    { "s3_ca_file", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, s3_ca_file), .flags = FINOPS_OPT_NO_FLAG,\
+      .env = "AWS_CA_BUNDLE", .arg = "FILE",                                                                 \
+      .help = "Authorities by which the service of data_path is checked." },                                 \
     { "catalog", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, catalog), .value = "duckdb",              \
       .flags = FINOPS_OPT_NO_FLAG, .arg = "duckdb|sqlite|ADDRESS",                                           \
       .help = "What keeps the catalog: duckdb or sqlite, a file; or a PostgreSQL database that several machines "\

@@ -29,10 +29,19 @@ typedef struct fo_duckdb_settings {
 
 /* Of [database.ducklake] and [database.ducklake.performance]. */
 typedef struct fo_ducklake_settings {
-    char *database_path;  /* "./data/finops.ducklake": the catalog, unless `catalog` is a server */
-    char *data_path;      /* folder of the Parquet files; NULL: "<database_path>.files" */
-    char *catalog;        /* "duckdb", "sqlite" or the address of a PostgreSQL database (secret) */
-    char *compression;    /* of the Parquet files; "zstd" */
+    char *database_path; /* "./data/finops.ducklake": the catalog, unless `catalog` is a server */
+    char *duckdb_path;   /* file of views of its names; "": none, NULL: beside the catalog */
+    char *data_path; /* folder, s3:// or gs:// address of the Parquet files; NULL: "<database_path>.files" */
+    char *s3_endpoint_url; /* of the service that data_path is in; NULL: Amazon's */
+    char *s3_region;
+    char *s3_addressing; /* "auto" | "virtual" | "path" */
+    char *s3_profile;
+    char *s3_access_key_id; /* (secret) */
+    char *s3_secret_access_key;
+    char *s3_session_token;
+    char *s3_ca_file;
+    char *catalog;     /* "duckdb", "sqlite" or the address of a PostgreSQL database (secret) */
+    char *compression; /* of the Parquet files; "zstd" */
     bool enable_encryption;
     char *partition_strategy; /* "monthly" | "yearly" | "account" */
     int64_t threads;          /* 0: as many as cores */

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "engine/files.h"
+#include "engine/s3_secret.h"
 
 /* A storage that is open. */
 typedef struct fo_remote {
@@ -73,7 +74,5 @@ void fo_remote_close(fo_remote_file *file);
 finops_code fo_s3_allow(fo_files *files, fo_remote *remote, bool *ret, finops_error **err);
 /* Forgets the secret that was made. */
 void fo_s3_done(fo_files *files, fo_remote *remote);
-/* Replaces *err by one whose text has no secret and no statement in it; returns rc. */
-finops_code fo_s3_redact(const fo_files *files, const fo_aws_keys *keys, finops_code rc, finops_error **err);
 
 #endif

@@ -39,9 +39,8 @@ redact_one(fo_str *text, const char *secret)
 }
 
 finops_code
-fo_s3_redact(const fo_files *files, const fo_aws_keys *keys, finops_code rc, finops_error **err)
+fo_s3_redact(const fo_network_settings *network, const fo_aws_keys *keys, finops_code rc, finops_error **err)
 {
-    const fo_network_settings *network = files->options.network;
     FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
     FO_AUTO(finops_error_freep) finops_error *old = NULL;
     const char *said, *statement;
@@ -195,16 +194,14 @@ add_option(fo_str *sql, const char *name, const char *value)
     fo_sql_literal(sql, value);
 }
 
-static void
-secret_sql(const fo_remote *remote, const fo_files_native *at, fo_str *sql)
+void
+fo_s3_secret_sql(const char *name, const char *type, const char *scope, const fo_files_native *at,
+                 fo_str *sql)
 {
-    FO_AUTO(fo_str_done) fo_str scope = FO_STR_INIT;
-
-    fo_str_addf(&scope, "%s/", remote->base);
     fo_str_add(sql, "CREATE OR REPLACE TEMPORARY SECRET ");
-    fo_sql_ident(sql, remote->secret);
-    fo_str_add(sql, " (TYPE s3");
-    add_option(sql, "SCOPE", fo_str_z(&scope));
+    fo_sql_ident(sql, name);
+    fo_str_addf(sql, " (TYPE %s", type);
+    add_option(sql, "SCOPE", scope);
     add_option(sql, "KEY_ID", at->keys->keys.access_key_id);
     add_option(sql, "SECRET", at->keys->keys.secret_access_key);
     add_option(sql, "SESSION_TOKEN", at->keys->keys.session_token);
@@ -215,7 +212,6 @@ secret_sql(const fo_remote *remote, const fo_files_native *at, fo_str *sql)
         fo_str_add(sql, fo_starts(at->endpoint, "https://") ? ", USE_SSL true" : ", USE_SSL false");
     }
     fo_str_addc(sql, ')');
-    sql->failed |= !fo_str_ok(&scope);
 }
 
 /* httpfs, once for the engine, and what this source says about the network. */
@@ -246,12 +242,13 @@ static finops_code
 create_secret(fo_files *files, fo_remote *remote, fo_files_native *at, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    finops_code rc = prepare(files, remote, at, err);
+    FO_AUTO(fo_freep) char *scope = fo_format("%s/", remote->base);
+    finops_code rc = scope ? prepare(files, remote, at, err) : fo_error_oom(err);
 
     if (rc == FINOPS_OK && !remote->secret && !(remote->secret = new_name(files->engine)))
         rc = fo_error_oom(err);
     if (rc == FINOPS_OK) {
-        secret_sql(remote, at, &sql);
+        fo_s3_secret_sql(remote->secret, "s3", scope, at, &sql);
         rc = fo_str_check(&sql, err);
     }
     if (rc == FINOPS_OK)
@@ -259,7 +256,7 @@ create_secret(fo_files *files, fo_remote *remote, fo_files_native *at, finops_er
     if (sql.data)
         explicit_bzero(sql.data, sql.len);
     if (rc != FINOPS_OK)
-        return fo_s3_redact(files, at->keys, rc, err);
+        return fo_s3_redact(files->options.network, at->keys, rc, err);
     fo_aws_keys_release(remote->keys);
     remote->keys = FO_TAKE(at->keys);
     return rc;

@@ -18,7 +18,7 @@ load_extensions(fo_engine *engine, const fo_lake_plan *plan, finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
-    if (plan->encrypted) /* brings the cipher that may write */
+    if (plan->encrypted || plan->remote) /* brings the cipher that may write */
         rc = fo_engine_load_extension(engine, "httpfs", err);
     if (rc == FINOPS_OK && plan->catalog == FO_LAKE_SQLITE)
         rc = fo_engine_load_extension(engine, "sqlite_scanner", err);
@@ -197,6 +197,8 @@ fo_lake_attach(fo_engine *engine, bool read_only, const fo_instance_plan *plan, 
 
     if (rc == FINOPS_OK)
         rc = fo_conn_open(engine, &conn, err);
+    if (rc == FINOPS_OK)
+        rc = fo_lake_remote_tell(lake->remote, conn, NULL, err);
     if (rc == FINOPS_OK)
         rc = attach(engine, conn, lake, read_only, err);
     return rc == FINOPS_OK ? fo_engine_set_home(engine, FO_LAKE, err) : rc;

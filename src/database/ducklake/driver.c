@@ -29,6 +29,8 @@ lake_close(void *self)
     fo_duckdb_done(&lake->base);
     fo_free(lake->plan.address);
     fo_free(lake->plan.data_path);
+    fo_free(lake->plan.names_path);
+    fo_lake_remote_free(lake->plan.remote);
     fo_free(lake->plan.compression);
     fo_free(lake->partition_strategy);
     fo_free(lake);
@@ -55,21 +57,27 @@ lake_data_path(const fo_ducklake_settings *settings, const char *catalog_path, c
 {
     FO_AUTO(fo_freep) char *folder = NULL;
 
-    if (settings->data_path && strstr(settings->data_path, "://")) {
-        (void)fo_error_set(err, FINOPS_E_UNSUPPORTED,
-                           "data_path: a lake's files are in a folder, %.40s is an address",
-                           settings->data_path);
-        fo_error_hint(err,
-                      "set [database.ducklake] data_path to a folder; object storage is not supported yet");
-        return FINOPS_E_UNSUPPORTED;
-    }
     if (!settings->data_path)
         folder = fo_format("%s.files", catalog_path);
+    else if (fo_lake_is_remote(settings->data_path))
+        folder = fo_strdup(settings->data_path);
     else
         folder = fo_path_absolute(settings->data_path);
     if (folder)
         *ret = fo_format("%s%s", folder, fo_ends(folder, "/") ? "" : "/");
     return folder && *ret ? FINOPS_OK : fo_error_oom(err);
+}
+
+/* "data/finops.ducklake" -> "data/finops-ducklake.duckdb" */
+static char *
+lake_names_path(const fo_ducklake_settings *settings, const char *catalog_path)
+{
+    static const char ending[] = ".ducklake";
+    size_t n = strlen(catalog_path) - (fo_ends(catalog_path, ending) ? sizeof(ending) - 1 : 0);
+
+    if (settings->duckdb_path)
+        return *settings->duckdb_path ? fo_path_absolute(settings->duckdb_path) : fo_strdup("");
+    return fo_format("%.*s-ducklake.duckdb", (int)n, catalog_path);
 }
 
 /* A date is the end of that day. */
@@ -106,11 +114,16 @@ lake_plan(fo_lake *lake, const fo_ducklake_settings *settings, finops_error **er
         rc = lake_data_path(settings, path, &plan->data_path, err);
     if (rc != FINOPS_OK)
         return rc;
+    if (fo_lake_is_remote(plan->data_path))
+        rc = fo_lake_remote_new(settings, plan->data_path, &plan->remote, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    plan->names_path = lake_names_path(settings, path);
     plan->address = plan->catalog == FO_LAKE_POSTGRESQL ? fo_strdup(settings->catalog) : FO_TAKE(path);
     plan->compression = fo_strdup(settings->compression ? settings->compression : "zstd");
     lake->partition_strategy =
         fo_strdup(settings->partition_strategy ? settings->partition_strategy : "monthly");
-    if (!plan->address || !plan->compression || !lake->partition_strategy)
+    if (!plan->address || !plan->compression || !plan->names_path || !lake->partition_strategy)
         return fo_error_oom(err);
     rc = lake_moment(settings, plan, err);
     if (rc != FINOPS_OK)
@@ -199,7 +212,26 @@ lake_execute(void *conn, const finops_statement *statement, struct ArrowArrayStr
     if (c->transaction && changes_tables(statement->sql))
         return fo_error_set(err, FINOPS_E_UNSUPPORTED,
                             "tables and views of a lake are not changed inside of a transaction");
+    finops_code rc = fo_lake_remote_tell(((const fo_lake *)c->database)->plan.remote, fo_link_conn(c->link),
+                                         statement->call, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    if (changes_tables(statement->sql))
+        atomic_store(&((fo_lake *)c->database)->renamed, true);
     return fo_duckdb_execute(conn, statement, ret_stream, ret_changed, err);
+}
+
+/* The last of a run writes the names: until then more of them may come. */
+static void
+lake_disconnect(void *conn)
+{
+    fo_duckdb_link *c = conn;
+    fo_lake *lake = c ? (fo_lake *)c->database : NULL;
+    fo_conn *writer = c && !c->read_only ? fo_link_conn(c->link) : NULL;
+
+    if (writer && *lake->plan.names_path && !c->transaction && atomic_exchange(&lake->renamed, false))
+        fo_lake_write_names(writer, lake->plan.names_path);
+    fo_lake_disconnect(conn);
 }
 
 const finops_database_driver fo_ducklake_driver = {
@@ -215,7 +247,7 @@ const finops_database_driver fo_ducklake_driver = {
     .close = lake_close,
     .capabilities = lake_capabilities,
     .connect = lake_connect,
-    .disconnect = fo_lake_disconnect,
+    .disconnect = lake_disconnect,
     .execute = lake_execute,
     .write = fo_lake_write,
     .columns = fo_duckdb_columns,

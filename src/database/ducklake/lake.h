@@ -2,6 +2,8 @@
 #ifndef FO_DATABASE_DUCKLAKE_LAKE_H
 #define FO_DATABASE_DUCKLAKE_LAKE_H
 
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "database/duckdb/shared.h"
 #include "database/ducklake/driver.h"
@@ -12,9 +14,11 @@ typedef enum fo_lake_catalog { FO_LAKE_DUCKDB, FO_LAKE_SQLITE, FO_LAKE_POSTGRESQ
 typedef struct fo_lake_plan {
     fo_instance_plan base; /* first */
     fo_lake_catalog catalog;
-    char *address;   /* of the catalog: a path, or what libpq takes */
-    char *data_path; /* ends with '/' */
-    bool data_told;  /* data_path was set by the user */
+    char *address;                 /* of the catalog: a path, or what libpq takes */
+    char *data_path;               /* ends with '/' */
+    struct fo_lake_remote *remote; /* of a data_path in object storage, else NULL */
+    bool data_told;                /* data_path was set by the user */
+    char *names_path;              /* of the file of views; "": none */
     char *compression;
     bool encrypted;
     int64_t chunk_size;
@@ -22,13 +26,29 @@ typedef struct fo_lake_plan {
     char time[FO_TIME_TEXT + 4]; /* "": the newest */
 } fo_lake_plan;
 
-typedef struct fo_lake_lock fo_lake_lock; /* lock.c */
+typedef struct fo_lake_lock fo_lake_lock; /* remote.c: the files are in object storage. */
+typedef struct fo_lake_remote fo_lake_remote;
+bool fo_lake_is_remote(const char *data_path);
+/* FINOPS_E_UNSUPPORTED: for such addresses. */
+finops_code fo_lake_remote_new(const fo_ducklake_settings *settings, const char *data_path,
+                               fo_lake_remote **ret, finops_error **err);
+void fo_lake_remote_free(fo_lake_remote *remote);
+/* Before statements that read or write files: makes credentials known to the engine, unless it has them. NULL
+ * for either is fine. */
+finops_code fo_lake_remote_tell(fo_lake_remote *remote, fo_conn *conn, const finops_call *call,
+                                finops_error **err);
+
+/* names.c: makes the file of views anew. */
+void fo_lake_write_names(fo_conn *conn, const char *path);
+
+/* lock.c */
 
 typedef struct fo_lake {
     fo_duckdb base; /* first */
     fo_lake_plan plan;
     char *partition_strategy;
     fo_lake_lock *locks; /* under base.lock */
+    atomic_bool renamed; /* tables or views were made, changed or dropped: the file of views is old */
 } fo_lake;
 
 /* Whether it is a past state that is read. */

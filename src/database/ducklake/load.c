@@ -16,10 +16,10 @@
 /* The column that bills in one table have. */
 #define PERIOD_COLUMN "billing_period"
 
-static const fo_lake *
+static fo_lake *
 lake_of(const fo_load *l)
 {
-    return (const fo_lake *)l->c->database;
+    return (fo_lake *)l->c->database;
 }
 
 static finops_code
@@ -84,6 +84,7 @@ make_empty(fo_load *l, finops_error **err)
     names n = { .columns = FO_STRV_INIT };
     finops_code rc = fo_load_schema(l, err);
 
+    atomic_store(&lake_of(l)->renamed, true);
     fo_str_addf(&sql, " AS SELECT * FROM (%s) WHERE false", fo_str_z(&l->select));
     if (rc == FINOPS_OK)
         rc = fo_str_check(&sql, err);
@@ -113,6 +114,7 @@ make_ready(fo_load *l, finops_error **err)
         rc = fo_load_missing(l, &missing, err);
     if (rc != FINOPS_OK || fo_rows_count(missing) == 0)
         return rc;
+    atomic_store(&lake_of(l)->renamed, true);
     return l->c->transaction ? refuse_in_transaction(l, err) : fo_load_widen(l, err);
 }
 
@@ -121,6 +123,8 @@ write_rows(fo_load *l, finops_write_mode mode, int64_t *ret_rows, finops_error *
 {
     finops_code rc = FINOPS_OK;
 
+    if (mode == FINOPS_WRITE_CREATE)
+        atomic_store(&lake_of(l)->renamed, true);
     if (mode == FINOPS_WRITE_CREATE)
         return l->c->transaction ? refuse_in_transaction(l, err) : fo_load_create(l, ret_rows, err);
     if (mode == FINOPS_WRITE_WIDEN)
@@ -135,6 +139,15 @@ begin(fo_load *l, void *conn, const char *schema, const char *table)
     l->no_arrays = true;
 }
 
+static finops_code
+begin_rows(fo_load *l, const finops_source *source, const finops_call *call, finops_error **err)
+{
+    finops_code rc = fo_load_begin(l, source, call, err);
+
+    return rc == FINOPS_OK ? fo_lake_remote_tell(lake_of(l)->plan.remote, fo_link_conn(l->c->link), call, err)
+                           : rc;
+}
+
 finops_code
 fo_lake_write(void *conn, const finops_write *write, const finops_source *source, finops_write_result *ret,
               finops_error **err)
@@ -145,7 +158,7 @@ fo_lake_write(void *conn, const finops_write *write, const finops_source *source
 
     assert(conn && write && write->table && source && (source->stream || source->sql));
     begin(&l, conn, write->schema, write->table);
-    rc = fo_load_begin(&l, source, write->call, err);
+    rc = begin_rows(&l, source, write->call, err);
     if (rc == FINOPS_OK)
         rc = write_rows(&l, write->mode, &rows, err);
     return fo_load_end(&l, rc, rows, ret, err);
@@ -159,6 +172,7 @@ replace_table(fo_load *l, const finops_partition *partition, int64_t *ret_rows, 
 
     if (l->c->transaction)
         return refuse_in_transaction(l, err);
+    atomic_store(&lake_of(l)->renamed, true);
     if (partition->before_swap)
         rc = partition->before_swap(partition->arg, err);
     if (rc == FINOPS_OK)
@@ -192,7 +206,7 @@ fo_lake_replace(void *conn, const finops_partition *partition, const finops_sour
 
     assert(conn && partition && partition->table && source && (source->stream || source->sql));
     begin(&l, conn, partition->schema, partition->table);
-    rc = fo_load_begin(&l, source, partition->call, err);
+    rc = begin_rows(&l, source, partition->call, err);
     if (rc == FINOPS_OK)
         rc = partition->column ? replace_rows(&l, partition, &rows, err)
                                : replace_table(&l, partition, &rows, err);
