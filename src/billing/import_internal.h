@@ -7,6 +7,8 @@
 #include "billing/publish.h"
 
 #define FO_VENDOR_AWS "aws"
+/* Name of the lock of who brings in a month: vendor, export, period. */
+#define FO_MONTH_LOCK "finops %s %s %s"
 
 typedef struct fo_import {
     const fo_import_options *options;
@@ -73,6 +75,9 @@ void fo_import_done(fo_import *im);
  * Only what stops the whole run (cancel, no memory) is returned. */
 finops_code fo_import_month_run(fo_import *im, fo_import_export *ex, const fo_import_month *month,
                                 finops_error **err);
+
+/* The engine quotes the statement it was given; that is ours, and says nothing to the reader: it is cut off. */
+void fo_import_cut_statement(finops_error **err);
 
 /* The bare files of options->paths. */
 finops_code fo_import_paths(fo_import *im, finops_error **err);

@@ -86,9 +86,8 @@ month_fail(fo_import *im, fo_import_export *ex, const fo_import_month *month, co
     return rc;
 }
 
-/* The engine quotes the statement it was given; that is ours, and says nothing to the reader. */
-static void
-month_cut_statement(finops_error **err)
+void
+fo_import_cut_statement(finops_error **err)
 {
     const char *text = finops_error_text(*err);
     const char *cut = strstr(text, "\n\nLINE ");
@@ -201,7 +200,7 @@ static finops_code
 month_attempt(fo_import *im, fo_import_export *ex, const fo_import_month *month, const fo_version_key *key,
               bool again, bool *ret_loaded, fo_bill_result *ret_result, finops_error **err)
 {
-    FO_AUTO(fo_freep) char *lock = fo_format("finops %s %s %s", key->vendor, key->export_name, key->period);
+    FO_AUTO(fo_freep) char *lock = fo_format(FO_MONTH_LOCK, key->vendor, key->export_name, key->period);
 
     if (!lock)
         return fo_error_oom(err);
@@ -282,7 +281,7 @@ month_execute(fo_import *im, fo_import_export *ex, const fo_import_month *month,
         month_done(im, ex, month, action, &result, seconds);
         return FINOPS_OK;
     }
-    month_cut_statement(&why);
+    fo_import_cut_statement(&why);
     month_fail(im, ex, month, &key, seconds, why);
     if (rc != FINOPS_E_CANCELLED)
         return FINOPS_OK;

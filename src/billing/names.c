@@ -54,6 +54,17 @@ fo_bill_table_name(const char *base, const char *period, fo_str *ret, finops_err
     return fo_str_check(ret, err);
 }
 
+void
+fo_bill_base_of(const char *table, const char *period, fo_str *ret)
+{
+    size_t n = strlen(table);
+
+    if (n > 8 && table[n - 8] == '_' && strncmp(table + n - 7, period, 4) == 0 &&
+        strcmp(table + n - 2, period + 5) == 0)
+        n -= 8;
+    fo_str_addn(ret, table, n);
+}
+
 finops_code
 fo_bill_column_name(const char *header, fo_str *ret, finops_error **err)
 {

@@ -14,6 +14,9 @@ finops_code fo_bill_table_base(const char *export_name, fo_str *ret, finops_erro
 /* "<base>_<YYYY>_<MM>" for the period "YYYY-MM". */
 finops_code fo_bill_table_name(const char *base, const char *period, fo_str *ret, finops_error **err);
 
+/* "acme_2024_11" -> "acme"; the one table of all months is its own base. */
+void fo_bill_base_of(const char *table, const char *period, fo_str *ret);
+
 /*
  * A header in snake case, as the providers' own tables spell it: an underscore before each capital,
  * everything else that is no letter or digit to one underscore ("lineItem/UnblendedCost" ->

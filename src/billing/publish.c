@@ -85,25 +85,26 @@ publish_names(publish *p, finops_error **err)
  * A table of one strategy can have the name of another export's table of the other: export "cur_2024_11" as
  * one table and November of "cur". Nothing is ever loaded into or over a table of another export.
  */
-static finops_code
-publish_check_owner(const publish *p, finops_error **err)
+finops_code
+fo_publish_check_owner(fo_database *database, const fo_bill_target *target, const char *table,
+                       finops_error **err)
 {
-    const fo_param params[] = { p->table, p->target->vendor, p->target->export_name };
+    const fo_param params[] = { table, target->vendor, target->export_name };
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
     FO_AUTO(fo_strv_done) fo_strv columns = FO_STRV_INIT;
     finops_code rc =
-        fo_database_query(p->db,
+        fo_database_query(database,
                           "SELECT export_name FROM billing_state.load_state WHERE table_name = $1 AND "
                           "current_version AND (vendor <> $2 OR export_name <> $3) LIMIT 1",
                           params, FO_COUNT(params), &rows, err);
 
     if (rc == FINOPS_OK && fo_rows_count(rows) > 0)
-        rc = fo_database_columns(p->db, p->target->schema, p->table, &columns, NULL, err);
+        rc = fo_database_columns(database, target->schema, table, &columns, NULL, err);
     if (rc != FINOPS_OK || columns.n == 0)
         return rc;
-    rc = fo_error_set(err, FINOPS_E_EXISTS, "table %s holds export %s", p->table, fo_rows_text(rows, 0, 0));
+    rc = fo_error_set(err, FINOPS_E_EXISTS, "table %s holds export %s", table, fo_rows_text(rows, 0, 0));
     fo_error_hint(err, "load %s with the other --table-strategy or another --dataset-name",
-                  p->target->export_name);
+                  target->export_name);
     return rc;
 }
 
@@ -127,45 +128,45 @@ publish_rows_sql(publish *p, finops_error **err)
     return fo_nested_where(p->month->engine, p->schema, p->month->where, sql, err);
 }
 
-static finops_code
-publish_drop_table(fo_database *db, const char *schema, const char *table, finops_error **err)
+finops_code
+fo_publish_drop_table(fo_database *database, const char *schema, const char *table, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
 
     fo_str_add(&sql, "DROP TABLE IF EXISTS ");
     publish_qualified(&sql, schema, table);
     finops_code rc = fo_str_check(&sql, err);
-    return rc == FINOPS_OK ? fo_database_exec(db, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
+    return rc == FINOPS_OK ? fo_database_exec(database, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
 }
 
-/* The month's rows leave the place they had; a changed strategy may have moved it. */
-static finops_code
-publish_clear_old(publish *p, finops_error **err)
+finops_code
+fo_publish_clear_old(fo_database *database, const fo_bill_target *target, const char *period,
+                     const char *table, fo_strv *ret_old, finops_error **err)
 {
-    const fo_param params[] = { p->target->vendor, p->target->export_name, p->month->key.period };
+    const fo_param params[] = { target->vendor, target->export_name, period };
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
     finops_code rc = fo_database_query(
-        p->db,
+        database,
         "SELECT table_name FROM billing_state.load_state WHERE vendor = $1 AND export_name = $2 "
         "AND billing_period = $3 AND current_version AND table_name IS NOT NULL",
         params, FO_COUNT(params), &rows, err);
 
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++) {
         const char *old = fo_rows_text(rows, i, 0);
-        if (fo_streq(old, p->table))
+        if (fo_streq(old, table))
             continue;
-        if (!fo_streq(old, p->target->table_base)) { /* the view stands on it until it is made again */
-            rc = fo_strv_add(&p->old, old) ? FINOPS_OK : fo_error_oom(err);
+        if (!fo_streq(old, target->table_base)) { /* the view stands on it until it is made again */
+            rc = fo_strv_add(ret_old, old) ? FINOPS_OK : fo_error_oom(err);
             continue;
         }
         FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-        const fo_param period[] = { p->month->key.period };
+        const fo_param one[] = { period };
         fo_str_add(&sql, "DELETE FROM ");
-        publish_qualified(&sql, p->target->schema, old);
+        publish_qualified(&sql, target->schema, old);
         fo_str_add(&sql, " WHERE billing_period = $1");
         rc = fo_str_check(&sql, err);
         if (rc == FINOPS_OK)
-            rc = fo_database_exec(p->db, fo_str_z(&sql), period, 1, NULL, err);
+            rc = fo_database_exec(database, fo_str_z(&sql), one, 1, NULL, err);
     }
     return rc;
 }
@@ -176,7 +177,7 @@ publish_drop_old(publish *p, finops_error **err)
     finops_code rc = FINOPS_OK;
 
     for (size_t i = 0; rc == FINOPS_OK && i < p->old.n; i++)
-        rc = publish_drop_table(p->db, p->target->schema, p->old.items[i], err);
+        rc = fo_publish_drop_table(p->db, p->target->schema, p->old.items[i], err);
     return rc;
 }
 
@@ -429,10 +430,10 @@ static finops_code
 publish_inside(publish *p, fo_bill_result *result, finops_error **err)
 {
     int64_t read = 0;
-    finops_code rc = publish_check_owner(p, err);
+    finops_code rc = fo_publish_check_owner(p->db, p->target, p->table, err);
 
     if (rc == FINOPS_OK)
-        rc = publish_clear_old(p, err);
+        rc = fo_publish_clear_old(p->db, p->target, p->month->key.period, p->table, &p->old, err);
     if (rc == FINOPS_OK)
         rc = publish_load(p, result, &read, err);
     if (rc == FINOPS_OK)

@@ -50,6 +50,20 @@ finops_code fo_publish_month(fo_database *database, const fo_bill_target *target
 finops_code fo_unified_view(fo_database *database, const fo_bill_target *target, const fo_colnames *names,
                             finops_error **err);
 
+/* Adds the column of this type (as a DuckDB spells it) as the dictionary's type, by a cast where the earlier
+ * tool stored another one; returns the type it then has. */
+const char *fo_unified_cast(const char *name, const char *type, fo_str *sql);
+
+/* FINOPS_E_EXISTS when the table holds bills of another export. */
+finops_code fo_publish_check_owner(fo_database *database, const fo_bill_target *target, const char *table,
+                                   finops_error **err);
+/* The month's rows leave the place they had, where that is not the table: in the transaction that brings the
+ * new ones. *ret_old gets the tables to be dropped when no view stands on them any more. */
+finops_code fo_publish_clear_old(fo_database *database, const fo_bill_target *target, const char *period,
+                                 const char *table, fo_strv *ret_old, finops_error **err);
+finops_code fo_publish_drop_table(fo_database *database, const char *schema, const char *table,
+                                  finops_error **err);
+
 /*
  * Where fo_database_tables_in_transaction() is false, all months are in one table. It is made,
  * with the month's view, before the transaction; the views are looked after when that is done.

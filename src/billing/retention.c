@@ -60,18 +60,6 @@ retention_table(const fo_rows *months, size_t i, fo_str *base, fo_str *table, fi
     return rc == FINOPS_OK ? fo_str_check(table, err) : rc;
 }
 
-/* "acme_2024_11" -> "acme"; the one table of all months is its own base. */
-static void
-retention_base(fo_str *ret, const char *table, const char *period)
-{
-    size_t n = strlen(table);
-
-    if (n > 8 && table[n - 8] == '_' && strncmp(table + n - 7, period, 4) == 0 &&
-        strcmp(table + n - 2, period + 5) == 0)
-        n -= 8;
-    fo_str_addn(ret, table, n);
-}
-
 static finops_code
 retention_drop_month(fo_database *db, const char *dataset, const char *table, const char *period,
                      finops_error **err)
@@ -79,7 +67,7 @@ retention_drop_month(fo_database *db, const char *dataset, const char *table, co
     FO_AUTO(fo_str_done) fo_str base = FO_STR_INIT;
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
 
-    retention_base(&base, table, period);
+    fo_bill_base_of(table, period, &base);
     bool single = fo_streq(fo_str_z(&base), table);
     fo_str_add(&sql, single ? "DELETE FROM " : "DROP TABLE IF EXISTS ");
     fo_sql_ident(&sql, dataset);
@@ -129,7 +117,7 @@ retention_leave(fo_database *db, const char *dataset, const fo_rows *months, siz
     if (rc != FINOPS_OK || !fo_database_tables_in_transaction(db))
         return rc;
     fo_str_clear(&base);
-    retention_base(&base, fo_str_z(&table), fo_rows_text(months, end - 1, 1));
+    fo_bill_base_of(fo_str_z(&table), fo_rows_text(months, end - 1, 1), &base);
     return retention_view(db, dataset, export_name, fo_str_z(&base), err);
 }
 
@@ -146,7 +134,7 @@ retention_settle(fo_database *db, const char *dataset, const fo_rows *months, si
     if (rc != FINOPS_OK)
         return rc;
     fo_str_clear(&base);
-    retention_base(&base, fo_str_z(&table), fo_rows_text(months, last, 1));
+    fo_bill_base_of(fo_str_z(&table), fo_rows_text(months, last, 1), &base);
     return retention_view(db, dataset, fo_rows_text(months, last, 0), fo_str_z(&base), err);
 }
 

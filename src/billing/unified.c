@@ -52,38 +52,45 @@ unified_end(const fo_rows *rows, size_t first)
     return end;
 }
 
-/* The column as the dictionary's type, by a cast where the earlier tool stored another one. */
+/* Adds "CAST(" what the earlier tool wrote as text or with a guessed type " AS " the type. It wrote None for nothing. */
 static void
-unified_cast(const char *name, const char *type, fo_str *sql)
+cast_scalar(const char *name, const char *type, const char *want, fo_str *sql)
+{
+    bool text = strcmp(type, "VARCHAR") == 0 && strcmp(want, "VARCHAR") != 0;
+    bool real = strcmp(type, "DOUBLE") == 0 || strcmp(type, "FLOAT") == 0;
+    bool exact = real && fo_starts(want, "DECIMAL");
+
+    fo_str_add(sql, text ? "CAST(nullif(nullif(" : exact ? "CAST(CAST(" : "CAST(");
+    fo_sql_ident(sql, name);
+    fo_str_addf(sql, "%s AS %s)", text ? ", ''), 'None')" : exact ? " AS VARCHAR)" : "", want);
+}
+
+const char *
+fo_unified_cast(const char *name, const char *type, fo_str *sql)
 {
     const fo_column_entry *entry = fo_column_find(name);
     fo_column_kind kind = entry ? entry->kind : FO_COLUMN_TEXT;
     const char *want = fo_column_sql_type(kind);
-    bool real = strcmp(type, "DOUBLE") == 0 || strcmp(type, "FLOAT") == 0;
     bool nested = fo_nested_type(type) || fo_ends(type, "[]");
     bool integer = fo_ends(type, "INT") || fo_ends(type, "INTEGER");
+    bool map = kind == FO_COLUMN_MAP || kind == FO_COLUMN_MAP_DECIMAL;
+    bool account = kind == FO_COLUMN_TEXT && integer && fo_ends(name, "account_id");
 
     if (strcmp(type, want) == 0 || (nested && kind != FO_COLUMN_DECIMAL && kind != FO_COLUMN_TIMESTAMP)) {
         fo_sql_ident(sql, name);
-        return;
+        return type;
     }
-    if (kind == FO_COLUMN_DECIMAL && real)
-        fo_str_add(sql, "CAST(CAST(");
-    else if (kind == FO_COLUMN_MAP || kind == FO_COLUMN_MAP_DECIMAL)
-        fo_str_add(sql, "TRY_CAST(TRY_CAST(");
-    else if (kind == FO_COLUMN_TEXT && integer && fo_ends(name, "account_id"))
-        fo_str_add(sql, "lpad(CAST(");
-    else
-        fo_str_add(sql, "CAST(");
+    if (!map && !account) {
+        cast_scalar(name, type, want, sql);
+        return want;
+    }
+    fo_str_add(sql, map ? "TRY_CAST(TRY_CAST(" : "lpad(CAST(");
     fo_sql_ident(sql, name);
-    if (kind == FO_COLUMN_DECIMAL && real)
-        fo_str_addf(sql, " AS VARCHAR) AS %s)", want);
-    else if (kind == FO_COLUMN_MAP || kind == FO_COLUMN_MAP_DECIMAL)
+    if (map)
         fo_str_addf(sql, " AS JSON) AS %s)", want);
-    else if (kind == FO_COLUMN_TEXT && integer && fo_ends(name, "account_id"))
-        fo_str_add(sql, " AS VARCHAR), 12, '0')");
     else
-        fo_str_addf(sql, " AS %s)", want);
+        fo_str_add(sql, " AS VARCHAR), 12, '0')");
+    return want;
 }
 
 /* One month's part of the view: what it has for each column. */
@@ -123,7 +130,7 @@ branch_add_column(branch *b, const fo_rows *rows, size_t i, bool cast, finops_er
     const char *name = fo_rows_text(rows, i, SOURCE_COLUMN), *type = fo_rows_text(rows, i, SOURCE_TYPE);
 
     if (cast)
-        unified_cast(name, type, &sql);
+        (void)fo_unified_cast(name, type, &sql);
     else
         fo_sql_ident(&sql, name);
     finops_code rc = fo_str_check(&sql, err);

@@ -13,6 +13,7 @@
     row(aws_diff) \
     row(aws_reconcile) \
     row(aws_prune) \
+    row(migrate) \
     row(load) \
     row(query) \
     row(report) \
