@@ -203,4 +203,5 @@ def main():
              "s3": lambda: s3(work, a.rows, a.rounds)}[what]()
 
 
-main()
+if __name__ == "__main__":
+    main()
