@@ -17,6 +17,7 @@ fo_import_action_name(fo_import_action action)
     static const char *const names[] = {
         [FO_IMPORT_LOAD] = "load",       [FO_IMPORT_REPLACE] = "replace", [FO_IMPORT_RELOAD] = "reload",
         [FO_IMPORT_CURRENT] = "current", [FO_IMPORT_PRUNED] = "pruned",   [FO_IMPORT_FAILED] = "failed",
+        [FO_IMPORT_UNDONE] = "undone",
     };
 
     return names[action];
@@ -242,6 +243,14 @@ import_sources(fo_import *im, finops_error **err)
     return rc;
 }
 
+static finops_code
+import_files(fo_import *im, finops_error **err)
+{
+    finops_code rc = fo_import_open_files(im, &im->options->settings->aws, err);
+
+    return rc == FINOPS_OK ? fo_import_paths(im, err) : rc;
+}
+
 /* What the run as a whole comes to. */
 static finops_code
 import_verdict(const fo_import *im, finops_error **err)
@@ -288,13 +297,11 @@ fo_import_run(const fo_import_options *options, fo_import_summary *ret, finops_e
         rc = import_check_sources(options, err);
     if (rc == FINOPS_OK)
         rc = fo_import_open(&im, err);
-    if (rc == FINOPS_OK && options->n_paths > 0) {
-        rc = fo_import_open_files(&im, &options->settings->aws, err);
-        if (rc == FINOPS_OK)
-            rc = fo_import_paths(&im, err);
-    } else if (rc == FINOPS_OK) {
-        rc = import_sources(&im, err);
-    }
+    if (rc == FINOPS_OK)
+        rc = options->all_or_none && !options->dry_run
+                 ? fo_import_all_run(&im, options->n_paths > 0 ? import_files : import_sources, err)
+             : options->n_paths > 0 ? import_files(&im, err)
+                                    : import_sources(&im, err);
     *ret = im.summary;
     if (rc == FINOPS_E_CANCELLED)
         return import_stopped(&im, err);

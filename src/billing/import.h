@@ -20,6 +20,7 @@ typedef enum fo_import_action {
     FO_IMPORT_RELOAD,  /* this version is loaded; --force */
     FO_IMPORT_CURRENT, /* nothing to do */
     FO_IMPORT_PRUNED,  /* older than what was pruned */
+    FO_IMPORT_UNDONE,  /* another month of the same transaction failed: this one is as it was */
     FO_IMPORT_FAILED   /* see error */
 } fo_import_action;
 
@@ -45,6 +46,7 @@ typedef struct fo_import_options {
     fo_files_places *places; /* how files of services are opened; NULL: only those of this machine */
     bool force;              /* load again what is loaded */
     bool dry_run;            /* plan only; the database is not written */
+    bool all_or_none;        /* one transaction for all months */
     char *const *paths;      /* bare report files instead of manifests */
     size_t n_paths;
     /* Called before a month is planned, with what its files are; an error is the month's failure. May be

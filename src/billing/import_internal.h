@@ -29,6 +29,7 @@ typedef struct fo_import {
     fo_aws_settings source; /* of [[aws.exports]], the one at work; borrows its texts */
     unsigned failed_sources;
     finops_code first_failure;
+    struct fo_import_all *all; /* with all_or_none, else NULL */
 } fo_import;
 
 /* The settings of one source and the export at work. */
@@ -78,6 +79,33 @@ finops_code fo_import_month_run(fo_import *im, fo_import_export *ex, const fo_im
 
 /* The engine quotes the statement it was given; that is ours, and says nothing to the reader: it is cut off. */
 void fo_import_cut_statement(finops_error **err);
+
+/* ---- import_month.c, for import_all.c ---- */
+
+/* Waits until no other importer has the month in hand; *ret_lock is freed by the caller. */
+finops_code fo_import_month_lock(const fo_import *im, const fo_version_key *key, char **ret_lock,
+                                 finops_error **err);
+finops_code fo_import_month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month,
+                                 const fo_version_key *key, bool joined, fo_bill_result *ret,
+                                 finops_error **err);
+/* Only makes ready what loading it needs, see fo_publish_prepare(). */
+finops_code fo_import_month_prepare(fo_import *im, fo_import_export *ex, const fo_import_month *month,
+                                    const fo_version_key *key, finops_error **err);
+/* Records and tells the failure. */
+finops_code fo_import_month_fail(fo_import *im, fo_import_export *ex, const fo_import_month *month,
+                                 const fo_version_key *key, double seconds, finops_error *why);
+
+/* ---- import_all.c ---- */
+
+/* The months that `sources` brings, all in one transaction: it is called once more before that where tables
+ * have to be made ready. Nothing is loaded when one of them fails. */
+finops_code fo_import_all_run(fo_import *im, finops_code (*sources)(fo_import *im, finops_error **err),
+                              finops_error **err);
+/* One month of it that has work. */
+finops_code fo_import_all_month(fo_import *im, fo_import_export *ex, const fo_import_month *month,
+                                fo_import_action action, finops_error **err);
+/* Whether it is only made ready: nothing is told or counted. */
+bool fo_import_all_prepares(const fo_import *im);
 
 /* The bare files of options->paths. */
 finops_code fo_import_paths(fo_import *im, finops_error **err);

@@ -58,9 +58,9 @@ month_plan(const fo_import *im, const fo_import_export *ex, const fo_import_mont
 }
 
 /* Failed: the reason is recorded, the colliding names that were not published are forgotten. */
-static finops_code
-month_fail(fo_import *im, fo_import_export *ex, const fo_import_month *month, const fo_version_key *key,
-           double seconds, finops_error *why)
+finops_code
+fo_import_month_fail(fo_import *im, fo_import_export *ex, const fo_import_month *month,
+                     const fo_version_key *key, double seconds, finops_error *why)
 {
     finops_code rc = finops_error_code(why);
     fo_colnames *names = NULL;
@@ -71,7 +71,7 @@ month_fail(fo_import *im, fo_import_export *ex, const fo_import_month *month, co
     if (!im->options->dry_run) {
         fo_database *db = im->database;
         fo_database_set_cancel(db, NULL);
-        if (month->broken) /* the attempt never got as far as being recorded */
+        if (month->broken || im->all) /* the attempt is not recorded, or not any more */
             fo_state_start_load(db, key, month->format, ex->source_uri, NULL, NULL);
         fo_state_fail_load(db, key, finops_error_text(why), NULL);
         if (fo_colnames_load(db, FO_VENDOR_AWS, ex->identity.export_name, &names, NULL) == FINOPS_OK) {
@@ -141,44 +141,97 @@ month_paths(const fo_import_month *month)
     return text;
 }
 
+/* What loading and preparing have in common, between the schema and the end: `work`. */
+typedef finops_code month_work(fo_import *im, fo_import_export *ex, const fo_bill_month *publish,
+                               const fo_bill_schema *schema, fo_bill_result *ret, finops_error **err);
+
 static finops_code
-month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month, const fo_version_key *key,
-           fo_bill_result *ret, finops_error **err)
+month_with_schema(fo_import *im, fo_import_export *ex, const fo_import_month *month,
+                  const fo_bill_month *publish, month_work *work, fo_bill_result *ret, finops_error **err)
 {
     FO_AUTO(fo_bill_schema_done) fo_bill_schema own = { 0 };
-    fo_bill_month publish = { .key = *key,
-                              .where = month->where,
-                              .expect_rows = month->expect_rows,
-                              .files = im->files,
-                              .engine = im->engine,
-                              .reader = im->reader,
-                              .cancel = im->options->cancel,
-                              .allow_empty = im->options->force };
-    FO_AUTO(fo_freep) char *paths = month_paths(month);
-    FO_AUTO(fo_freep) char *what = fo_format("%s %s", ex->identity.export_name, month->period);
-    finops_code rc = paths && what ? FINOPS_OK : fo_error_oom(err);
+    finops_code rc = FINOPS_OK;
+
+    if (month->schema) /* of bare files, one version holds for all months */
+        return work(im, ex, publish, month->schema, ret, err);
+    fo_files_forget(im->files);
+    rc = month_schema(im, ex, month, &own, err);
     if (rc == FINOPS_OK)
-        rc = fo_state_start_load(im->database, key, month->format, ex->source_uri, paths, err);
-    if (!month->schema) /* of bare files, one version holds for all months */
-        fo_files_forget(im->files);
-    if (rc == FINOPS_OK && !month->schema)
-        rc = month_schema(im, ex, month, &own, err);
-    if (rc == FINOPS_OK && im->options->progress)
-        rc = month_progress(im, what, &publish.progress, err);
-    if (rc == FINOPS_OK)
-        rc = fo_publish_month(im->database, &ex->target, &publish, month->schema ? month->schema : &own,
-                              ex->names, ret, err);
-    fo_bill_progress_stop(publish.progress);
-    if (!month->schema)
-        fo_files_forget(im->files);
+        rc = work(im, ex, publish, &own, ret, err);
+    fo_files_forget(im->files);
     return rc;
 }
 
-/* Says so when another importer has the month, and waits until that one is done with it. */
+static fo_bill_month
+month_to_publish(const fo_import *im, const fo_import_month *month, const fo_version_key *key)
+{
+    return (fo_bill_month){ .key = *key,
+                            .where = month->where,
+                            .expect_rows = month->expect_rows,
+                            .files = im->files,
+                            .engine = im->engine,
+                            .reader = im->reader,
+                            .cancel = im->options->cancel,
+                            .allow_empty = im->options->force };
+}
+
 static finops_code
-month_lock(const fo_import *im, const fo_version_key *key, const char *lock, finops_error **err)
+work_publish(fo_import *im, fo_import_export *ex, const fo_bill_month *publish, const fo_bill_schema *schema,
+             fo_bill_result *ret, finops_error **err)
+{
+    FO_AUTO(fo_freep) char *what = fo_format("%s %s", ex->identity.export_name, publish->key.period);
+    fo_bill_month month = *publish;
+    finops_code rc = what ? FINOPS_OK : fo_error_oom(err);
+
+    if (rc == FINOPS_OK && im->options->progress)
+        rc = month_progress(im, what, &month.progress, err);
+    if (rc == FINOPS_OK)
+        rc = fo_publish_month(im->database, &ex->target, &month, schema, ex->names, ret, err);
+    fo_bill_progress_stop(month.progress);
+    return rc;
+}
+
+static finops_code
+work_prepare(fo_import *im, fo_import_export *ex, const fo_bill_month *publish, const fo_bill_schema *schema,
+             fo_bill_result *ret, finops_error **err)
+{
+    (void)ret;
+    return fo_publish_prepare(im->database, &ex->target, publish, schema, ex->names, err);
+}
+
+finops_code
+fo_import_month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month,
+                     const fo_version_key *key, bool joined, fo_bill_result *ret, finops_error **err)
+{
+    FO_AUTO(fo_freep) char *paths = month_paths(month);
+    fo_bill_month publish = month_to_publish(im, month, key);
+    finops_code rc = paths ? FINOPS_OK : fo_error_oom(err);
+
+    publish.joined = joined;
+    if (rc == FINOPS_OK)
+        rc = fo_state_start_load(im->database, key, month->format, ex->source_uri, paths, err);
+    return rc == FINOPS_OK ? month_with_schema(im, ex, month, &publish, work_publish, ret, err) : rc;
+}
+
+finops_code
+fo_import_month_prepare(fo_import *im, fo_import_export *ex, const fo_import_month *month,
+                        const fo_version_key *key, finops_error **err)
+{
+    const fo_bill_month publish = month_to_publish(im, month, key);
+
+    return month_with_schema(im, ex, month, &publish, work_prepare, NULL, err);
+}
+
+/* Says so when another importer has the month, and waits until that one is done with it. */
+finops_code
+fo_import_month_lock(const fo_import *im, const fo_version_key *key, char **ret_lock, finops_error **err)
 {
     FO_AUTO(finops_error_freep) finops_error *busy = NULL;
+    char *lock = fo_format(FO_MONTH_LOCK, key->vendor, key->export_name, key->period);
+
+    *ret_lock = lock;
+    if (!lock)
+        return fo_error_oom(err);
     finops_code rc = fo_database_lock(im->database, lock, LOCK_SILENCE_US, &busy);
 
     if (rc != FINOPS_E_BUSY) {
@@ -200,17 +253,14 @@ static finops_code
 month_attempt(fo_import *im, fo_import_export *ex, const fo_import_month *month, const fo_version_key *key,
               bool again, bool *ret_loaded, fo_bill_result *ret_result, finops_error **err)
 {
-    FO_AUTO(fo_freep) char *lock = fo_format(FO_MONTH_LOCK, key->vendor, key->export_name, key->period);
-
-    if (!lock)
-        return fo_error_oom(err);
-    finops_code rc = month_lock(im, key, lock, err);
+    FO_AUTO(fo_freep) char *lock = NULL;
+    finops_code rc = fo_import_month_lock(im, key, &lock, err);
     if (rc != FINOPS_OK)
         return rc;
     if (!again)
         rc = fo_state_is_version_loaded(im->database, key, ret_loaded, err);
     if (rc == FINOPS_OK && !*ret_loaded)
-        rc = month_load(im, ex, month, key, ret_result, err);
+        rc = fo_import_month_load(im, ex, month, key, false, ret_result, err);
     fo_database_unlock(im->database, lock);
     return rc;
 }
@@ -282,7 +332,7 @@ month_execute(fo_import *im, fo_import_export *ex, const fo_import_month *month,
         return FINOPS_OK;
     }
     fo_import_cut_statement(&why);
-    month_fail(im, ex, month, &key, seconds, why);
+    fo_import_month_fail(im, ex, month, &key, seconds, why);
     if (rc != FINOPS_E_CANCELLED)
         return FINOPS_OK;
     if (err)
@@ -298,7 +348,7 @@ month_broken(fo_import *im, fo_import_export *ex, const fo_import_month *month)
     FO_AUTO(finops_error_freep) finops_error *why = NULL;
 
     fo_error_set(&why, finops_error_code(month->broken), "%s", finops_error_text(month->broken));
-    month_fail(im, ex, month, &key, 0, why);
+    fo_import_month_fail(im, ex, month, &key, 0, why);
 }
 
 static bool
@@ -321,6 +371,10 @@ fo_import_month_run(fo_import *im, fo_import_export *ex, const fo_import_month *
             return rc;
         action = month_plan(im, ex, month);
     }
+    if (im->all && month_has_work(action, month) && !im->options->dry_run)
+        return fo_import_all_month(im, ex, month, action, err);
+    if (fo_import_all_prepares(im))
+        return FINOPS_OK;
     if (month->broken && action != FO_IMPORT_PRUNED) {
         month_broken(im, ex, month);
         return FINOPS_OK;

@@ -491,6 +491,52 @@ publish_before(publish *p, finops_error **err)
     return rc == FINOPS_OK ? fo_month_view(p->db, p->target, m->key.period, err) : rc;
 }
 
+static finops_code
+publish_init(publish *p, finops_error **err)
+{
+    finops_code rc = publish_names(p, err);
+
+    return rc == FINOPS_OK ? publish_rows_sql(p, err) : rc;
+}
+
+finops_code
+fo_publish_prepare(fo_database *database, const fo_bill_target *target, const fo_bill_month *month,
+                   const fo_bill_schema *schema, fo_colnames *names, finops_error **err)
+{
+    FO_AUTO(publish_done)
+    publish p = { .db = database,
+                  .target = target,
+                  .month = month,
+                  .schema = schema,
+                  .names = names,
+                  .rows_sql = FO_STR_INIT };
+
+    assert(database && target && month && month->engine && month->reader && schema && names);
+    if (fo_database_tables_in_transaction(database))
+        return FINOPS_OK;
+    finops_code rc = publish_init(&p, err);
+    return rc == FINOPS_OK ? publish_before(&p, err) : rc;
+}
+
+/* A transaction around the month, and what has to be done before and after it. */
+static finops_code
+publish_alone(publish *p, fo_bill_result *result, finops_error **err)
+{
+    bool lake = !fo_database_tables_in_transaction(p->db);
+    finops_code rc = lake ? publish_before(p, err) : FINOPS_OK;
+
+    if (rc == FINOPS_OK)
+        rc = fo_database_begin(p->db, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    rc = publish_inside(p, result, err);
+    if (rc == FINOPS_OK)
+        rc = fo_database_commit(p->db, err);
+    if (rc != FINOPS_OK)
+        fo_database_rollback(p->db);
+    return rc == FINOPS_OK && lake ? fo_views_settle(p->db, p->target, p->names, err) : rc;
+}
+
 finops_code
 fo_publish_month(fo_database *database, const fo_bill_target *target, const fo_bill_month *month,
                  const fo_bill_schema *schema, fo_colnames *names, fo_bill_result *ret, finops_error **err)
@@ -505,22 +551,9 @@ fo_publish_month(fo_database *database, const fo_bill_target *target, const fo_b
     FO_AUTO(fo_bill_result_done) fo_bill_result result = { 0 };
 
     assert(database && target && month && month->engine && month->reader && schema && names && ret);
-    finops_code rc = publish_names(&p, err);
+    finops_code rc = publish_init(&p, err);
     if (rc == FINOPS_OK)
-        rc = publish_rows_sql(&p, err);
-    if (rc == FINOPS_OK && !fo_database_tables_in_transaction(database))
-        rc = publish_before(&p, err);
-    if (rc == FINOPS_OK)
-        rc = fo_database_begin(database, err);
-    if (rc != FINOPS_OK)
-        return rc;
-    rc = publish_inside(&p, &result, err);
-    if (rc == FINOPS_OK)
-        rc = fo_database_commit(database, err);
-    if (rc != FINOPS_OK)
-        fo_database_rollback(database);
-    if (rc == FINOPS_OK && !fo_database_tables_in_transaction(database))
-        rc = fo_views_settle(database, target, names, err);
+        rc = month->joined ? publish_inside(&p, &result, err) : publish_alone(&p, &result, err);
     if (rc != FINOPS_OK)
         return rc;
     *ret = result;

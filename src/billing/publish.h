@@ -25,8 +25,9 @@ typedef struct fo_bill_month {
     fo_engine *engine; /* that reads the files: the database's own, where it reads files, or another */
     fo_conn *reader;   /* of engine */
     const fo_cancel *cancel;
-    int64_t expect_rows;               /* rows `where` must select; ignored without `where` */
-    bool allow_empty;                  /* replace rows by none without a word */
+    int64_t expect_rows; /* rows `where` must select; ignored without `where` */
+    bool allow_empty;    /* replace rows by none without a word */
+    bool joined; /* the caller's transaction is open, and it looks after what comes before and after it */
     struct fo_bill_progress *progress; /* told what is read; may be NULL */
 } fo_bill_month;
 
@@ -45,6 +46,11 @@ void fo_bill_result_done(fo_bill_result *result);
 finops_code fo_publish_month(fo_database *database, const fo_bill_target *target, const fo_bill_month *month,
                              const fo_bill_schema *schema, fo_colnames *names, fo_bill_result *ret,
                              finops_error **err);
+
+/* What fo_publish_month() does before its transaction where tables are not made in one; else nothing. */
+finops_code fo_publish_prepare(fo_database *database, const fo_bill_target *target,
+                               const fo_bill_month *month, const fo_bill_schema *schema, fo_colnames *names,
+                               finops_error **err);
 
 /* (Re)makes <base>_unified over all current months of the export; drops it when there is none. */
 finops_code fo_unified_view(fo_database *database, const fo_bill_target *target, const fo_colnames *names,

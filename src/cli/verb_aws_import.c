@@ -16,6 +16,7 @@ typedef struct import_options {
     bool dry_run;
     bool force;
     bool land;
+    char *atomic;
     int64_t jobs;
 } import_options;
 
@@ -29,6 +30,8 @@ static const finops_option options[] = {
       .help = "Load the selected months again although they are loaded, each replaced in one step" },
     { "land", FINOPS_OPT_BOOL, offsetof(import_options, land), .value = "false",
       .help = "Before a month is loaded, keep its raw files in the storage bronze" },
+    { "atomic", FINOPS_OPT_ENUM, offsetof(import_options, atomic), .value = "month", .allow = "month all",
+      .help = "What is there as a whole or not at all: each month, or all months of the run together" },
     { "jobs", FINOPS_OPT_INT, offsetof(import_options, jobs), .value = "0", .min = 0, .max = 256, .arg = "N",
       .help = "Threads that read and write; 0: one a core" },
     { 0 }
@@ -214,6 +217,9 @@ import_confirm_reset(fo_cli *cli, bool *ret_go, finops_error **err)
     *ret_go = true;
     if (!cli->settings->aws.reset || o->dry_run)
         return FINOPS_OK;
+    if (fo_streq(o->atomic, "all"))
+        return fo_error_set(err, FINOPS_E_USAGE,
+                            "--reset drops what is there before it loads: it cannot go with --atomic all");
     snprintf(question, sizeof(question), "Drop all tables and state of %s%s before loading?",
              cli->settings->aws.export_name ? "export " : "every selected export",
              cli->settings->aws.export_name ? cli->settings->aws.export_name : "");
@@ -294,6 +300,7 @@ run(fo_cli *cli, finops_error **err)
     fo_import_options import = { .places = &sources.files,
                                  .force = o->force,
                                  .dry_run = o->dry_run,
+                                 .all_or_none = fo_streq(o->atomic, "all"),
                                  .paths = files.items,
                                  .n_paths = files.n,
                                  .cancel = cli->cancel,
