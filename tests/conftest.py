@@ -63,6 +63,16 @@ def new_finops(tmp_path_factory):
     return lambda: Finops(tmp_path_factory.mktemp("finops"))
 
 
+@pytest.fixture(params=["duckdb", "ducklake", "postgresql"])
+def every_backend(request, new_finops):
+    """A finops of each backend in turn, which `backend` names."""
+    finops = new_finops()
+    finops.backend = finops.env["OPEN_FINOPS_DATABASE_BACKEND"] = request.param
+    if request.param == "postgresql":
+        finops.env.update(request.getfixturevalue("postgresql").new_database().env())
+    return finops
+
+
 @pytest.fixture(scope="session")
 def shared():
     """The example bills; they are beside the project in CI and may be absent elsewhere."""

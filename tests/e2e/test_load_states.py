@@ -4,29 +4,18 @@ import pathlib
 
 import duckdb
 import pyarrow.parquet
-import pytest
 
 QUERY = ("SELECT export_name, billing_period, version_id, account_id, status, record_count, file_paths, snapshot_id, error, "
          "load_start_time <= load_end_time AS in_order FROM billing_state.load_states ORDER BY billing_period, load_start_time")
-
-
-@pytest.fixture(params=["duckdb", "ducklake", "postgresql"])
-def home(request, new_finops):
-    finops = new_finops()
-    finops.env["OPEN_FINOPS_DATABASE_BACKEND"] = request.param
-    if request.param == "postgresql":
-        finops.env.update(request.getfixturevalue("postgresql").new_database().env())
-    finops.backend = request.param
-    return finops
 
 
 def imported(finops, bucket, status=0, *args):
     return finops.run("aws", "import-cur", "--bucket", bucket / "sample-billing", *args, status=status)
 
 
-def test_a_load_says_whose_bill_it_was_from_which_files_and_how_it_ended(home, sample):
-    imported(home, sample)
-    states = home.rows("query", QUERY)
+def test_a_load_says_whose_bill_it_was_from_which_files_and_how_it_ended(every_backend, sample):
+    imported(every_backend, sample)
+    states = every_backend.rows("query", QUERY)
     assert [s["billing_period"] for s in states] == ["2026-05", "2026-06", "2026-07"]
     payers = set()
     for state in states:
@@ -38,9 +27,9 @@ def test_a_load_says_whose_bill_it_was_from_which_files_and_how_it_ended(home, s
     assert {s["account_id"] for s in states} == payers
 
 
-def test_the_columns_of_the_files_and_what_became_of_them_are_kept(home, sample):
-    imported(home, sample)
-    kept = home.rows("query", "SELECT v.column_mappings, s.file_paths, v.schema_hash = t.schema_hash AS same FROM billing_state.schema_versions "
+def test_the_columns_of_the_files_and_what_became_of_them_are_kept(every_backend, sample):
+    imported(every_backend, sample)
+    kept = every_backend.rows("query", "SELECT v.column_mappings, s.file_paths, v.schema_hash = t.schema_hash AS same FROM billing_state.schema_versions "
                               "AS v JOIN billing_state.load_states AS s ON s.version_id = v.version_id JOIN billing_state.load_state "
                               "AS t ON t.version_id = v.version_id")
     assert len(kept) == 3
@@ -51,23 +40,23 @@ def test_the_columns_of_the_files_and_what_became_of_them_are_kept(home, sample)
         assert mappings["line_item_unblended_cost"] == "line_item_unblended_cost"
 
 
-def test_a_load_that_failed_says_why(home, sample, copy_of):
+def test_a_load_that_failed_says_why(every_backend, sample, copy_of):
     bucket = copy_of(sample)
-    imported(home, bucket, 0, "--end-date", "2026-06")
+    imported(every_backend, bucket, 0, "--end-date", "2026-06")
     damaged = next(bucket.rglob("BILLING_PERIOD=2026-07/*.parquet"))
     damaged.write_bytes(damaged.read_bytes()[:200])
-    imported(home, bucket, 3)
-    last = home.rows("query", QUERY)[-1]
+    imported(every_backend, bucket, 3)
+    last = every_backend.rows("query", QUERY)[-1]
     assert last["status"] == "failed" and damaged.name in last["error"]
     assert json.loads(last["file_paths"]) and last["record_count"] is None and last["snapshot_id"] is None
 
 
-def test_a_load_nobody_works_on_any_more_was_rolled_back(home, sample):
-    imported(home, sample)
+def test_a_load_nobody_works_on_any_more_was_rolled_back(every_backend, sample):
+    imported(every_backend, sample)
     for until, status in (("2099-01-01", "started"), ("2020-01-01", "rolled_back")):
-        home.run("query", "--write", "UPDATE billing_state.load_state SET load_completed = false, claimed_by = 'gone:1', "
+        every_backend.run("query", "--write", "UPDATE billing_state.load_state SET load_completed = false, claimed_by = 'gone:1', "
                                      f"claim_expires = TIMESTAMP '{until}' WHERE billing_period = '2026-07'")
-        assert [s["status"] for s in home.rows("query", QUERY)] == ["completed", "completed", status]
+        assert [s["status"] for s in every_backend.rows("query", QUERY)] == ["completed", "completed", status]
 
 
 def test_a_load_into_a_lake_says_which_state_it_made(new_finops, sample):
