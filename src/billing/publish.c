@@ -492,8 +492,16 @@ publish_before(publish *p, finops_error **err)
 }
 
 static finops_code
-publish_init(publish *p, finops_error **err)
+publish_init(publish *p, fo_database *database, const fo_bill_target *target, const fo_bill_month *month,
+             const fo_bill_schema *schema, fo_colnames *names, finops_error **err)
 {
+    assert(database && target && month && month->engine && month->reader && schema && names);
+    *p = (publish){ .db = database,
+                    .target = target,
+                    .month = month,
+                    .schema = schema,
+                    .names = names,
+                    .rows_sql = FO_STR_INIT };
     finops_code rc = publish_names(p, err);
 
     return rc == FINOPS_OK ? publish_rows_sql(p, err) : rc;
@@ -503,18 +511,11 @@ finops_code
 fo_publish_prepare(fo_database *database, const fo_bill_target *target, const fo_bill_month *month,
                    const fo_bill_schema *schema, fo_colnames *names, finops_error **err)
 {
-    FO_AUTO(publish_done)
-    publish p = { .db = database,
-                  .target = target,
-                  .month = month,
-                  .schema = schema,
-                  .names = names,
-                  .rows_sql = FO_STR_INIT };
+    FO_AUTO(publish_done) publish p = { 0 };
 
-    assert(database && target && month && month->engine && month->reader && schema && names);
     if (fo_database_tables_in_transaction(database))
         return FINOPS_OK;
-    finops_code rc = publish_init(&p, err);
+    finops_code rc = publish_init(&p, database, target, month, schema, names, err);
     return rc == FINOPS_OK ? publish_before(&p, err) : rc;
 }
 
@@ -541,17 +542,11 @@ finops_code
 fo_publish_month(fo_database *database, const fo_bill_target *target, const fo_bill_month *month,
                  const fo_bill_schema *schema, fo_colnames *names, fo_bill_result *ret, finops_error **err)
 {
-    FO_AUTO(publish_done)
-    publish p = { .db = database,
-                  .target = target,
-                  .month = month,
-                  .schema = schema,
-                  .names = names,
-                  .rows_sql = FO_STR_INIT };
+    FO_AUTO(publish_done) publish p = { 0 };
     FO_AUTO(fo_bill_result_done) fo_bill_result result = { 0 };
 
-    assert(database && target && month && month->engine && month->reader && schema && names && ret);
-    finops_code rc = publish_init(&p, err);
+    assert(ret);
+    finops_code rc = publish_init(&p, database, target, month, schema, names, err);
     if (rc == FINOPS_OK)
         rc = month->joined ? publish_inside(&p, &result, err) : publish_alone(&p, &result, err);
     if (rc != FINOPS_OK)

@@ -1,11 +1,11 @@
 """Bills in a lake: the same commands, open Parquet files, and every state of them."""
-import pathlib
 import subprocess
 
 import duckdb
 import pytest
 
-EXTENSIONS = pathlib.Path(__file__).resolve().parents[2] / "deps" / "extensions"
+from lakes import attached, catalog
+
 MONTHS = ("2026-05", "2026-06", "2026-07")
 
 
@@ -32,19 +32,6 @@ def new_home():
         home.env.update(OPEN_FINOPS_DATABASE_BACKEND="ducklake", **env)
         return home
     return make
-
-
-def attached(address, *options):
-    """The lake as another program sees it: DuckDB's Python package with the extension of its makers."""
-    outside = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-    for name in ("httpfs", "sqlite_scanner", "postgres_scanner", "ducklake"):
-        outside.load_extension(str(EXTENSIONS / f"{name}.duckdb_extension"))
-    outside.execute(f"ATTACH 'ducklake:{address}' AS lake ({', '.join(('READ_ONLY', *options))})")
-    return outside
-
-
-def catalog(home):
-    return home.folder / "data" / "finops.ducklake"
 
 
 def files(home):

@@ -2,7 +2,8 @@
 import duckdb
 import pytest
 
-from test_ducklake import EXTENSIONS, MONTHS, bills, catalog
+from lakes import EXTENSIONS, catalog
+from test_ducklake import MONTHS, bills
 
 
 @pytest.fixture
