@@ -21,6 +21,7 @@
     row(lake_snapshots) \
     row(lake_show) \
     row(lake_history) \
+    row(lake_diff) \
     row(lake_tag) \
     row(lake_tags) \
     row(lake_untag) \
