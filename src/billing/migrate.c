@@ -75,6 +75,8 @@ open_both(fo_migrate *m, finops_error **err)
         return fo_error_wrap(err, rc, "source");
     if (!o->dry_run) {
         rc = fo_database_open_writer(o->to, o->cancel, &m->target, err);
+        if (rc == FINOPS_OK && fo_database_conn(m->target)) /* as imports do: rows of a bill have no order */
+            rc = fo_conn_exec(fo_database_conn(m->target), "SET preserve_insertion_order = false", err);
         return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "target");
     }
     rc = fo_database_open_reader(o->to, o->cancel, &m->target, &why);

@@ -64,8 +64,7 @@ def actions(said):
 
 def answers_are_those_of(finops, one, other, sample, **env):
     """report, reconcile, diff and a further import say the same of both backends."""
-    for words in (["report", "--period", "2026-06"], ["report", "--by", "account", "--cost", "amortized"],
-                  ["aws", "diff", "--period", "2026-06", "--export-name", "sample-cur"]):
+    for words in (["report", "--by", "account", "--cost", "amortized"], ["aws", "diff", "--period", "2026-06", "--export-name", "sample-cur"]):
         said = [finops.run(*words, "--format", "json", env={"OPEN_FINOPS_DATABASE_BACKEND": b, **env}, status=None)
                 for b in (one, other)]
         assert said[0].stdout == said[1].stdout and said[0].returncode == said[1].returncode, words
@@ -196,8 +195,6 @@ def test_the_earlier_tools_database_answers_the_same_in_a_lake(finops, sample):
         assert lake.sql(ask % "unified").fetchone()[:2] == (6000, "218146.0054")
         by = "SELECT line_item_usage_type, count(*) FROM aws_billing.legacy_cur_unified GROUP BY 1 ORDER BY 1"
         assert old.sql(by).fetchall() == lake.sql(by).fetchall()
-    reports = [finops.run("report", "--format", "json", "--backend", b).stdout for b in ("duckdb", "ducklake")]
-    assert reports[0] == reports[1]
     bill = sorted(sample.rglob("*.parquet"))[0]
     finops.run("aws", "import-cur", "--file", bill, "--export-name", "legacy-cur", "--backend", "ducklake")
     with lake_of(finops) as lake:
@@ -209,20 +206,20 @@ def test_the_earlier_tools_database_answers_the_same_in_a_lake(finops, sample):
 
 
 def test_a_killed_run_goes_on_and_copies_no_month_twice(finops):
-    finops.run("sample", "--out", "bills", "--rows", 300, "--months", 4, "--start", "2026-01")
+    finops.run("sample", "--out", "bills", "--rows", 300, "--months", 3, "--start", "2026-01")
     finops.run("aws", "import-cur", "--bucket", "bills/sample-billing")
     run = finops.start("migrate", "--from", "duckdb", "--to", "ducklake", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while run.poll() is None and not list(finops.folder.glob("data/finops.ducklake.files/aws_billing/*/*=2026-03")):
+    while run.poll() is None and not list(finops.folder.glob("data/finops.ducklake.files/aws_billing/*/*=2026-02")):
         time.sleep(0.005)
     run.send_signal(signal.SIGKILL)
     assert run.wait() == -signal.SIGKILL
     said = finops.rows("migrate", "--from", "duckdb", "--to", "ducklake")
-    assert dict(actions(said)) == {"2026-01": "current", "2026-02": "current", "2026-03": "copy", "2026-04": "copy"}
+    assert dict(actions(said)) == {"2026-01": "current", "2026-02": "copy", "2026-03": "copy"}
     with duckdb.connect(str(finops.database), read_only=True) as source, lake_of(finops) as lake:
         assert months_of(source, "aws_billing.sample_cur_unified") == months_of(lake, "lake.aws_billing.sample_cur_unified")
         copied = lake.sql("SELECT commit_message, count(*) FROM lake.snapshots() WHERE commit_message LIKE 'migrate %' "
                           "GROUP BY 1").fetchall()
-        assert len(copied) == 4 and {n for _, n in copied} == {1}
+        assert len(copied) == 3 and {n for _, n in copied} == {1}
         ledger = "SELECT billing_period, count(*), sum(unblended) FROM %sbilling_state.ledger GROUP BY 1 ORDER BY 1"
         assert source.sql(ledger % "").fetchall() == lake.sql(ledger % "lake.").fetchall()
 
