@@ -77,7 +77,8 @@ void fo_import_done(fo_import *im);
 finops_code fo_import_month_run(fo_import *im, fo_import_export *ex, const fo_import_month *month,
                                 finops_error **err);
 
-/* The engine quotes the statement it was given; that is ours, and says nothing to the reader: it is cut off. */
+/* The engine quotes the statement it was given; that is ours, and says nothing to the reader: it is cut off.
+ */
 void fo_import_cut_statement(finops_error **err);
 
 /* ---- import_month.c, for import_all.c ---- */
