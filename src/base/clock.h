@@ -33,6 +33,8 @@ const char *fo_time_format(int64_t micros, char buf[FO_TIME_TEXT]);
 bool fo_time_parse(const char *p, size_t n, int64_t *ret_micros);
 /* The same of a moment that people name: a date alone is the end of that day. */
 bool fo_time_parse_until(const char *p, size_t n, int64_t *ret_micros);
+/* "30d", "12h", "15m", "45s"; a bare 0. False for anything else and what does not fit. */
+bool fo_duration_parse(const char *z, int64_t *ret_micros);
 
 /* "2026-11" <-> months since year 0. */
 bool fo_period_parse(const char *z, int *ret_index);

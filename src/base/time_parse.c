@@ -210,3 +210,29 @@ fo_time_parse_until(const char *p, size_t n, int64_t *ret_micros)
         *ret_micros += 86400 * MICROS - 1;
     return true;
 }
+
+bool
+fo_duration_parse(const char *z, int64_t *ret_micros)
+{
+    static const struct {
+        char unit;
+        int64_t seconds;
+    } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+    int64_t count = 0;
+    size_t n = strspn(z, "0123456789");
+
+    if (n == 0 || n > 6)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        count = count * 10 + (z[i] - '0');
+    if (z[n] == '\0' && count == 0) {
+        *ret_micros = 0;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+        if (z[n] == units[i].unit && z[n + 1] == '\0') {
+            *ret_micros = count * units[i].seconds * MICROS;
+            return true;
+        }
+    return false;
+}

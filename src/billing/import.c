@@ -17,7 +17,7 @@ fo_import_action_name(fo_import_action action)
     static const char *const names[] = {
         [FO_IMPORT_LOAD] = "load",       [FO_IMPORT_REPLACE] = "replace", [FO_IMPORT_RELOAD] = "reload",
         [FO_IMPORT_CURRENT] = "current", [FO_IMPORT_PRUNED] = "pruned",   [FO_IMPORT_FAILED] = "failed",
-        [FO_IMPORT_UNDONE] = "undone",
+        [FO_IMPORT_UNDONE] = "undone",   [FO_IMPORT_HELD] = "held",
     };
 
     return names[action];

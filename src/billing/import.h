@@ -21,6 +21,7 @@ typedef enum fo_import_action {
     FO_IMPORT_CURRENT, /* nothing to do */
     FO_IMPORT_PRUNED,  /* older than what was pruned */
     FO_IMPORT_UNDONE,  /* another month of the same transaction failed: this one is as it was */
+    FO_IMPORT_HELD,    /* rolled back, to stay so */
     FO_IMPORT_FAILED   /* see error */
 } fo_import_action;
 

@@ -7,8 +7,6 @@
 #include "billing/publish.h"
 
 #define FO_VENDOR_AWS "aws"
-/* Name of the lock of who brings in a month: vendor, export, period. */
-#define FO_MONTH_LOCK "finops %s %s %s"
 
 typedef struct fo_import {
     const fo_import_options *options;
@@ -23,6 +21,7 @@ typedef struct fo_import {
     const fo_rows *known;  /* of state, or NULL: exports, for identities */
     const fo_rows *current; /* current versions of the vendor */
     const fo_rows *pruned;  /* export_name, keep_from */
+    const fo_rows *held;    /* export_name, period: rolled back with --hold */
     fo_strv met;
     bool lost; /* the database could not be opened: no other source can do better */
     fo_import_summary summary;
@@ -62,6 +61,9 @@ finops_code fo_import_export_open(fo_import *im, const fo_aws_settings *aws, con
 void fo_import_export_done(fo_import_export *ex);
 /* Which export of the state it is, and so its tables; again when the state was read anew. */
 finops_code fo_import_identify(fo_import *im, fo_import_export *ex, finops_error **err);
+
+/* Name of the lock that whoever changes a month holds; NULL: no memory. The caller frees it. */
+char *fo_month_lock_name(const fo_version_key *key);
 
 /* Opens the state, and the database where it is needed at once. */
 finops_code fo_import_open(fo_import *im, finops_error **err);

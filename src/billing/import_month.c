@@ -36,6 +36,16 @@ month_is_pruned(const fo_import *im, const char *export_name, const char *period
     return false;
 }
 
+static bool
+month_is_held(const fo_import *im, const char *export_name, const char *period)
+{
+    for (size_t i = 0; i < (im->held ? fo_rows_count(im->held) : 0); i++)
+        if (fo_streq(fo_rows_text(im->held, i, 0), export_name) &&
+            fo_streq(fo_rows_text(im->held, i, 1), period))
+            return true;
+    return false;
+}
+
 /* What the load state, as read at the start, makes of the month. */
 static fo_import_action
 month_plan(const fo_import *im, const fo_import_export *ex, const fo_import_month *month)
@@ -45,6 +55,8 @@ month_plan(const fo_import *im, const fo_import_export *ex, const fo_import_mont
     if (!im->options->force && !ex->aws->reset &&
         month_is_pruned(im, ex->identity.export_name, month->period))
         return FO_IMPORT_PRUNED;
+    if (!im->options->force && !ex->aws->reset && month_is_held(im, ex->identity.export_name, month->period))
+        return FO_IMPORT_HELD;
     for (size_t i = 0; i < (rows ? fo_rows_count(rows) : 0); i++) {
         if (!fo_streq(fo_rows_text(rows, i, 0), ex->identity.export_name) ||
             !fo_streq(fo_rows_text(rows, i, 1), month->period))
@@ -175,6 +187,12 @@ month_to_publish(const fo_import *im, const fo_import_month *month, const fo_ver
                             .allow_empty = im->options->force };
 }
 
+char *
+fo_month_lock_name(const fo_version_key *key)
+{
+    return fo_format("finops %s %s %s", key->vendor, key->export_name, key->period);
+}
+
 static finops_code
 work_publish(fo_import *im, fo_import_export *ex, const fo_bill_month *publish, const fo_bill_schema *schema,
              fo_bill_result *ret, finops_error **err)
@@ -227,7 +245,7 @@ finops_code
 fo_import_month_lock(const fo_import *im, const fo_version_key *key, char **ret_lock, finops_error **err)
 {
     FO_AUTO(finops_error_freep) finops_error *busy = NULL;
-    char *lock = fo_format(FO_MONTH_LOCK, key->vendor, key->export_name, key->period);
+    char *lock = fo_month_lock_name(key);
 
     *ret_lock = lock;
     if (!lock)
@@ -354,7 +372,8 @@ month_broken(fo_import *im, fo_import_export *ex, const fo_import_month *month)
 static bool
 month_has_work(fo_import_action action, const fo_import_month *month)
 {
-    return action != FO_IMPORT_PRUNED && (month->broken || action != FO_IMPORT_CURRENT);
+    return action != FO_IMPORT_PRUNED && action != FO_IMPORT_HELD &&
+           (month->broken || action != FO_IMPORT_CURRENT);
 }
 
 finops_code
@@ -375,7 +394,7 @@ fo_import_month_run(fo_import *im, fo_import_export *ex, const fo_import_month *
         return fo_import_all_month(im, ex, month, action, err);
     if (fo_import_all_prepares(im))
         return FINOPS_OK;
-    if (month->broken && action != FO_IMPORT_PRUNED) {
+    if (month->broken && action != FO_IMPORT_PRUNED && action != FO_IMPORT_HELD) {
         month_broken(im, ex, month);
         return FINOPS_OK;
     }

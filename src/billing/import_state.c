@@ -11,8 +11,11 @@ static const char current_sql[] = "SELECT export_name, billing_period, version_i
                                   "FROM billing_state.load_state WHERE vendor = 'aws' AND current_version";
 static const char pruned_sql[] =
     "SELECT export_name, keep_from FROM billing_state.retention WHERE vendor = 'aws'";
+static const char held_sql[] =
+    "SELECT export_name, billing_period FROM billing_state.load_state WHERE vendor = "
+    "'aws' AND current_version AND claimed_by = 'hold'";
 
-static const char *const statements[] = { current_sql, FO_IDENTITY_SQL, pruned_sql };
+static const char *const statements[] = { current_sql, FO_IDENTITY_SQL, pruned_sql, held_sql };
 
 void
 fo_import_done(fo_import *im)
@@ -32,6 +35,7 @@ state_set(fo_import *im, fo_kept *state)
     im->state = state;
     im->current = state ? fo_kept_rows(state, current_sql) : NULL;
     im->known = state ? fo_kept_rows(state, FO_IDENTITY_SQL) : NULL;
+    im->held = state ? fo_kept_rows(state, held_sql) : NULL;
     im->pruned = state ? fo_kept_rows(state, pruned_sql) : NULL;
 }
 

@@ -301,7 +301,7 @@ month_run(fo_migrate *m, const fo_bill_target *target, const fo_migrate_month *m
           finops_error **err)
 {
     const fo_version_key *key = &month->key;
-    FO_AUTO(fo_freep) char *lock = fo_format(FO_MONTH_LOCK, key->vendor, key->export_name, key->period);
+    FO_AUTO(fo_freep) char *lock = fo_month_lock_name(key);
     FO_AUTO(fo_freep) char *what = fo_format("%s %s", key->export_name, key->period);
     FO_AUTO(fo_str_done) fo_str object = FO_STR_INIT;
     FO_AUTO(fo_check_done) fo_check check = { .passed = month_passed, .arg = m };

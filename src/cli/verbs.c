@@ -25,6 +25,9 @@
     row(lake_tag) \
     row(lake_tags) \
     row(lake_untag) \
+    row(lake_rollback) \
+    row(lake_maintain) \
+    row(lake_cleanup) \
     row(backends_list) \
     row(backends_describe) \
     row(backends_health) \

@@ -5,7 +5,7 @@ import pytest
 
 from lakes import attached, catalog
 
-SIZES = ("--rows", 600, "--months", 2, "--seed", 11, "--start", "2026-05")
+SIZES = ("--rows", 300, "--months", 2, "--seed", 11, "--start", "2026-05")
 TOTALS = ("SELECT billing_period AS p, count(*) AS n, sum(line_item_unblended_cost) AS c "
           "FROM aws_billing.sample_cur_unified GROUP BY 1 ORDER BY 1")
 
@@ -93,7 +93,7 @@ def test_a_state_tells_what_it_changed(two):
             ).fetchone()[0] for kinds in ("'insert', 'update_postimage'", "'delete', 'update_preimage'"))
             assert (int(row["rows_added"]), int(row["rows_removed"])) == (added, removed), table
     bill = shown["aws_billing.sample_cur"]
-    assert int(bill["rows_added"]) > 0 and int(bill["rows_removed"]) == 600 and int(bill["files_removed"]) == 1
+    assert int(bill["rows_added"]) > 0 and int(bill["rows_removed"]) == 300 and int(bill["files_removed"]) == 1
     assert bill["author"] == imports[-1]["author"] and bill["message"] == imports[-1]["message"]
     assert '"billing_period":"2026-05"' in bill["details"]
     assert home.run("lake", "show", state, "--format", "csv").stdout.count("\n") == len(shown) + 1
@@ -128,3 +128,87 @@ def test_history_tells_who_loaded_what_with_which_result(new_lake):
     assert len({h["snapshot_id"] for h in history}) == 5
     assert len(home.rows("lake", "history", "--period", "2026-06")) == 2
     assert home.rows("lake", "history", "--export-name", "other") == []
+
+
+BILL = "lake.aws_billing.sample_cur"
+
+
+def differing(home, state, where="true"):
+    """Rows that the bill has now or had in the state, and not in both; other columns than it had must be NULL."""
+    with attached(catalog(home)) as outside:
+        names = [c[0] for c in outside.sql(f"FROM {BILL} AT (VERSION => {state}) LIMIT 0").description]
+        new = [c[0] for c in outside.sql(f"FROM {BILL} LIMIT 0").description if c[0] not in names]
+        columns = ", ".join(f'"{n}"' for n in names)
+        now = f"SELECT {columns} FROM {BILL} WHERE {where}"
+        old = f"SELECT {columns} FROM {BILL} AT (VERSION => {state}) WHERE {where}"
+        values = " OR ".join(f'"{n}" IS NOT NULL' for n in new) or "false"
+        return (outside.sql(f"SELECT count(*) FROM (({now} EXCEPT ALL {old}) UNION ALL ({old} EXCEPT ALL {now}))").fetchone()[0]
+                + outside.sql(f"SELECT count(*) FROM {BILL} WHERE ({where}) AND ({values})").fetchone()[0])
+
+
+def state_row(home, state=None):
+    at = f" AT (VERSION => {state})" if state is not None else ""
+    with attached(catalog(home)) as outside:
+        return outside.sql("SELECT version_id, row_count, total_cost, load_timestamp, completed_timestamp, attempt, table_name "
+                           f"FROM lake.billing_state.load_state{at} WHERE current_version ORDER BY 1").fetchall()
+
+
+def test_a_month_is_rolled_back_as_a_new_state_and_the_next_import_brings_the_newest_again(new_lake):
+    home = new_lake()
+    restate(home)
+    first, old = newest(home), home.rows("query", TOTALS)
+    home.run("lake", "tag", "close")
+    restate(home, "--restate", "2026-05")
+    second, new = newest(home), home.rows("query", TOTALS)
+    home.run("query", "--write", "ALTER TABLE aws_billing.sample_cur ADD COLUMN came_later INTEGER DEFAULT 7")
+    said = home.rows("lake", "rollback", "--to", "close", "--dry-run")
+    assert [(m["billing_period"], int(m["rows"])) for m in said] == [("2026-05", 300)] and newest(home) == second + 1
+    assert "pass --yes" in home.run("lake", "rollback", "--to", "close", status=2, stdin="").stderr
+    home.run("lake", "rollback", "--to", "close", "--yes")
+    assert home.rows("query", TOTALS) == old and differing(home, first, "billing_period = '2026-05'") == 0
+    assert state_row(home) == state_row(home, first)
+    told = [s for s in home.rows("lake", "snapshots") if s["message"]][-1]
+    assert re.fullmatch(rf"rollback of sample-cur 2026-05 to state {first} \(close\)", told["message"]) and "@" in told["author"]
+    assert [h["action"] for h in home.rows("lake", "history", "--period", "2026-05")] == ["import", "import", "rollback"]
+    assert home.rows("query", TOTALS, "--version", second) == new  # nothing is lost
+    assert home.rows("lake", "rollback", "--to", "close", "--yes") == []
+    actions = {r["billing_period"]: r["action"] for r in home.rows("aws", "import-cur", "--bucket", "bills/sample-billing")}
+    assert actions["2026-05"] == "replace" and home.rows("query", TOTALS) == new
+    assert home.rows("aws", "reconcile", "--bucket", "bills/sample-billing")[0]["table"] == "agree"
+
+
+def test_what_is_held_stays_until_it_is_forced_or_let_go(new_lake):
+    home = new_lake()
+    restate(home)
+    first, old = newest(home), home.rows("query", TOTALS)
+    restate(home, "--restate", "2026-05")
+    new = home.rows("query", TOTALS)
+    held = ("lake", "rollback", "--to", first, "--period", "2026-05", "--yes")
+    again = ("aws", "import-cur", "--bucket", "bills/sample-billing")
+    home.run(*held, "--hold")
+    assert {r["billing_period"]: r["action"] for r in home.rows(*again)}["2026-05"] == "held"
+    assert home.rows("query", TOTALS) == old
+    home.run(*again, "--force", "--end-date", "2026-05")
+    assert home.rows("query", TOTALS) == new
+    home.run(*held, "--hold")
+    home.run(*held)
+    assert {r["billing_period"]: r["action"] for r in home.rows(*again)}["2026-05"] == "replace"
+    assert home.rows("query", TOTALS) == new
+
+
+def test_months_that_came_since_go_and_those_that_went_come_back(new_lake):
+    home = new_lake()
+    home.run("sample", "--out", "bills", *SIZES)
+    home.run("aws", "import-cur", "--bucket", "bills/sample-billing", "--end-date", "2026-05")
+    first, old = newest(home), home.rows("query", TOTALS)
+    home.run("aws", "import-cur", "--bucket", "bills/sample-billing")
+    both, new = newest(home), home.rows("query", TOTALS)
+    home.run("lake", "rollback", "--to", first, "--yes")
+    views = "SELECT view_name AS v FROM duckdb_views() WHERE NOT internal AND view_name LIKE 'sample_cur%' ORDER BY 1"
+    assert home.rows("query", TOTALS) == old
+    assert [r["v"] for r in home.rows("query", views)] == ["sample_cur_2026_05", "sample_cur_unified"]
+    home.run("lake", "rollback", "--to", both, "--yes")
+    assert home.rows("query", TOTALS) == new and differing(home, both) == 0
+    assert len(home.rows("query", views)) == 3
+    assert "no state 9999" in home.run("lake", "rollback", "--to", 9999, "--yes", status=1).stderr
+    assert "no bills yet" in home.run("lake", "rollback", "--to", 0, "--yes", status=1).stderr

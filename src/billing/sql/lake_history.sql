@@ -19,7 +19,7 @@ WITH images AS (
         max(completed_timestamp) FILTER (load_completed) AS finished,
         max(error_message) AS error,
         max(claimed_by) FILTER (claimed_by <> 'hold') AS claimant,
-        max(claim_expires) AS claim_expires,
+        arg_max(claim_expires, coalesce(snapshot_id, 9223372036854775807)) AS claim_expires,
         max(row_count) FILTER (load_completed) AS rows,
         max(file_count) FILTER (load_completed) AS files,
         max(total_cost) FILTER (load_completed) AS cost,

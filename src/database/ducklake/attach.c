@@ -119,13 +119,20 @@ static const char patience_sql[] =
     "SET GLOBAL ducklake_retry_wait_ms = 10; SET GLOBAL ducklake_retry_backoff = 1.1; "
     "SET GLOBAL ducklake_max_retry_count = 60";
 
+/*
+ * No rows in the catalog: when states expire the extension (1.5.5) drops the places of rows of altered tables
+ * there, and every process that knows the table from before fails from then on.
+ */
+static const lake_option no_rows_in_catalog = { "data_inlining_row_limit", "0" };
+
 static finops_code
 set_options(fo_engine *engine, fo_conn *conn, const fo_lake_plan *plan, finops_error **err)
 {
     FO_AUTO(fo_rows_freep) fo_rows *had = NULL;
     FO_AUTO(fo_freep) char *rows = fo_format("%lld", (long long)plan->chunk_size);
     const lake_option options[] = { { "parquet_compression", plan->compression },
-                                    { "parquet_row_group_size", rows } };
+                                    { "parquet_row_group_size", rows },
+                                    no_rows_in_catalog };
     finops_code rc = rows ? FINOPS_OK : fo_error_oom(err);
 
     if (rc == FINOPS_OK)

@@ -271,6 +271,12 @@ leap_days_are_read(void **state)
     assert_true(fo_time_parse_until("1970-01-01T00:00:01Z", 20, &micros));
     assert_int_equal(micros, 1000000);
     assert_false(fo_time_parse_until("1970-13-01", 10, &micros));
+    assert_true(fo_duration_parse("30d", &micros) && micros == INT64_C(30) * 86400 * 1000000);
+    assert_true(fo_duration_parse("90m", &micros) && micros == INT64_C(5400) * 1000000);
+    assert_true(fo_duration_parse("0", &micros) && micros == 0);
+    assert_false(fo_duration_parse("30", &micros) || fo_duration_parse("d", &micros) ||
+                 fo_duration_parse("1dd", &micros) || fo_duration_parse("-1d", &micros) ||
+                 fo_duration_parse("1234567d", &micros) || fo_duration_parse("", &micros));
     assert_true(fo_time_parse("2024-02-29T00:00:00Z", 20, &micros));
     assert_true(fo_time_parse("2000-02-29T00:00:00Z", 20, &micros));
     assert_true(fo_time_parse("0000-02-29", 10, &micros));
