@@ -192,32 +192,47 @@ fo_import_all_month(fo_import *im, fo_import_export *ex, const fo_import_month *
     return rc == FINOPS_E_CANCELLED ? rc : FINOPS_OK;
 }
 
+static json_t *
+month_json(const loaded *m)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:I}", "vendor", FO_VENDOR_AWS, "export_name", m->export_name,
+                     "billing_period", m->period, "version_id", m->version_id, "rows",
+                     (json_int_t)m->result.rows);
+}
+
+static char *
+details_json(const fo_import_all *all)
+{
+    json_t *list = json_array(), *json;
+    bool ok = list != NULL;
+    char *text;
+
+    for (size_t i = 0; ok && i < all->n; i++)
+        ok = json_array_append_new(list, month_json(&all->months[i])) == 0;
+    json =
+        ok ? json_pack("{s:s, s:O, s:s}", "action", "import", "months", list, "tool_version", FINOPS_VERSION)
+           : NULL;
+    text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    json_decref(list);
+    return text;
+}
+
 /* What the state is that the months made together. */
 static finops_code
 annotate(const fo_import *im, finops_error **err)
 {
     const fo_import_all *all = im->all;
     FO_AUTO(fo_str_done) fo_str message = FO_STR_INIT;
-    FO_AUTO(fo_freep) char *details = NULL;
-    json_t *list = json_array();
-    bool ok = list != NULL;
+    FO_AUTO(fo_freep) char *details = details_json(all);
 
     fo_str_add(&message, "import");
-    for (size_t i = 0; ok && i < all->n; i++) {
-        const loaded *m = &all->months[i];
-
-        fo_str_addf(&message, "%s %s %s, version %s", i ? ";" : "", m->export_name, m->period, m->version_id);
-        ok = json_array_append_new(
-                 list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "vendor", FO_VENDOR_AWS, "export_name",
-                                 m->export_name, "billing_period", m->period, "version_id", m->version_id,
-                                 "rows", (json_int_t)m->result.rows, "tool_version", FINOPS_VERSION)) == 0;
-    }
-    details = ok ? json_dumps(list, JSON_COMPACT) : NULL;
-    json_decref(list);
-    finops_code rc = fo_str_check(&message, err);
-    if (rc == FINOPS_OK && !details)
-        rc = fo_error_oom(err);
-    return rc == FINOPS_OK ? fo_database_annotate(im->database, fo_str_z(&message), details, err) : rc;
+    for (size_t i = 0; i < all->n; i++)
+        fo_str_addf(&message, "%s %s %s, version %s", i ? ";" : "", all->months[i].export_name,
+                    all->months[i].period, all->months[i].version_id);
+    if (!fo_str_ok(&message) || !details)
+        return fo_error_oom(err);
+    return fo_database_annotate(im->database, fo_str_z(&message), details, err);
 }
 
 /* The views of each export, once. */

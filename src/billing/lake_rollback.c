@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -287,12 +286,6 @@ restore_month(const rollback *r, size_t i, finops_error **err)
     return rc == FINOPS_OK ? restore_state(r, i, err) : rc;
 }
 
-static void
-json_freep(char **text)
-{
-    free(*text);
-}
-
 static json_t *
 month_json(const fo_rows *months, size_t i)
 {
@@ -327,7 +320,7 @@ details_json(const rollback *r)
 static finops_code
 annotate(const rollback *r, finops_error **err)
 {
-    FO_AUTO(json_freep) char *details = details_json(r);
+    FO_AUTO(fo_freep) char *details = details_json(r);
     FO_AUTO(fo_str_done) fo_str message = FO_STR_INIT;
 
     fo_str_add(&message, "rollback of ");

@@ -26,6 +26,9 @@ def test_all_months_come_with_one_commit(every_backend, new_finops, sample):
     if every_backend.backend == "ducklake":
         made = [s for s in every_backend.rows("lake", "snapshots") if str(s["message"]).startswith("import ")]
         assert len(made) == 1 and all(m in made[0]["message"] for m in MONTHS)
+        trail = every_backend.rows("lake", "history")
+        assert [(t["billing_period"], t["status"], t["snapshot_id"]) for t in trail] == [
+            (m, "completed", made[0]["snapshot_id"]) for m in MONTHS]
     again = every_backend.rows("aws", "import-cur", "--bucket", sample / "sample-billing", "--atomic", "all")
     assert {r["action"] for r in again} == {"current"}
 

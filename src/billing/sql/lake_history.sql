@@ -2,7 +2,7 @@
 -- An attempt is (vendor, export, period, version, load_timestamp, attempt): each start sets the last two. What became of it
 -- is in the rows that load_state was given in the states that are kept, and in load_state itself, which remembers the
 -- last attempt of each version when states have expired. A state is an attempt's when its details name the same month
--- and version.
+-- and version: those of one import name it, those of several have it among their months.
 WITH images AS (
     SELECT snapshot_id, vendor, export_name, billing_period, version_id, load_timestamp, attempt, load_completed,
         completed_timestamp, row_count, file_count, total_cost, currency, source_uri, error_message, claimed_by, claim_expires,
@@ -33,6 +33,9 @@ WITH images AS (
     SELECT snapshot_id, snapshot_time AT TIME ZONE 'UTC' AS time, author, commit_message AS message,
         CASE WHEN json_valid(commit_extra_info) THEN commit_extra_info::JSON END AS details
     FROM ducklake_snapshots(current_database())
+), made AS (
+    SELECT snapshot_id, author, unnest(CAST(coalesce(details -> 'months', json_array(details)) AS JSON[])) AS month
+    FROM states WHERE details IS NOT NULL AND coalesce((details ->> 'action'), 'import') = 'import'
 ), events AS (
     SELECT a.load_timestamp AS time, 'import' AS action, a.export_name, a.billing_period, a.version_id,
         CASE WHEN a.done THEN 'completed' WHEN a.error IS NOT NULL THEN 'failed'
@@ -44,10 +47,9 @@ WITH images AS (
         a.finished, coalesce(s.author, a.claimant) AS author, s.snapshot_id, a.rows,
         coalesce(a.files, json_array_length(a.file_paths)) AS files, a.cost, a.currency, a.source,
         CASE WHEN json_valid(a.file_paths) THEN CAST(a.file_paths::JSON AS VARCHAR[]) END AS file_paths, a.error
-    FROM attempts AS a LEFT JOIN states AS s ON s.snapshot_id = a.snapshot_id
-        AND coalesce((s.details ->> 'action'), 'import') = 'import' AND (s.details ->> 'vendor') = a.vendor
-        AND (s.details ->> 'export_name') = a.export_name AND (s.details ->> 'billing_period') = a.billing_period
-        AND (s.details ->> 'version_id') = a.version_id
+    FROM attempts AS a LEFT JOIN made AS s ON s.snapshot_id = a.snapshot_id AND (s.month ->> 'vendor') = a.vendor
+        AND (s.month ->> 'export_name') = a.export_name AND (s.month ->> 'billing_period') = a.billing_period
+        AND (s.month ->> 'version_id') = a.version_id
     UNION ALL
     SELECT s.time, 'rollback', (m.month ->> 'export_name'), (m.month ->> 'billing_period'), (m.month ->> 'version_id'),
         'completed', s.time, s.author, s.snapshot_id, CAST(m.month ->> 'rows' AS BIGINT), NULL, NULL, NULL,
