@@ -67,7 +67,7 @@ def test_no_kill_costs_a_row(lake, versions, capsys):  # noqa: F811
         now = new
     states = lake.read_all(again=True)
     stays_clean(lake)
-    assert kills > 0
+    assert kills > 0 or ROUNDS < 10  # of two rounds both may have come too late, which the line below says
     with capsys.disabled():
         print(f" [{ROUNDS} rounds, {kills} killed at work, {cleaned} leftovers removed, {len(states)} states read] ", end="")
 
