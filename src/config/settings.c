@@ -59,8 +59,8 @@ const finops_option fo_duckdb_options[] = {
               "unset, it is ./data/finops-ducklake.duckdb, beside the catalog; \"\": none." },               \
     { "data_path", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, data_path), .flags = FINOPS_OPT_NO_FLAG,\
       .arg = "FOLDER|ADDRESS",                                                                               \
-      .help = "Folder of the lake's Parquet files, or an address in object storage, s3://bucket/folder or "  \
-              "gs://bucket/folder; unset, it is database_path with .files at the end." },                    \
+      .help = "Folder of the lake's Parquet files, or an address in object storage, s3://bucket/folder, "    \
+              "gs://bucket/folder or az://container/folder; unset, it is database_path with .files at the end." },\
     { "s3_endpoint_url", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, s3_endpoint_url), .arg = "URL",   \
       .flags = FINOPS_OPT_NO_FLAG, .env = "AWS_ENDPOINT_URL_S3 AWS_ENDPOINT_URL",                            \
       .help = "Address of the S3 service that data_path is in, when it is not AWS." },                       \
@@ -84,6 +84,46 @@ const finops_option fo_duckdb_options[] = {
     { "s3_ca_file", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, s3_ca_file), .flags = FINOPS_OPT_NO_FLAG,\
       .env = "AWS_CA_BUNDLE", .arg = "FILE",                                                                 \
       .help = "Authorities by which the service of data_path is checked." },                                 \
+    { "az_account", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, az_account),                           \
+      .flags = FINOPS_OPT_NO_FLAG,                                                                           \
+      .help = "Storage account of an az:// data_path; this and the other az_ options are as the azure "      \
+              "storage backend has them, also what it takes from the environment "                           \
+              "(AZURE_STORAGE_CONNECTION_STRING and so on)." },                                              \
+    { "az_account_key", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, az_account_key),                   \
+      .flags = FINOPS_OPT_SECRET | FINOPS_OPT_NO_FLAG,                                                       \
+      .help = "Key of az_account, which signs all requests." },                                              \
+    { "az_connection_string", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, az_connection_string),       \
+      .flags = FINOPS_OPT_SECRET | FINOPS_OPT_NO_FLAG,                                                       \
+      .help = "Account, key or shared access signature and endpoint in one text, as the portal shows it." }, \
+    { "az_sas_token", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, az_sas_token),                       \
+      .flags = FINOPS_OPT_SECRET | FINOPS_OPT_NO_FLAG,                                                       \
+      .help = "Shared access signature, \"sv=...&sig=...\", that may read, write, list and delete." },       \
+    { "az_credential", FINOPS_OPT_ENUM, offsetof(fo_ducklake_settings, az_credential),                       \
+      .flags = FINOPS_OPT_NO_FLAG, .value = "auto",                                                          \
+      .allow = "auto shared_key sas client_secret workload_identity managed_identity",                       \
+      .help = "How to log in; auto takes the first that is set, in this order, and managed_identity "        \
+              "last." },                                                                                     \
+    { "az_tenant_id", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, az_tenant_id),                       \
+      .flags = FINOPS_OPT_NO_FLAG,                                                                           \
+      .help = "Entra ID tenant of az_client_id." },                                                          \
+    { "az_client_id", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, az_client_id),                       \
+      .flags = FINOPS_OPT_NO_FLAG,                                                                           \
+      .help = "Application that logs in, or the managed identity where there are several." },                \
+    { "az_client_secret", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, az_client_secret),               \
+      .flags = FINOPS_OPT_SECRET | FINOPS_OPT_NO_FLAG,                                                       \
+      .help = "Secret of the application." },                                                                \
+    { "az_federated_token_file", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, az_federated_token_file), \
+      .flags = FINOPS_OPT_NO_FLAG, .arg = "FILE",                                                            \
+      .help = "File with the token of the workload (Kubernetes)." },                                         \
+    { "az_authority_host", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, az_authority_host),             \
+      .flags = FINOPS_OPT_NO_FLAG, .arg = "URL",                                                             \
+      .help = "Address of Entra ID in clouds of their own." },                                               \
+    { "az_endpoint_url", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, az_endpoint_url),                 \
+      .flags = FINOPS_OPT_NO_FLAG, .arg = "URL",                                                             \
+      .help = "Address of the blob service; with an emulator http://127.0.0.1:10000/devstoreaccount1." },    \
+    { "az_endpoint_suffix", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, az_endpoint_suffix),           \
+      .flags = FINOPS_OPT_NO_FLAG, .value = "core.windows.net",                                              \
+      .help = "What follows \"account.blob.\" in clouds of their own." },                                    \
     { "catalog", FINOPS_OPT_STRING, offsetof(fo_ducklake_settings, catalog), .value = "duckdb",              \
       .flags = FINOPS_OPT_NO_FLAG, .arg = "duckdb|sqlite|ADDRESS",                                           \
       .help = "What keeps the catalog: duckdb or sqlite, a file; or a PostgreSQL database that several machines "\

@@ -31,7 +31,7 @@ typedef struct fo_duckdb_settings {
 typedef struct fo_ducklake_settings {
     char *database_path; /* "./data/finops.ducklake": the catalog, unless `catalog` is a server */
     char *duckdb_path;   /* file of views of its names; "": none, NULL: beside the catalog */
-    char *data_path; /* folder, s3:// or gs:// address of the Parquet files; NULL: "<database_path>.files" */
+    char *data_path; /* folder or address in object storage of the Parquet files; NULL: "<database_path>.files" */
     char *s3_endpoint_url; /* of the service that data_path is in; NULL: Amazon's */
     char *s3_region;
     char *s3_addressing; /* "auto" | "virtual" | "path" */
@@ -40,6 +40,18 @@ typedef struct fo_ducklake_settings {
     char *s3_secret_access_key;
     char *s3_session_token;
     char *s3_ca_file;
+    char *az_account; /* of an az:// data_path; what is not here is as the azure storage backend has it */
+    char *az_account_key;
+    char *az_connection_string;
+    char *az_sas_token;
+    char *az_credential; /* "auto" */
+    char *az_tenant_id;
+    char *az_client_id;
+    char *az_client_secret;
+    char *az_federated_token_file;
+    char *az_authority_host;
+    char *az_endpoint_url;
+    char *az_endpoint_suffix; /* "core.windows.net" */
     char *catalog;     /* "duckdb", "sqlite" or the address of a PostgreSQL database (secret) */
     char *compression; /* of the Parquet files; "zstd" */
     bool enable_encryption;

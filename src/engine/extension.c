@@ -12,7 +12,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 
-static const char *const extensions[] = { "httpfs", "ducklake", "postgres_scanner", "sqlite_scanner" };
+static const char *const extensions[] = { "azure", "httpfs", "ducklake", "postgres_scanner",
+                                          "sqlite_scanner" };
 
 finops_code
 fo_engine_extension_dir(fo_str *ret, finops_error **err)

@@ -40,7 +40,7 @@ def test_the_engine_and_its_library_are_beside_it(prefix, tmp_path):
 
 def test_extensions_headers_licences_and_pages_are_installed(prefix):
     for name in (
-        *(f"lib/finops/extensions/{name}.duckdb_extension" for name in ("ducklake", "httpfs", "postgres_scanner", "sqlite_scanner")),
+        *(f"lib/finops/extensions/{name}.duckdb_extension" for name in ("azure", "ducklake", "httpfs", "postgres_scanner", "sqlite_scanner")),
         "lib/finops/libfinops.so",
         "share/doc/finops/LICENSE",
         "share/doc/finops/NOTICE",

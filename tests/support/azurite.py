@@ -12,7 +12,10 @@ import datetime
 import hashlib
 import hmac
 import http.client
+import json
 import os
+import ssl
+import time
 import urllib.parse
 import uuid
 
@@ -25,15 +28,25 @@ VERSION = "2021-12-02"
 
 
 class Azurite(Server):
-    """A running Azurite: endpoint (http://127.0.0.1:PORT/ACCOUNT), account, key."""
+    """A running Azurite: endpoint (http://127.0.0.1:PORT/ACCOUNT), account, key.
 
-    def __init__(self, program, folder):
+    `certs`, a folder with server.crt, server.key and ca.crt, makes it https at ACCOUNT.localhost:PORT, where it takes tokens
+    too: any that entra_token() makes.
+    """
+
+    def __init__(self, program, folder, certs=None):
         self.host = "127.0.0.1:%d" % free_port()
         self.account, self.key = ACCOUNT, base64.b64encode(os.urandom(64)).decode()
         self.endpoint = "http://%s/%s" % (self.host, self.account)
         command = ["node", program, "--blobHost", "127.0.0.1", "--blobPort", self.host.split(":")[1], "--location",
-                   os.path.join(folder, "data"), "--silent", "--disableProductStyleUrl", "--skipApiVersionCheck",
-                   "--disableTelemetry"]
+                   os.path.join(folder, "data"), "--silent", "--skipApiVersionCheck", "--disableTelemetry"]
+        command += (["--oauth", "basic", "--cert", os.path.join(certs, "server.crt"), "--key", os.path.join(certs, "server.key")]
+                    if certs else ["--disableProductStyleUrl"])
+        self.tls = None
+        if certs:
+            self.tls = ssl.create_default_context(cafile=os.path.join(certs, "ca.crt"))
+            self.tls.check_hostname = False  # not every system finds that name; curl does
+            self.endpoint = "https://%s.localhost:%s" % (self.account, self.host.split(":")[1])
         env = {"PATH": os.environ["PATH"], "HOME": folder, "AZURITE_ACCOUNTS": "%s:%s" % (self.account, self.key)}
         self.start(folder, command, env=env)
 
@@ -42,7 +55,7 @@ class Azurite(Server):
 
     def request(self, method, path, body=b"", headers=None, query=None):
         """Signed with the account's key, by the standard library alone; path is "/container/key". (status, body)"""
-        path = urllib.parse.quote("/%s%s" % (self.account, path), safe="/-_.~")
+        path = urllib.parse.quote(path if self.tls else "/%s%s" % (self.account, path), safe="/-_.~")
         now = datetime.datetime.now(datetime.timezone.utc).strftime("%a, %d %b %Y %H:%M:%S GMT")
         headers = {"x-ms-date": now, "x-ms-version": VERSION, **(headers or {})}
         lines = ["%s:%s" % (name, headers[name]) for name in sorted(headers) if name.startswith("x-ms-")]
@@ -51,7 +64,10 @@ class Azurite(Server):
         text = "\n".join([method, "", "", str(len(body)) if body else "", *[""] * 8, *lines, place])
         digest = hmac.new(base64.b64decode(self.key), text.encode(), hashlib.sha256).digest()
         headers["authorization"] = "SharedKey %s:%s" % (self.account, base64.b64encode(digest).decode())
-        return send("http://%s%s" % (self.host, path), method, body, headers, query)[:2]
+        if self.tls:
+            headers["host"] = urllib.parse.urlsplit(self.endpoint).netloc
+        url = "%s://%s%s" % ("https" if self.tls else "http", self.host, path)
+        return send(url, method, body, headers, query, self.tls)[:2]
 
     def expect(self, status, *args, **fields):
         got, answer = self.request(*args, **fields)
@@ -74,11 +90,23 @@ class Azurite(Server):
                                        "spr": "https,http", "sig": base64.b64encode(digest).decode()})
 
 
-def send(url, method="GET", body=None, headers=None, query=None):
+def entra_token(seconds=3600):
+    """As Entra ID gives one for storage, signed by nobody: Azurite looks at its times, issuer and audience."""
+    now = int(time.time())
+    claims = {"aud": "https://storage.azure.com", "iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000000/",
+              "iat": now - 60, "nbf": now - 60, "exp": now + seconds, "ver": "1.0", "jti": uuid.uuid4().hex}
+    parts = [json.dumps({"alg": "RS256", "typ": "JWT"}), json.dumps(claims), "nobody"]
+    return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
+
+
+def send(url, method="GET", body=None, headers=None, query=None, tls=None):
     """(status, body, headers)"""
     parts = urllib.parse.urlsplit(url)
     text = "&".join(filter(None, (parts.query, urllib.parse.urlencode(query or {}, quote_via=urllib.parse.quote))))
-    connection = http.client.HTTPConnection(parts.netloc, timeout=30)
+    if tls:
+        connection = http.client.HTTPSConnection(parts.netloc, timeout=30, context=tls)
+    else:
+        connection = http.client.HTTPConnection(parts.netloc, timeout=30)
     try:
         connection.request(method, parts.path + ("?" + text if text else ""), body, headers or {})
         response = connection.getresponse()
@@ -91,8 +119,8 @@ def azurite_program():
     return server_program("azurite", "azurite-*/node_modules/.bin/azurite-blob")
 
 
-def running_azurite():
-    return running("azurite", lambda folder: Azurite(azurite_program(), folder))
+def running_azurite(**options):
+    return running("azurite", lambda folder: Azurite(azurite_program(), folder, **options))
 
 
 @pytest.fixture(scope="session")

@@ -53,8 +53,8 @@ def as_user():
     pytest.skip("no PostgreSQL: there is no user postgres or nobody to run it as")
 
 
-def make_certificates(folder):
-    """An authority, ca.crt, and what it signed for localhost: server.crt, server.key."""
+def make_certificates(folder, host="localhost"):
+    """An authority, ca.crt, and what it signed for the host: server.crt, server.key."""
     def openssl(*args):
         subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
 
@@ -62,7 +62,7 @@ def make_certificates(folder):
             "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=finops test authority")
     openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "server.key",
             "-out", "server.csr", "-subj", "/CN=localhost")
-    (folder / "ext").write_text("subjectAltName=DNS:localhost\n")
+    (folder / "ext").write_text(f"subjectAltName=DNS:{host}\n")
     openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
             "-extfile", "ext", "-out", "server.crt")
 

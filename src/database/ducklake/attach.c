@@ -18,8 +18,10 @@ load_extensions(fo_engine *engine, const fo_lake_plan *plan, finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
-    if (plan->encrypted || plan->remote) /* brings the cipher that may write */
+    if (plan->encrypted) /* brings the cipher that may write */
         rc = fo_engine_load_extension(engine, "httpfs", err);
+    if (rc == FINOPS_OK && plan->remote)
+        rc = fo_engine_load_extension(engine, fo_lake_remote_extension(plan->remote), err);
     if (rc == FINOPS_OK && plan->catalog == FO_LAKE_SQLITE)
         rc = fo_engine_load_extension(engine, "sqlite_scanner", err);
     if (rc == FINOPS_OK && plan->catalog == FO_LAKE_POSTGRESQL)

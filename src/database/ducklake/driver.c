@@ -102,6 +102,18 @@ lake_moment(const fo_ducklake_settings *settings, fo_lake_plan *plan, finops_err
 }
 
 static finops_code
+lake_remote(const fo_ducklake_settings *settings, fo_lake_plan *plan, finops_error **err)
+{
+    finops_code rc = fo_lake_remote_new(settings, plan->data_path, &plan->remote, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_free(plan->data_path);
+    plan->data_path = fo_strdup(fo_lake_remote_path(plan->remote));
+    return plan->data_path ? FINOPS_OK : fo_error_oom(err);
+}
+
+static finops_code
 lake_plan(fo_lake *lake, const fo_ducklake_settings *settings, finops_error **err)
 {
     fo_lake_plan *plan = &lake->plan;
@@ -115,7 +127,7 @@ lake_plan(fo_lake *lake, const fo_ducklake_settings *settings, finops_error **er
     if (rc != FINOPS_OK)
         return rc;
     if (fo_lake_is_remote(plan->data_path))
-        rc = fo_lake_remote_new(settings, plan->data_path, &plan->remote, err);
+        rc = lake_remote(settings, plan, err);
     if (rc != FINOPS_OK)
         return rc;
     plan->names_path = lake_names_path(settings, path);

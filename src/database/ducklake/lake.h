@@ -26,13 +26,18 @@ typedef struct fo_lake_plan {
     char time[FO_TIME_TEXT + 4]; /* "": the newest */
 } fo_lake_plan;
 
-typedef struct fo_lake_lock fo_lake_lock; /* remote.c: the files are in object storage. */
+typedef struct fo_lake_lock fo_lake_lock;
+
+/* remote.c: the files are in object storage. */
 typedef struct fo_lake_remote fo_lake_remote;
 bool fo_lake_is_remote(const char *data_path);
 /* FINOPS_E_UNSUPPORTED: for such addresses. */
 finops_code fo_lake_remote_new(const fo_ducklake_settings *settings, const char *data_path,
                                fo_lake_remote **ret, finops_error **err);
 void fo_lake_remote_free(fo_lake_remote *remote);
+/* data_path as the engine knows it, and the extension that takes it there; borrowed. */
+const char *fo_lake_remote_path(const fo_lake_remote *remote);
+const char *fo_lake_remote_extension(const fo_lake_remote *remote);
 /* Before statements that read or write files: makes credentials known to the engine, unless it has them. NULL
  * for either is fine. */
 finops_code fo_lake_remote_tell(fo_lake_remote *remote, fo_conn *conn, const finops_call *call,
