@@ -259,35 +259,69 @@ import_into(fo_settings *settings, bool several, void *arg, finops_error **err)
     return rc;
 }
 
+static const fo_table_column columns[] = {
+    { "backend", NULL, false },
+    { "export_name", "export", false },
+    { "billing_period", "period", false },
+    { "action", NULL, false },
+    { "version_id", "version", false },
+    { "files", NULL, true },
+    { "rows", NULL, true },
+    { "total_cost", "unblended cost", false },
+    { "rounded", NULL, true },
+    { "seconds", NULL, true },
+    { "error", NULL, false },
+};
+
+/* Imports into each backend and prints what came of it; *view has its table. */
+static finops_code
+import_and_tell(fo_cli *cli, import_view *view, fo_import_options *import, finops_error **err)
+{
+    finops_code printed, rc;
+
+    view->import = import;
+    rc = import_lander(view, import, err);
+    if (rc == FINOPS_OK)
+        rc = fo_cli_each_backend(cli, FO_DATASET_BILLS, import_into, view, err);
+    import_landed(cli, view);
+    fo_lander_done(&view->lander);
+    if (view->failed_memory && rc == FINOPS_OK)
+        rc = fo_error_oom(err);
+    if (rc != FINOPS_OK && view->exports == 0)
+        return rc;
+    printed = fo_table_print(cli, view->table, rc == FINOPS_OK ? err : NULL);
+    return rc == FINOPS_OK ? printed : rc;
+}
+
+/* The table is that of one backend or of several; *several tells. */
+static finops_code
+import_table(fo_cli *cli, bool *several, fo_table **ret, finops_error **err)
+{
+    FO_AUTO(fo_strv_done) fo_strv backends = FO_STRV_INIT;
+    finops_code rc = fo_settings_backends(cli->settings, FO_DATASET_BILLS, &backends, err);
+    size_t skip;
+
+    if (rc != FINOPS_OK)
+        return rc;
+    *several = backends.n > 1;
+    skip = *several ? 0 : 1;
+    *ret = fo_table_new(columns + skip, FO_COUNT(columns) - skip);
+    return *ret ? FINOPS_OK : fo_error_oom(err);
+}
+
 static finops_code
 run(fo_cli *cli, finops_error **err)
 {
-    static const fo_table_column columns[] = {
-        { "backend", NULL, false },
-        { "export_name", "export", false },
-        { "billing_period", "period", false },
-        { "action", NULL, false },
-        { "version_id", "version", false },
-        { "files", NULL, true },
-        { "rows", NULL, true },
-        { "total_cost", "unblended cost", false },
-        { "rounded", NULL, true },
-        { "seconds", NULL, true },
-        { "error", NULL, false },
-    };
     const import_options *o = cli->options;
-    FO_AUTO(fo_strv_done) fo_strv backends = FO_STRV_INIT;
     FO_AUTO(fo_table_freep) fo_table *table = NULL;
     FO_AUTO(fo_strv_done) fo_strv paths = FO_STRV_INIT, files = FO_STRV_INIT, texts = FO_STRV_INIT;
     FO_AUTO(fo_storage_sources_done) fo_storage_sources sources = { 0 };
+    import_view view = { .cli = cli };
     bool go = true;
+    finops_code rc = import_table(cli, &view.several, &table, err);
 
-    finops_code rc = fo_settings_backends(cli->settings, FO_DATASET_BILLS, &backends, err);
-    if (rc != FINOPS_OK)
-        return rc;
-    size_t skip = backends.n > 1 ? 0 : 1;
-    table = fo_table_new(columns + skip, FO_COUNT(columns) - skip);
-    rc = table ? import_paths(cli, &paths, err) : fo_error_oom(err);
+    if (rc == FINOPS_OK)
+        rc = import_paths(cli, &paths, err);
     if (rc == FINOPS_OK)
         rc = import_confirm_reset(cli, &go, err);
     if (rc == FINOPS_OK)
@@ -296,34 +330,24 @@ run(fo_cli *cli, finops_error **err)
         rc = import_files(&sources, &paths, &texts, &files, err);
     if (rc != FINOPS_OK || !go)
         return rc;
-    import_view view = { .cli = cli, .table = table, .several = backends.n > 1 };
-    fo_import_options import = { .places = &sources.files,
-                                 .force = o->force,
-                                 .dry_run = o->dry_run,
-                                 .all_or_none = fo_streq(o->atomic, "all"),
-                                 .paths = files.items,
-                                 .n_paths = files.n,
-                                 .cancel = cli->cancel,
-                                 .event = import_event,
-                                 .warning = import_warning,
-                                 .failure = import_source_failure,
-                                 .progress = cli->progress ? import_progress : NULL,
-                                 .arg = &view };
-    view.import = &import;
+    view.table = table;
     view.lander.stats = &sources.stats;
-    rc = import_lander(&view, &import, err);
-    if (rc == FINOPS_OK)
-        rc = fo_cli_each_backend(cli, FO_DATASET_BILLS, import_into, &view, err);
-    import_landed(cli, &view);
-    fo_lander_done(&view.lander);
+    rc = import_and_tell(cli, &view,
+                         &(fo_import_options){ .places = &sources.files,
+                                               .force = o->force,
+                                               .dry_run = o->dry_run,
+                                               .all_or_none = fo_streq(o->atomic, "all"),
+                                               .paths = files.items,
+                                               .n_paths = files.n,
+                                               .cancel = cli->cancel,
+                                               .event = import_event,
+                                               .warning = import_warning,
+                                               .failure = import_source_failure,
+                                               .progress = cli->progress ? import_progress : NULL,
+                                               .arg = &view },
+                         err);
     if (cli->verbose)
         fo_storage_stats_print(cli, &sources.stats, false);
-    if (view.failed_memory && rc == FINOPS_OK)
-        rc = fo_error_oom(err);
-    if (rc == FINOPS_OK || view.exports > 0) {
-        finops_code printed = fo_table_print(cli, table, rc == FINOPS_OK ? err : NULL);
-        rc = rc == FINOPS_OK ? printed : rc;
-    }
     return rc;
 }
 
