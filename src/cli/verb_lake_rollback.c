@@ -58,6 +58,7 @@ roll_back(fo_cli *cli, fo_database *db, const fo_lake_rollback_options *what, co
 {
     char question[160];
     bool yes = true;
+    int64_t now;
     size_t n = fo_rows_count(months);
 
     (void)snprintf(question, sizeof(question), "Roll %zu month%s back to state %" PRId64 "?", n,
@@ -66,7 +67,13 @@ roll_back(fo_cli *cli, fo_database *db, const fo_lake_rollback_options *what, co
     if (rc != FINOPS_OK || !yes)
         return rc;
     rc = fo_lake_rollback(db, what, months, err);
-    return rc == FINOPS_OK ? print(cli, months, err) : rc;
+    if (rc == FINOPS_OK)
+        rc = fo_lake_state_newest(db, &now, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_info("%zu month%s as in state %" PRId64 " again, which is state %" PRId64 " now", n,
+            n == 1 ? " is" : "s are", what->state, now);
+    return print(cli, months, err);
 }
 
 static finops_code

@@ -44,12 +44,38 @@ state_script(bool keys, fo_str *ret, finops_error **err)
     return fo_str_check(ret, err);
 }
 
+static bool
+state_is_in_lake(fo_database *database)
+{
+    return fo_database_can(database, FINOPS_DATABASE_TIME_TRAVEL) &&
+           fo_database_dialect(database) == FINOPS_DIALECT_DUCKDB;
+}
+
+/*
+ * Each load changes a few rows. In a lake they go to the catalog, not to files of their own, which every
+ * reader of the state would have to open. Only where the tables are made, not altered: see state_schema.sql.
+ */
+static finops_code
+state_keep_in_catalog(fo_database *database, finops_error **err)
+{
+    static const char option[] =
+        "CALL set_option('data_inlining_row_limit', '200', schema => 'billing_state')";
+    bool there = false;
+    finops_code rc = fo_database_has(database, "billing_state", "load_state", &there, err);
+
+    if (rc != FINOPS_OK || there)
+        return rc;
+    return fo_database_exec(database, option, NULL, 0, NULL, err);
+}
+
 static finops_code
 state_make(fo_database *database, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str script = FO_STR_INIT;
     finops_code rc = state_script(!fo_database_can(database, FINOPS_DATABASE_NO_KEYS), &script, err);
 
+    if (rc == FINOPS_OK && state_is_in_lake(database))
+        rc = state_keep_in_catalog(database, err);
     return rc == FINOPS_OK ? fo_database_script(database, fo_str_z(&script), err) : rc;
 }
 
@@ -78,7 +104,7 @@ static finops_code
 state_view(fo_database *database, finops_error **err)
 {
     bool postgresql = fo_database_dialect(database) == FINOPS_DIALECT_POSTGRESQL;
-    bool lake = fo_database_can(database, FINOPS_DATABASE_TIME_TRAVEL) && !postgresql;
+    bool lake = state_is_in_lake(database);
     const state_word words[] = {
         { "NOW_UTC", postgresql ? "now() AT TIME ZONE 'UTC'" : "make_timestamp(epoch_us(now()))" },
         { "SNAPSHOT_OF_LOAD",
@@ -156,8 +182,11 @@ fo_state_start_load(fo_database *database, const fo_version_key *key, const char
     const fo_param params[] = { key->vendor, key->export_name, key->period,    key->version_id, format,
                                 now,         source_uri,       FINOPS_VERSION, claimant,        file_paths };
     bool keys = !fo_database_can(database, FINOPS_DATABASE_NO_KEYS);
-    finops_code rc = fo_database_exec(database, keys ? fo_sql_state_start : fo_sql_state_start_merge, params,
-                                      FO_COUNT(params), NULL, err);
+    int64_t changed = 1;
+    finops_code rc = fo_database_exec(database, keys ? fo_sql_state_start : fo_sql_state_restart, params,
+                                      FO_COUNT(params), keys ? NULL : &changed, err);
+    if (rc == FINOPS_OK && changed == 0)
+        rc = fo_database_exec(database, fo_sql_state_begin, params, FO_COUNT(params), NULL, err);
     return rc == FINOPS_OK
                ? rc
                : fo_error_wrap(err, rc, "record the start of %s %s", key->export_name, key->period);

@@ -122,8 +122,9 @@ static const char patience_sql[] =
     "SET GLOBAL ducklake_max_retry_count = 60";
 
 /*
- * No rows in the catalog: when states expire the extension (1.5.5) drops the places of rows of altered tables
- * there, and every process that knows the table from before fails from then on.
+ * No rows of bills in the catalog: when states expire the extension (1.5.5) drops the places of rows of
+ * altered tables there, and every process that knows the table from before fails from then on. Tables that
+ * are never altered may: see database/state.c.
  */
 static const lake_option no_rows_in_catalog = { "data_inlining_row_limit", "0" };
 

@@ -1,5 +1,6 @@
 -- The tables finops keeps beside the bills. load_state's first eleven columns are those of databases made by the earlier tool;
--- an old table gains the others, so every statement here can run again.
+-- an old table gains the others, so every statement here can run again. New tables have them from the start: a lake keeps its
+-- small changes in the catalog, which goes wrong with tables that were altered (DuckLake 1.5.5).
 CREATE TABLE IF NOT EXISTS billing_state.load_state (
     vendor VARCHAR NOT NULL,
     export_name VARCHAR NOT NULL,
@@ -12,6 +13,19 @@ CREATE TABLE IF NOT EXISTS billing_state.load_state (
     row_count BIGINT,
     file_count INTEGER,
     error_message VARCHAR,
+    completed_timestamp TIMESTAMP,
+    bytes_read BIGINT,
+    total_cost DECIMAL(38,18),
+    currency VARCHAR,
+    source_uri VARCHAR,
+    table_name VARCHAR,
+    schema_hash VARCHAR,
+    tool_version VARCHAR,
+    claimed_by VARCHAR,
+    claim_expires TIMESTAMP,
+    attempt INTEGER,
+    payer_account_id VARCHAR,
+    file_paths VARCHAR,
     PRIMARY KEY (vendor, export_name, billing_period, version_id)
 );
 ALTER TABLE billing_state.load_state ADD COLUMN IF NOT EXISTS completed_timestamp TIMESTAMP;
