@@ -7,8 +7,28 @@
 
 #include "base/mem.h"
 
-/* The catalog of the lake that is the connection's home. */
-#define CATALOG "__ducklake_metadata_finops_lake."
+const char fo_lake_states_sql[] =
+    "WITH named AS (SELECT CAST(o.id AS VARCHAR) AS id, arg_max(o.name, o.begin_snapshot) AS name FROM ("
+    "SELECT t.table_id AS id, s.schema_name || '.' || t.table_name AS name, t.begin_snapshot "
+    "FROM " FO_LAKE_CATALOG "ducklake_table t JOIN " FO_LAKE_CATALOG
+    "ducklake_schema s USING (schema_id) UNION ALL "
+    "SELECT v.view_id, s.schema_name || '.' || v.view_name, v.begin_snapshot FROM " FO_LAKE_CATALOG
+    "ducklake_view v JOIN " FO_LAKE_CATALOG "ducklake_schema s USING (schema_id) UNION ALL "
+    "SELECT schema_id, schema_name, begin_snapshot FROM " FO_LAKE_CATALOG
+    "ducklake_schema) AS o GROUP BY 1), "
+    "change AS (SELECT snapshot_id, unnest(map_entries(changes)) AS c FROM "
+    "ducklake_snapshots(current_database())), "
+    "part AS (SELECT snapshot_id, CASE c.key WHEN 'inlined_insert' THEN 'tables_inserted_into' WHEN "
+    "'inlined_delete' THEN 'tables_deleted_from' ELSE c.key END AS kind, unnest(c.value) AS id FROM change), "
+    "kinds AS (SELECT p.snapshot_id, p.kind, array_to_string(list_sort(list_distinct(list(coalesce(n.name, "
+    "p.id)))), ', ') "
+    "AS names FROM part p LEFT JOIN named n ON n.id = p.id GROUP BY 1, 2), "
+    "told AS (SELECT snapshot_id, string_agg(kind || ': ' || names, '; ' ORDER BY kind) AS changes FROM "
+    "kinds GROUP BY 1) "
+    "SELECT s.snapshot_id, s.snapshot_time AT TIME ZONE 'UTC' AS time, s.author, s.commit_message AS "
+    "message, "
+    "told.changes, s.commit_extra_info AS details FROM ducklake_snapshots(current_database()) AS s "
+    "LEFT JOIN told ON told.snapshot_id = s.snapshot_id";
 
 static finops_code
 state_rows(fo_database *db, fo_str *sql, fo_rows **ret, finops_error **err)
@@ -58,8 +78,8 @@ fo_lake_table_find(fo_database *database, int64_t state, const char *schema, con
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
 
-    fo_str_add(&sql, "SELECT t.table_id, s.schema_name FROM " CATALOG "ducklake_table t JOIN " CATALOG
-                     "ducklake_schema s USING (schema_id) WHERE ");
+    fo_str_add(&sql, "SELECT t.table_id, s.schema_name FROM " FO_LAKE_CATALOG
+                     "ducklake_table t JOIN " FO_LAKE_CATALOG "ducklake_schema s USING (schema_id) WHERE ");
     add_in_state("t", state, &sql);
     fo_str_add(&sql, " AND ");
     add_in_state("s", state, &sql);
@@ -88,7 +108,8 @@ fo_lake_has_column(fo_database *database, int64_t state, const char *schema, con
     *ret = false;
     if (rc != FINOPS_OK || !fo_streq(table.schema, schema))
         return rc;
-    fo_str_addf(&sql, "SELECT count(*) FROM " CATALOG "ducklake_column c WHERE c.table_id = %lld AND ",
+    fo_str_addf(&sql,
+                "SELECT count(*) FROM " FO_LAKE_CATALOG "ducklake_column c WHERE c.table_id = %lld AND ",
                 (long long)table.id);
     add_in_state("c", state, &sql);
     fo_str_add(&sql, " AND c.column_name = ");
@@ -130,11 +151,12 @@ add_inlined(fo_database *db, int64_t id, int64_t from, int64_t to, fo_str *sql, 
     FO_AUTO(fo_str_done) fo_str ask = FO_STR_INIT;
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
 
-    fo_str_addf(&ask, "SELECT table_name FROM " CATALOG "ducklake_inlined_data_tables WHERE table_id = %lld",
-                (long long)id);
+    fo_str_addf(
+        &ask, "SELECT table_name FROM " FO_LAKE_CATALOG "ducklake_inlined_data_tables WHERE table_id = %lld",
+        (long long)id);
     finops_code rc = state_rows(db, &ask, &rows, err);
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++) {
-        fo_str_add(sql, " UNION SELECT DISTINCT billing_period, billing_period FROM " CATALOG);
+        fo_str_add(sql, " UNION SELECT DISTINCT billing_period, billing_period FROM " FO_LAKE_CATALOG);
         fo_sql_ident(sql, fo_rows_text(rows, i, 0));
         fo_str_add(sql, " i WHERE ");
         add_changed("i", from, to, sql);
@@ -151,7 +173,7 @@ add_inlined_deletes(fo_database *db, int64_t id, int64_t from, int64_t to, fo_st
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
     FO_AUTO(finops_error_freep) finops_error *why = NULL;
 
-    fo_str_addf(&ask, "SELECT 1 FROM " CATALOG "ducklake_inlined_delete_%lld LIMIT 1", (long long)id);
+    fo_str_addf(&ask, "SELECT 1 FROM " FO_LAKE_CATALOG "ducklake_inlined_delete_%lld LIMIT 1", (long long)id);
     if (state_rows(db, &ask, &rows, &why) != FINOPS_OK) {
         if (strstr(finops_error_text(why), "does not exist"))
             return FINOPS_OK;
@@ -161,7 +183,7 @@ add_inlined_deletes(fo_database *db, int64_t id, int64_t from, int64_t to, fo_st
         return rc;
     }
     fo_str_addf(sql,
-                " UNION SELECT x.file_id FROM " CATALOG
+                " UNION SELECT x.file_id FROM " FO_LAKE_CATALOG
                 "ducklake_inlined_delete_%lld x WHERE (x.begin_snapshot <= %lld) <> (x.begin_snapshot <= "
                 "%lld)",
                 (long long)id, (long long)from, (long long)to);
@@ -172,21 +194,21 @@ static finops_code
 months_sql(fo_database *db, int64_t id, int64_t from, int64_t to, fo_str *sql, finops_error **err)
 {
     fo_str_addf(sql,
-                "WITH changed AS (SELECT f.data_file_id FROM " CATALOG
+                "WITH changed AS (SELECT f.data_file_id FROM " FO_LAKE_CATALOG
                 "ducklake_data_file f WHERE f.table_id = %lld AND ",
                 (long long)id);
     add_changed_files("f", from, to, sql);
     fo_str_addf(sql,
-                " UNION SELECT d.data_file_id FROM " CATALOG
+                " UNION SELECT d.data_file_id FROM " FO_LAKE_CATALOG
                 "ducklake_delete_file d WHERE d.table_id = %lld AND ",
                 (long long)id);
     add_changed_files("d", from, to, sql);
     finops_code rc = add_inlined_deletes(db, id, from, to, sql, err);
     fo_str_addf(sql,
-                "), periods AS (SELECT DISTINCT column_id FROM " CATALOG
+                "), periods AS (SELECT DISTINCT column_id FROM " FO_LAKE_CATALOG
                 "ducklake_column WHERE table_id = %lld AND column_name = 'billing_period' AND "
                 "parent_column IS NULL) SELECT DISTINCT s.min_value AS first, s.max_value AS last FROM "
-                "changed c LEFT JOIN (SELECT * FROM " CATALOG
+                "changed c LEFT JOIN (SELECT * FROM " FO_LAKE_CATALOG
                 "ducklake_file_column_stats WHERE table_id = %lld AND column_id IN (SELECT column_id FROM "
                 "periods)) s USING (data_file_id)",
                 (long long)id, (long long)id);
@@ -207,7 +229,7 @@ fo_lake_months(fo_database *database, int64_t id, int64_t from, int64_t to, fo_r
 
     assert(database && ret && ret_all);
     fo_str_addf(&columns,
-                "SELECT count(*) FROM " CATALOG "ducklake_column c WHERE c.table_id = %lld AND "
+                "SELECT count(*) FROM " FO_LAKE_CATALOG "ducklake_column c WHERE c.table_id = %lld AND "
                 "(c.end_snapshot <= %lld) <> (c.end_snapshot <= %lld)",
                 (long long)id, (long long)from, (long long)to);
     finops_code rc = state_rows(database, &columns, &gone, err);

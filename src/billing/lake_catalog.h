@@ -10,6 +10,16 @@
 #include "base/clock.h"
 #include "database/database.h"
 
+/* The catalog's own tables, of the lake that is the connection's home. */
+#define FO_LAKE_CATALOG "__ducklake_metadata_finops_lake."
+
+/*
+ * A query of every state: snapshot_id, time (UTC), author, message, changes, details. changes has names where
+ * the catalog has numbers: "tables_deleted_from: a.b; tables_inserted_into: a.b, a.c"; what states that
+ * expired took along stays a number.
+ */
+extern const char fo_lake_states_sql[];
+
 /* When the state came to be, UTC, for people: "2026-11-21 23:09:22". */
 finops_code fo_lake_state_time(fo_database *database, int64_t state, char ret[FO_TIME_TEXT],
                                finops_error **err);

@@ -9,14 +9,13 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "billing/lake_catalog.h"
 #include "billing/lake_states.h"
 
 #define ATTEMPTS 20
 #define PAUSE_NS 100000000L
 /* Of a file's rows that are deleted, before it is written anew. */
 #define DELETED_PART "0.5"
-/* The catalog's own tables. */
-#define CATALOG "__ducklake_metadata_finops_lake."
 
 finops_code
 fo_lake_patiently(fo_database *database, const char *sql, const fo_param *params, size_t n, fo_rows **ret,
@@ -109,10 +108,11 @@ static const order orders[] = {
     { "rewrite files",
       "SELECT schema_name, table_name, NULL, files_processed, files_created FROM "
       "ducklake_rewrite_data_files(current_database(), delete_threshold => " DELETED_PART ")",
-      "SELECT s.schema_name, t.table_name, NULL, count(*), NULL FROM " CATALOG
-      "ducklake_data_file f JOIN " CATALOG
-      "ducklake_delete_file d ON d.data_file_id = f.data_file_id AND d.end_snapshot IS NULL JOIN " CATALOG
-      "ducklake_table t ON t.table_id = f.table_id AND t.end_snapshot IS NULL JOIN " CATALOG
+      "SELECT s.schema_name, t.table_name, NULL, count(*), NULL FROM " FO_LAKE_CATALOG
+      "ducklake_data_file f JOIN " FO_LAKE_CATALOG
+      "ducklake_delete_file d ON d.data_file_id = f.data_file_id AND d.end_snapshot IS NULL "
+      "JOIN " FO_LAKE_CATALOG
+      "ducklake_table t ON t.table_id = f.table_id AND t.end_snapshot IS NULL JOIN " FO_LAKE_CATALOG
       "ducklake_schema s ON s.schema_id = t.schema_id WHERE f.end_snapshot IS NULL AND d.delete_count >= "
       "f.record_count * " DELETED_PART " GROUP BY 1, 2 ORDER BY 1, 2" },
     { "merge files",

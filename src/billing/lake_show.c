@@ -5,9 +5,7 @@
 
 #include "base/mem.h"
 #include "billing/lake_audit.h"
-
-/* The catalog's own tables. */
-#define CATALOG "__ducklake_metadata_finops_lake."
+#include "billing/lake_catalog.h"
 
 /* Tables that the state names, or that were made or dropped by it: id, schema, name, whether it is there. */
 static finops_code
@@ -18,8 +16,8 @@ tables_of(fo_database *db, const char *state, fo_rows **ret, finops_error **err)
         "ducklake_snapshots(current_database()) WHERE snapshot_id = $1::BIGINT) "
         "SELECT t.table_id, arg_max(s.schema_name, t.begin_snapshot), arg_max(t.table_name, "
         "t.begin_snapshot), "
-        "bool_or(t.end_snapshot IS NULL OR t.end_snapshot > $1::BIGINT) FROM " CATALOG
-        "ducklake_table t JOIN " CATALOG "ducklake_schema s ON s.schema_id = t.schema_id "
+        "bool_or(t.end_snapshot IS NULL OR t.end_snapshot > $1::BIGINT) FROM " FO_LAKE_CATALOG
+        "ducklake_table t JOIN " FO_LAKE_CATALOG "ducklake_schema s ON s.schema_id = t.schema_id "
         "WHERE t.begin_snapshot <= $1::BIGINT AND (t.end_snapshot IS NULL OR t.end_snapshot >= $1::BIGINT) "
         "AND (t.begin_snapshot = $1::BIGINT OR t.end_snapshot = $1::BIGINT "
         "OR CAST(t.table_id AS VARCHAR) IN (SELECT id FROM named)) GROUP BY 1 ORDER BY 2, 3";
@@ -45,9 +43,10 @@ add_feed(fo_str *sql, const char *feed, const fo_rows *tables, size_t i, const c
 static void
 add_files(fo_str *sql, const char *when, const fo_rows *tables, size_t i, const char *state)
 {
-    fo_str_addf(
-        sql, "(SELECT count(*) FROM " CATALOG "ducklake_data_file WHERE table_id = %s AND %s_snapshot = %s)",
-        fo_rows_text(tables, i, 0), when, state);
+    fo_str_addf(sql,
+                "(SELECT count(*) FROM " FO_LAKE_CATALOG
+                "ducklake_data_file WHERE table_id = %s AND %s_snapshot = %s)",
+                fo_rows_text(tables, i, 0), when, state);
 }
 
 static void
@@ -83,11 +82,11 @@ fo_lake_show_sql(fo_database *database, int64_t state, fo_str *ret, finops_error
     finops_code rc = tables_of(database, number, &tables, err);
     if (rc != FINOPS_OK)
         return rc;
-    fo_str_add(
+    fo_str_addf(
         ret,
-        "SELECT s.snapshot_id, s.snapshot_time AT TIME ZONE 'UTC' AS time, s.author, s.commit_message AS "
-        "message, t.*, CAST(s.changes AS VARCHAR) AS changes, s.commit_extra_info AS details FROM "
-        "ducklake_snapshots(current_database()) AS s LEFT JOIN (");
+        "SELECT s.snapshot_id, s.time, s.author, s.message, t.*, s.changes, s.details FROM (%s) AS s LEFT "
+        "JOIN (",
+        fo_lake_states_sql);
     for (size_t i = 0; i < fo_rows_count(tables); i++)
         add_table(ret, tables, i, number);
     if (fo_rows_count(tables) == 0)

@@ -1,25 +1,28 @@
 /* finops lake snapshots: the states a lake has had. */
 #include "base/mem.h"
+#include "base/str.h"
+#include "billing/lake_catalog.h"
 #include "cli/moment.h"
 #include "database/database.h"
 
 static const char *const config_keys[] = { "database.backend", NULL };
 
-static const char all_sql[] = "SELECT snapshot_id, snapshot_time AT TIME ZONE 'UTC' AS time, author, "
-                              "commit_message AS message, CAST(changes AS VARCHAR) AS changes FROM "
-                              "ducklake_snapshots(current_database()) ORDER BY snapshot_id";
-
 static finops_code
 run(fo_cli *cli, finops_error **err)
 {
     FO_AUTO(fo_database_closep) fo_database *db = NULL;
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     struct ArrowArrayStream stream = { 0 };
     finops_code rc = fo_moment_check(cli, err);
 
     if (rc == FINOPS_OK)
         rc = fo_database_open_plain_reader(cli->settings, cli->cancel, &db, err);
+    fo_str_addf(&sql, "SELECT snapshot_id, time, author, message, changes FROM (%s) ORDER BY snapshot_id",
+                fo_lake_states_sql);
     if (rc == FINOPS_OK)
-        rc = fo_database_stream(db, all_sql, &stream, err);
+        rc = fo_str_check(&sql, err);
+    if (rc == FINOPS_OK)
+        rc = fo_database_stream(db, fo_str_z(&sql), &stream, err);
     return rc == FINOPS_OK ? fo_render_stream(cli, &stream, err) : rc;
 }
 

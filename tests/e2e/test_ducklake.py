@@ -72,6 +72,13 @@ def test_another_run_finds_nothing_to_do_and_writes_nothing(filled, sample):
     assert before == ([f.stat().st_mtime_ns for f in files(filled)], catalog(filled).stat().st_mtime_ns)
 
 
+def test_of_an_import_only_the_bill_is_in_files(filled):
+    assert {f.parts[-3] for f in files(filled)} == {"sample_cur"} and len(files(filled)) == 3
+    with attached(catalog(filled)) as outside:
+        assert outside.sql("SELECT count(*), sum(row_count) FROM lake.billing_state.load_state WHERE current_version").fetchall() == [
+            (3, outside.sql("SELECT count(*) FROM lake.aws_billing.sample_cur").fetchone()[0])]
+
+
 def test_files_are_cut_by_billing_period_and_compressed_with_zstd(filled):
     assert {f.parent.name for f in bills(filled)} == {f"billing_period={m}" for m in MONTHS}
     for file in bills(filled):

@@ -94,6 +94,9 @@ def test_a_state_tells_what_it_changed(two):
             assert (int(row["rows_added"]), int(row["rows_removed"])) == (added, removed), table
     bill = shown["aws_billing.sample_cur"]
     assert int(bill["rows_added"]) > 0 and int(bill["rows_removed"]) == 300 and int(bill["files_removed"]) == 1
+    assert bill["changes"] == imports[-1]["changes"] and re.fullmatch(  # names, not numbers of the catalog
+        r"tables_deleted_from: aws_billing\.sample_cur, billing_state\.load_state; "
+        r"tables_inserted_into: aws_billing\.sample_cur, [a-z_., ]*billing_state\.load_state[a-z_., ]*", bill["changes"])
     assert bill["author"] == imports[-1]["author"] and bill["message"] == imports[-1]["message"]
     assert '"billing_period":"2026-05"' in bill["details"]
     assert home.run("lake", "show", state, "--format", "csv").stdout.count("\n") == len(shown) + 1
@@ -164,10 +167,11 @@ def test_a_month_is_rolled_back_as_a_new_state_and_the_next_import_brings_the_ne
     said = home.rows("lake", "rollback", "--to", "close", "--dry-run")
     assert [(m["billing_period"], int(m["rows"])) for m in said] == [("2026-05", 300)] and newest(home) == second + 1
     assert "pass --yes" in home.run("lake", "rollback", "--to", "close", status=2, stdin="").stderr
-    home.run("lake", "rollback", "--to", "close", "--yes")
+    said = home.run("lake", "rollback", "--to", "close", "--yes").stderr
+    told = [s for s in home.rows("lake", "snapshots") if s["message"]][-1]
+    assert f"1 month is as in state {first} again, which is state {newest(home)} now" in said
     assert home.rows("query", TOTALS) == old and differing(home, first, "billing_period = '2026-05'") == 0
     assert state_row(home) == state_row(home, first)
-    told = [s for s in home.rows("lake", "snapshots") if s["message"]][-1]
     assert re.fullmatch(rf"rollback of sample-cur 2026-05 to state {first} \(close\)", told["message"]) and "@" in told["author"]
     assert [h["action"] for h in home.rows("lake", "history", "--period", "2026-05")] == ["import", "import", "rollback"]
     assert home.rows("query", TOTALS, "--version", second) == new  # nothing is lost
