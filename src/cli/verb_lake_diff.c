@@ -96,6 +96,7 @@ print_data(fo_cli *cli, fo_database *db, const char *sql, finops_error **err)
     struct ArrowArrayStream stream = { 0 };
     finops_code rc = fo_database_stream(db, sql, &stream, err);
 
+    fo_progress_clear(cli);
     return rc == FINOPS_OK ? fo_render_stream(cli, &stream, err) : rc;
 }
 
@@ -175,6 +176,7 @@ print_table(fo_cli *cli, fo_database *db, const char *sql, const fo_strv *by, fi
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
     finops_code rc = table ? fo_database_rows(db, sql, &rows, err) : fo_error_oom(err);
 
+    fo_progress_clear(cli);
     for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++)
         if (!add_row(rows, i, by, table))
             rc = fo_error_oom(err);
@@ -236,6 +238,8 @@ run(fo_cli *cli, finops_error **err)
     if (cli->format == FO_FORMAT_TABLE)
         fprintf(cli->out, "%s, %s, %s cost: state %lld of %s -> %lld of %s\n", diff.exports, diff.months,
                 o->cost, (long long)what.from, from, (long long)what.to, to);
+    (void)fflush(cli->out);
+    fo_progress_show(cli, -1, "comparing the lines of both states");
     return print_diff(cli, db, &diff, &by, err);
 }
 

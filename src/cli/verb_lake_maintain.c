@@ -48,6 +48,7 @@ static const fo_table_column columns[] = {
 };
 
 typedef struct steps {
+    fo_cli *cli;
     fo_table *table;
     bool full; /* no memory */
 } steps;
@@ -74,6 +75,7 @@ each_step(const fo_lake_step *step, void *arg)
 
     if (!fo_table_add(s->table, cells))
         s->full = true;
+    fo_progress_show(s->cli, -1, "%s %s", step->step, step->table ? step->table : "");
 }
 
 static finops_code
@@ -118,13 +120,14 @@ run(fo_cli *cli, finops_code (*work)(fo_cli *, fo_database *, steps *, finops_er
 {
     FO_AUTO(fo_table_freep) fo_table *table = fo_table_new(columns, FO_COUNT(columns));
     FO_AUTO(fo_database_closep) fo_database *db = NULL;
-    steps s = { .table = table };
+    steps s = { .cli = cli, .table = table };
     finops_code rc = table ? fo_moment_check(cli, err) : fo_error_oom(err);
 
     if (rc == FINOPS_OK)
         rc = fo_database_open_plain(cli->settings, cli->cancel, &db, err);
     if (rc == FINOPS_OK)
         rc = work(cli, db, &s, err);
+    fo_progress_clear(cli);
     if (rc == FINOPS_OK && s.full)
         rc = fo_error_oom(err);
     return rc == FINOPS_OK ? fo_table_print(cli, table, err) : rc;

@@ -66,7 +66,9 @@ roll_back(fo_cli *cli, fo_database *db, const fo_lake_rollback_options *what, co
     finops_code rc = fo_cli_confirm(cli, question, &yes, err);
     if (rc != FINOPS_OK || !yes)
         return rc;
+    fo_progress_show(cli, -1, "copying %zu month%s of state %" PRId64, n, n == 1 ? "" : "s", what->state);
     rc = fo_lake_rollback(db, what, months, err);
+    fo_progress_clear(cli);
     if (rc == FINOPS_OK)
         rc = fo_lake_state_newest(db, &now, err);
     if (rc != FINOPS_OK)
