@@ -7,6 +7,8 @@ from decimal import Decimal
 import duckdb
 import pytest
 
+from conftest import Finops
+
 EXPORT = ("--export-name", "acme-cur-hourly")
 
 
@@ -133,15 +135,22 @@ def test_equal_names_from_two_sources_are_kept_apart(finops, bucket, tmp_path, e
     assert table_sum(finops.database) == want(expected)
 
 
+@pytest.fixture(scope="module")
+def slow_bill(tmp_path_factory):
+    """A sample of our own whose import takes some seconds."""
+    made = Finops(tmp_path_factory.mktemp("slow"))
+    made.run("sample", "--out", "big", "--rows", "1200000", "--months", "1", "--accounts", "5", "--seed", "7",
+             "--format", "csv", "--cur-version", "v1", timeout=600)
+    return made.folder / "big" / bucket_below(made, "big")
+
+
 @pytest.fixture
-def slow_import(finops):
-    """An import that takes some seconds: a sample of our own."""
-    finops.run("sample", "--out", "big", "--rows", "1200000", "--months", "1", "--accounts", "5", "--seed", "7",
-               "--format", "csv", "--cur-version", "v1", timeout=600)
+def slow_import(finops, slow_bill):
+    """The slow bill, for a database in which there is another one."""
     finops.run("sample", "--out", "small", "--rows", "2000", "--months", "2", "--accounts", "5", "--seed", "8",
                "--export-name", "small", "--format", "csv", "--cur-version", "v1")
     finops.run("aws", "import-cur", "--bucket", "./small/" + bucket_below(finops, "small"))
-    return "./big/" + bucket_below(finops, "big")
+    return slow_bill
 
 
 def bucket_below(finops, name):
