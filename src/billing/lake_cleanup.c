@@ -14,7 +14,7 @@
 #define MARGIN_US INT64_C(60000000) /* between the clocks of an importer and of the files */
 
 static int64_t
-bytes_of(const fo_rows *paths)
+bytes_on_disk(const fo_rows *paths)
 {
     int64_t bytes = 0;
     struct stat st;
@@ -23,6 +23,27 @@ bytes_of(const fo_rows *paths)
         if (stat(fo_rows_text(paths, i, 0), &st) == 0)
             bytes += st.st_size;
     return bytes;
+}
+
+/* Of objects the engine asks for the size, a request each. Nothing depends on it: -1 when one cannot be had.
+ */
+static int64_t
+bytes_of(fo_database *db, const fo_rows *paths)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+    FO_AUTO(fo_rows_freep) fo_rows *found = NULL;
+
+    if (fo_rows_count(paths) == 0 || !strstr(fo_rows_text(paths, 0, 0), "://"))
+        return bytes_on_disk(paths);
+    fo_str_add(&sql, "SELECT CAST(sum(size) AS BIGINT) FROM read_blob([");
+    for (size_t i = 0; i < fo_rows_count(paths); i++) {
+        fo_str_add(&sql, i ? ", " : "");
+        fo_sql_literal(&sql, fo_rows_text(paths, i, 0));
+    }
+    fo_str_add(&sql, "])");
+    if (!fo_str_ok(&sql) || fo_database_query(db, fo_str_z(&sql), NULL, 0, &found, NULL) != FINOPS_OK)
+        return -1;
+    return fo_rows_int(found, 0, 0);
 }
 
 /* Looks first: what is gone has no size. */
@@ -47,7 +68,7 @@ remove_by(fo_database *db, const char *step, const char *function, int64_t befor
     finops_code rc = fo_lake_patiently(db, look, NULL, 0, &found, err);
     if (rc != FINOPS_OK)
         return rc;
-    int64_t bytes = bytes_of(found);
+    int64_t bytes = bytes_of(db, found);
     if (!dry_run && fo_rows_count(found) > 0)
         rc = fo_lake_patiently(db, sql, NULL, 0, &gone, err);
     if (rc == FINOPS_OK)

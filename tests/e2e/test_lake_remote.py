@@ -2,7 +2,9 @@
 import base64
 import http.server
 import json
+import subprocess
 import threading
+import time
 import urllib.parse
 
 import duckdb
@@ -110,6 +112,74 @@ def test_an_encrypted_lake_in_a_bucket_is_unreadable_without_its_catalog(lake, s
         assert other.sql("SELECT count(*) FROM lake.aws_billing.sample_cur").fetchone()[0] > 0
         with pytest.raises(duckdb.Error, match="encrypted"):
             other.sql(f"SELECT count(*) FROM read_parquet('{place}{key.removeprefix(place)}')").fetchone()
+
+
+# ---- what is left over ----
+
+EVERYTHING = "SELECT billing_period, count(*), sum(hash(t)) FROM (FROM lake.aws_billing.sample_cur AT (VERSION => %d)) AS t GROUP BY 1 ORDER BY 1"
+
+
+def states(home):
+    """Every row of every state since there is a table."""
+    with outside(home) as other:
+        first = other.sql("SELECT begin_snapshot FROM __ducklake_metadata_lake.ducklake_table WHERE table_name = 'sample_cur'").fetchone()[0]
+        versions = other.sql(f"SELECT snapshot_id FROM lake.snapshots() WHERE snapshot_id >= {first} ORDER BY 1").fetchall()
+        return {v: other.sql(EVERYTHING % v).fetchall() for (v,) in versions}
+
+
+def known(home):
+    with outside(home) as other:
+        return {path.rsplit("/", 1)[-1] for (path,) in other.sql(
+            "SELECT path FROM __ducklake_metadata_lake.ducklake_data_file UNION ALL "
+            "SELECT path FROM __ducklake_metadata_lake.ducklake_delete_file").fetchall()}
+
+
+def in_bucket(bucket):
+    with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as other:
+        for name in ("httpfs", *(("azure",) if bucket.scheme == "az" else ())):
+            other.load_extension(str(EXTENSIONS / f"{name}.duckdb_extension"))
+        other.execute(bucket.secret_sql())
+        while True:
+            yield {f.rsplit("/", 1)[-1] for (f,) in other.sql(f"SELECT file FROM glob('{bucket.address}/**') WHERE file LIKE '%.parquet'").fetchall()}
+
+
+def killed_with_files_in_the_bucket(home, sample):
+    """An import of two months in one transaction is killed when the first of them is there."""
+    look, before = in_bucket(home.bucket), known(home)
+    for _ in range(5):
+        process = home.start("aws", "import-cur", "--bucket", sample / "sample-billing", "--atomic", "all", "--force",
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and not any(f not in before for f in next(look)):
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        left = next(look) - known(home)
+        if left:
+            return left
+        before = known(home)
+    pytest.fail("no import was killed before its end")
+
+
+def steps(home, *args):
+    return {s["step"]: s for s in home.rows("lake", *args)}
+
+
+def test_what_a_killed_import_left_goes_and_no_file_that_a_state_needs(lake, sample):
+    lake.run("aws", "import-cur", "--bucket", sample / "sample-billing", "--end-date", MONTH)
+    left = killed_with_files_in_the_bucket(lake, sample)
+    look, were = in_bucket(lake.bucket), states(lake)
+    assert steps(lake, "cleanup", "--dry-run")["remove leftovers"]["files_removed"] == 0  # younger than a day
+    said = steps(lake, "cleanup", "--older-than", "0")
+    assert said["remove leftovers"]["files_removed"] == len(left)
+    assert said["remove leftovers"]["bytes_freed"] > (0 if lake.bucket.scheme == "s3" else -1)  # az:// shows a begun file as empty
+    assert next(look) == known(lake) and were.items() <= states(lake).items()
+    lake.run("aws", "import-cur", "--bucket", sample / "sample-billing")
+    lake.run("query", "--write", "DELETE FROM aws_billing.sample_cur WHERE billing_period = '2026-06' AND rowid % 10 > 0")
+    rows = states(lake)
+    said = steps(lake, "maintain", "--keep", 1, "--grace", "0")
+    assert said["rewrite files"]["files_written"] > 0
+    assert said["remove old files"]["files_removed"] > 0 and said["remove old files"]["bytes_freed"] > 0
+    assert next(look) == known(lake) and list(states(lake).values())[-1] == rows[max(rows)]
 
 
 # ---- what is told of Azure ----
