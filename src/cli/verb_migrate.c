@@ -42,6 +42,7 @@ typedef struct migrate_view {
     fo_cli *cli;
     fo_table *table;
     int64_t begin; /* of the rows; 0: none came yet */
+    bool any;      /* something was looked at, and is in the table */
     bool failed_memory;
 } migrate_view;
 
@@ -69,6 +70,7 @@ migrate_event(const fo_migrate_event *e, void *arg)
     migrate_view *view = arg;
     char rows[24] = "", seconds[24] = "", verified[64];
 
+    view->any = true;
     fo_progress_clear(view->cli);
     if (e->rows >= 0 && !e->error)
         snprintf(rows, sizeof(rows), "%" PRId64, e->rows);
@@ -143,6 +145,39 @@ side(const fo_settings *settings, char *backend, char *path, const char *flag, f
     return fo_error_set(err, FINOPS_E_USAGE, "%s: bills of %s are not in a file", flag, backend);
 }
 
+static bool
+is_default(const fo_config *config, const char *key)
+{
+    const fo_config_row *rows;
+    size_t n;
+
+    if (fo_config_rows(config, &rows, &n, NULL) != FINOPS_OK)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (fo_streq(rows[i].key, key))
+            return fo_streq(rows[i].origin, "default");
+    return false;
+}
+
+/* Where both sides are engines in this process, each has half of what it would have alone, unless that is
+ * set. */
+static void
+share_memory(const fo_config *config, fo_settings *from, fo_settings *to)
+{
+    fo_settings *const sides[] = { from, to };
+
+    for (size_t i = 0; i < FO_COUNT(sides); i++)
+        if (!fo_streq(sides[i]->database.backend, "duckdb") &&
+            !fo_streq(sides[i]->database.backend, "ducklake"))
+            return;
+    for (size_t i = 0; i < FO_COUNT(sides); i++) {
+        if (is_default(config, "database.duckdb.memory_limit"))
+            sides[i]->duckdb.memory_limit /= 2;
+        if (is_default(config, "database.ducklake.performance.memory_limit"))
+            sides[i]->ducklake.memory_limit /= 2;
+    }
+}
+
 static finops_code
 migrate(migrate_view *view, finops_error **err)
 {
@@ -163,8 +198,10 @@ migrate(migrate_view *view, finops_error **err)
 
     if (rc == FINOPS_OK)
         rc = side(cli->settings, o->to, o->to_path, "--to-path", &to, err);
-    if (rc == FINOPS_OK)
+    if (rc == FINOPS_OK) {
+        share_memory(cli->config, &from, &to);
         rc = fo_migrate_run(&migrate, &summary, err);
+    }
     fo_progress_clear(view->cli);
     if (!cli->quiet && !o->dry_run && summary.copied + summary.current + summary.failed > 0)
         fo_info("%u month%s copied and verified, %u already there, %u failed", summary.copied,
@@ -197,8 +234,8 @@ run(fo_cli *cli, finops_error **err)
     finops_code printed = FINOPS_OK;
     if (view.failed_memory)
         return fo_error_oom(err);
-    if (rc == FINOPS_OK || rc == FINOPS_E_PARTIAL || why)
-        printed = rc == FINOPS_E_USAGE || rc == FINOPS_E_CONFIG ? FINOPS_OK : fo_table_print(cli, table, err);
+    if (rc == FINOPS_OK || view.any)
+        printed = fo_table_print(cli, table, err);
     if (printed != FINOPS_OK || rc == FINOPS_OK)
         return printed;
     if (err)

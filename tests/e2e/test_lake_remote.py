@@ -176,8 +176,8 @@ def test_what_a_killed_import_left_goes_and_no_file_that_a_state_needs(lake, sam
     lake.run("aws", "import-cur", "--bucket", sample / "sample-billing")
     lake.run("query", "--write", "DELETE FROM aws_billing.sample_cur WHERE billing_period = '2026-06' AND rowid % 10 > 0")
     rows = states(lake)
+    assert steps(lake, "maintain")["rewrite files"]["files_written"] > 0
     said = steps(lake, "maintain", "--keep", 1, "--grace", "0")
-    assert said["rewrite files"]["files_written"] > 0
     assert said["remove old files"]["files_removed"] > 0 and said["remove old files"]["bytes_freed"] > 0
     assert next(look) == known(lake) and list(states(lake).values())[-1] == rows[max(rows)]
 

@@ -1,6 +1,7 @@
 """finops migrate: bills from one database to another, read back by DuckDB's own package and psql."""
 import hashlib
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -10,6 +11,9 @@ import time
 import duckdb
 import pytest
 from conftest import Finops
+
+import lakes
+from memory import peak_kib
 
 EXTENSIONS = pathlib.Path(__file__).resolve().parents[2] / "deps" / "extensions"
 LEGACY = pathlib.Path(__file__).resolve().parents[3] / "shared" / "data" / "legacy" / "finops.duckdb"
@@ -294,6 +298,81 @@ def test_a_dry_run_writes_nothing(full):
                                    ("--from", "duckdb", "--to", "duckdb", "--to-path", "data/../data/finops.duckdb")])
 def test_one_database_is_not_migrated_into_itself(full, words):
     assert "source and target are the same database" in full.run("migrate", *words, status=2).stderr
+
+
+@pytest.mark.parametrize("words", [("--from", "duckdb", "--to", "snowflake"), ("--from", "snowflake", "--to", "duckdb")])
+def test_a_backend_that_is_not_there_is_an_error_and_no_rows(full, words):
+    said = full.run("migrate", *words, status=1)
+    assert said.stdout == "" and "no database backend is called snowflake" in said.stderr
+
+
+@pytest.mark.skipif(os.environ.get("FINOPS_TEST_LONG") != "1", reason="FINOPS_TEST_LONG=1: some seconds to see a few megabytes")
+def test_a_row_group_of_rows_is_in_memory_and_not_the_month(finops):
+    finops.run("sample", "--out", "bills", "--rows", 60000, "--months", 1, "--start", "2026-05")
+    finops.run("aws", "import-cur", "--bucket", "bills/sample-billing")
+    env = {"OPEN_FINOPS_DATABASE_DUCKLAKE_PERFORMANCE_CHUNK_SIZE": "5000"}
+    assert peak_kib(finops.start("migrate", "--from", "duckdb", "--to", "ducklake", "--quiet", env=env, stdout=subprocess.DEVNULL)) < 380 << 10
+
+
+class Catalog:
+    """A lake with its catalog in SQLite or PostgreSQL: what finops is told, and DuckDB's own package."""
+
+    def __init__(self, kind, home, request):
+        self.env = {"OPEN_FINOPS_DATABASE_DUCKLAKE_DATA_PATH": str(home.folder / "files")}
+        if kind == "sqlite":
+            self.address, self.env["OPEN_FINOPS_DATABASE_DUCKLAKE_CATALOG"] = f"sqlite:{lakes.catalog(home)}", "sqlite"
+        else:
+            database = request.getfixturevalue("postgresql").new_database()
+            self.address = lakes.postgresql_address(database)
+            self.env["OPEN_FINOPS_DATABASE_DUCKLAKE_CATALOG"] = lakes.postgresql_catalog(database)
+
+    def months(self):
+        with lakes.attached(self.address) as outside:
+            return months_of(outside, "lake.aws_billing.sample_cur")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def lake_catalog(request, full):
+    return Catalog(request.param, full, request)
+
+
+def migrations(finops, n, *words, env):
+    """So many at once; what each printed, by its exit status."""
+    running = [finops.start("migrate", *words, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(n)]
+    return [(*p.communicate(timeout=120), p.returncode) for p in running]
+
+
+def test_lakes_with_other_catalogs_are_targets_of_two_at_once_and_sources(full, lake_catalog):
+    """One waits until the other is through with the export, and finds it done; or is refused, as where one process alone may write."""
+    said = migrations(full, 2, "--from", "duckdb", "--to", "ducklake", "--format", "json", env=lake_catalog.env)
+    assert [status for _, _, status in said] == [0, 0], said
+    done = [[r["action"] for r in json.loads(out) if r["action"] != "left out"] for out, _, _ in said]
+    assert sorted(done) == [["copy"] * 3, ["current"] * 3]
+    with duckdb.connect(str(full.database), read_only=True) as source:
+        assert months_of(source, "aws_billing.sample_cur_unified") == lake_catalog.months()
+    full.run("migrate", "--from", "ducklake", "--to", "duckdb", "--to-path", "data/back.duckdb", env=lake_catalog.env)
+    with duckdb.connect(str(full.folder / "data" / "back.duckdb"), read_only=True) as back:
+        assert months_of(back, "aws_billing.sample_cur_unified") == lake_catalog.months()
+        assert back.sql("SELECT count(*) FROM billing_state.load_state WHERE current_version").fetchone() == (3,)
+
+
+@pytest.mark.parametrize("target", ["duckdb", "ducklake", "postgresql"])
+def test_two_at_once_double_nothing(full, target, request):
+    env, words = {}, ("--from", "duckdb", "--to", target)
+    if target == "postgresql":
+        env = {**request.getfixturevalue("postgresql").new_database().env(), "OPEN_FINOPS_DATABASE_POSTGRESQL_SSLMODE": "disable"}
+    if target == "duckdb":
+        words += ("--to-path", "data/other.duckdb")
+        env["OPEN_FINOPS_DATABASE_DUCKDB_DATABASE_PATH"] = str(full.database)
+    said = migrations(full, 2, *words, "--format", "json", env=env)
+    fine = [json.loads(out) for out, _, status in said if status == 0]
+    assert fine and all(status == 0 or "another" in text for _, text, status in said), said
+    assert sorted([r["action"] for r in rows if r["action"] != "left out"] for rows in fine)[0] == ["copy"] * 3
+    env["OPEN_FINOPS_DATABASE_BACKEND"] = target
+    path = {"OPEN_FINOPS_DATABASE_DUCKDB_DATABASE_PATH": "data/other.duckdb"} if target == "duckdb" else {}
+    rows = full.rows("query", "SELECT billing_period, CAST(count(*) AS INTEGER) AS n FROM aws_billing.sample_cur_unified GROUP BY 1 ORDER BY 1",
+                     env={**env, **path})
+    assert [(r["billing_period"], r["n"]) for r in rows] == [(m, 1500) for m in MONTHS]
 
 
 def test_a_source_that_is_not_there_is_named_and_not_made(finops):

@@ -17,7 +17,8 @@ EXTENSIONS = pathlib.Path(__file__).resolve().parents[2] / "deps" / "extensions"
 def attached(address, *options):
     """The lake in DuckDB's Python package with the extension of its makers, under the name `lake`."""
     outside = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-    for name in (*(("postgres_scanner",) if str(address).startswith("postgres:") else ()), "ducklake"):
+    scanner = {"postgres": ("postgres_scanner",), "sqlite": ("sqlite_scanner",)}.get(str(address).split(":")[0], ())
+    for name in (*scanner, "ducklake"):
         outside.load_extension(str(EXTENSIONS / f"{name}.duckdb_extension"))
     outside.execute(f"ATTACH 'ducklake:{address}' AS lake ({', '.join(('READ_ONLY', *options))})")
     return outside
@@ -30,11 +31,14 @@ def catalog(home):
 
 def on_postgresql(home, database, files):
     """Settings of a home whose lake's catalog is in a database of a server."""
-    at = database.settings()
     home.env.update(OPEN_FINOPS_DATABASE_DUCKLAKE_DATA_PATH=str(files),
-                    OPEN_FINOPS_DATABASE_DUCKLAKE_CATALOG=f"postgresql://{at['user']}:{at['password']}@/"
-                    f"{at['database']}?host={at['host']}&port={at['port']}")
+                    OPEN_FINOPS_DATABASE_DUCKLAKE_CATALOG=postgresql_catalog(database))
     return home
+
+
+def postgresql_catalog(database):
+    at = database.settings()
+    return f"postgresql://{at['user']}:{at['password']}@/{at['database']}?host={at['host']}&port={at['port']}"
 
 
 def postgresql_address(database):

@@ -128,6 +128,24 @@ static const char patience_sql[] =
  */
 static const lake_option no_rows_in_catalog = { "data_inlining_row_limit", "0" };
 
+/*
+ * Each thread that writes a table in partitions keeps so many rows in memory, 524,288 as the engine sets it
+ * by itself. With a row group's worth a month takes a fraction of that. Many partitions at once, as accounts
+ * are, would come in row groups of a few rows each: there it stays as it is.
+ */
+static finops_code
+set_patience(fo_conn *conn, const fo_lake_plan *plan, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+
+    fo_str_add(&sql, patience_sql);
+    if (!plan->many_partitions)
+        fo_str_addf(&sql, "; SET GLOBAL partitioned_write_flush_threshold = %lld",
+                    (long long)plan->chunk_size);
+    finops_code rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_conn_exec(conn, fo_str_z(&sql), err) : rc;
+}
+
 static finops_code
 set_options(fo_engine *engine, fo_conn *conn, const fo_lake_plan *plan, finops_error **err)
 {
@@ -191,7 +209,7 @@ attach(fo_engine *engine, fo_conn *conn, const fo_lake_plan *plan, bool read_onl
     if (rc == FINOPS_OK)
         rc = hide_address(plan, fo_conn_exec(conn, fo_str_z(&sql), err), err);
     if (rc == FINOPS_OK)
-        rc = fo_conn_exec(conn, patience_sql, err);
+        rc = set_patience(conn, plan, err);
     if (rc == FINOPS_OK && !read_only && !fo_lake_is_past(plan))
         rc = set_options(engine, conn, plan, err);
     fo_lake_catalog_unlock(lock);

@@ -142,6 +142,7 @@ lake_plan(fo_lake *lake, const fo_ducklake_settings *settings, finops_error **er
         return rc;
     plan->data_told = settings->data_path != NULL;
     plan->encrypted = settings->enable_encryption;
+    plan->many_partitions = fo_streq(lake->partition_strategy, "account");
     plan->chunk_size = settings->chunk_size;
     plan->base = (fo_instance_plan){ .set_up = fo_lake_attach,
                                      .checkpoint = "CHECKPOINT __ducklake_metadata_" FO_LAKE,

@@ -21,6 +21,7 @@ typedef struct fo_lake_plan {
     char *names_path;              /* of the file of views; "": none */
     char *compression;
     bool encrypted;
+    bool many_partitions; /* of a month: one for each account */
     int64_t chunk_size;
     int64_t version;             /* the state that is read; -1: the newest, or that at `time` */
     char time[FO_TIME_TEXT + 4]; /* "": the newest */
