@@ -83,6 +83,10 @@ finops_code fo_import_month_run(fo_import *im, fo_import_export *ex, const fo_im
  */
 void fo_import_cut_statement(finops_error **err);
 
+/* Holds the files' columns against the table that they are added to, where all months are in one. */
+finops_code fo_import_fit(const fo_import *im, const fo_import_export *ex, fo_bill_schema *schema,
+                          finops_error **err);
+
 /* ---- import_month.c, for import_all.c ---- */
 
 /* Waits until no other importer has the month in hand; *ret_lock is freed by the caller. */

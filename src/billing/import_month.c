@@ -115,6 +115,14 @@ fo_import_cut_statement(finops_error **err)
         fo_error_hint(err, "%s", finops_error_hint(whole));
 }
 
+finops_code
+fo_import_fit(const fo_import *im, const fo_import_export *ex, fo_bill_schema *schema, finops_error **err)
+{
+    return ex->target.single
+               ? fo_bill_schema_fit(schema, im->database, ex->target.schema, ex->target.table_base, err)
+               : FINOPS_OK;
+}
+
 static finops_code
 month_schema(fo_import *im, fo_import_export *ex, const fo_import_month *month, fo_bill_schema *ret,
              finops_error **err)
@@ -122,6 +130,8 @@ month_schema(fo_import *im, fo_import_export *ex, const fo_import_month *month, 
     finops_code rc = fo_bill_schema_read(im->reader, im->files, month->files, month->n_files, month->parquet,
                                          ex->names, ret, err);
 
+    if (rc == FINOPS_OK)
+        rc = fo_import_fit(im, ex, ret, err);
     for (size_t i = 0; rc == FINOPS_OK && im->options->warning && i < ret->warnings.n; i++)
         im->options->warning(ret->warnings.items[i], im->options->arg);
     return rc;

@@ -234,6 +234,8 @@ fo_import_paths(fo_import *im, finops_error **err)
     if (rc == FINOPS_OK)
         rc = fo_bill_schema_read(im->reader, im->files, files, im->options->n_paths, parquet, ex.names,
                                  &schema, err);
+    if (rc == FINOPS_OK)
+        rc = fo_import_fit(im, &ex, &schema, err);
     if (rc != FINOPS_OK)
         return rc;
     for (size_t i = 0; im->options->warning && i < schema.warnings.n; i++)

@@ -62,8 +62,8 @@ schema_read_parquet(fo_conn *conn, fo_files *files, fo_bill_input *input, finops
     return FINOPS_OK;
 }
 
-static bool
-schema_is_nested(const char *type)
+bool
+fo_bill_nested(const char *type)
 {
     return fo_starts(type, "MAP(") || fo_starts(type, "STRUCT(") || fo_ends(type, "[]");
 }
@@ -96,9 +96,86 @@ schema_column(fo_bill_schema *schema, const char *name, const char *type, int *r
             return fo_error_oom(err);
         *ret = (int)schema->n_columns++;
     }
-    if (type && schema_is_nested(type))
+    if (type && fo_bill_nested(type))
         schema->columns[*ret].nested = true;
+    else if (type)
+        schema->columns[*ret].plain = true;
     return FINOPS_OK;
+}
+
+/* Nested in one file and text in another: text is what holds both. */
+static void
+schema_settle(fo_bill_schema *schema)
+{
+    for (size_t i = 0; i < schema->n_columns; i++) {
+        fo_bill_column *c = &schema->columns[i];
+        c->as_text = c->kind == FO_COLUMN_TEXT && c->nested && c->plain;
+        c->nested = c->nested && !c->as_text;
+    }
+}
+
+/* A type of a table in the words of DuckDB; NULL: one that nothing is to be done about. */
+static char *
+schema_type(const char *type, finops_dialect dialect)
+{
+    static const char *const same[] = { "bigint", "integer", "smallint", "double precision",
+                                        "real",   "date",    "boolean",  "timestamp with time zone" };
+
+    if (dialect == FINOPS_DIALECT_DUCKDB)
+        return fo_strdup(type);
+    if (fo_streq(type, "jsonb") || fo_streq(type, "json"))
+        return fo_strdup("JSON");
+    if (fo_streq(type, "text") || fo_streq(type, "character varying"))
+        return fo_strdup("VARCHAR");
+    if (fo_streq(type, "timestamp without time zone"))
+        return fo_strdup("TIMESTAMP");
+    if (fo_starts(type, "numeric("))
+        return fo_format("DECIMAL%s", type + strlen("numeric"));
+    for (size_t i = 0; i < FO_COUNT(same); i++)
+        if (fo_streq(type, same[i]))
+            return fo_strdup(type);
+    return NULL;
+}
+
+static void
+schema_fit_column(fo_bill_column *c, char *type)
+{
+    bool text = fo_streq(type, "VARCHAR");
+
+    fo_free(c->stored);
+    c->stored = type;
+    if (c->kind == FO_COLUMN_TEXT && text && c->nested) {
+        c->as_text = true;
+        c->nested = false;
+    }
+    if (type && fo_bill_nested(type))
+        c->nested = true;
+}
+
+finops_code
+fo_bill_schema_fit(fo_bill_schema *schema, fo_database *database, const char *dataset, const char *table,
+                   finops_error **err)
+{
+    FO_AUTO(fo_strv_done) fo_strv names = FO_STRV_INIT;
+    FO_AUTO(fo_strv_done) fo_strv types = FO_STRV_INIT;
+    finops_dialect dialect = fo_database_dialect(database);
+
+    assert(schema && database && dataset && table);
+    if (dialect != FINOPS_DIALECT_DUCKDB && dialect != FINOPS_DIALECT_POSTGRESQL)
+        return FINOPS_OK;
+    finops_code rc = fo_database_columns(database, dataset, table, &names, &types, err);
+    if (rc != FINOPS_OK || names.n == 0)
+        return rc;
+    fo_free(schema->table);
+    schema->table = fo_format("%s.%s", dataset, table);
+    if (!schema->table)
+        return fo_error_oom(err);
+    for (size_t i = 0; rc == FINOPS_OK && i < names.n; i++) {
+        int at = fo_bill_schema_find(schema, names.items[i]);
+        if (at >= 0)
+            schema_fit_column(&schema->columns[at], schema_type(types.items[i], dialect));
+    }
+    return rc;
 }
 
 static finops_code
@@ -170,6 +247,7 @@ fo_bill_schema_read(fo_conn *conn, fo_files *files, const fo_bill_file *list, si
         rc = schema_map_input(&schema, &schema.inputs[i], names, err);
     if (rc != FINOPS_OK)
         return rc;
+    schema_settle(&schema);
     schema.focus = fo_bill_schema_find(&schema, "billed_cost") >= 0 &&
                    fo_bill_schema_find(&schema, "charge_category") >= 0;
     *ret = schema;
@@ -189,10 +267,13 @@ fo_bill_schema_done(fo_bill_schema *schema)
         fo_strv_done(&input->headers);
         fo_strv_done(&input->types);
     }
-    for (size_t i = 0; i < schema->n_columns; i++)
+    for (size_t i = 0; i < schema->n_columns; i++) {
         fo_free(schema->columns[i].name);
+        fo_free(schema->columns[i].stored);
+    }
     fo_free(schema->inputs);
     fo_free(schema->columns);
+    fo_free(schema->table);
     fo_strv_done(&schema->warnings);
     *schema = (fo_bill_schema){ 0 };
 }
@@ -243,14 +324,16 @@ fo_bill_job_begin(fo_engine *engine, const fo_bill_schema *schema, fo_files *fil
     return rc == FINOPS_OK && !schema->parquet ? fo_csv_job_begin(engine, &ret->job, err) : rc;
 }
 
-/* The engine's Parquet reader does not tell which file held the value that could not be used. */
+/* The engine tells neither column nor file of the value that could not be used. */
 static finops_code
-job_name_files(const fo_bill_schema *schema, finops_code rc, finops_error **err)
+job_name_files(fo_engine *engine, const fo_bill_schema *schema, finops_code rc, finops_error **err)
 {
     const char *first = schema->n_inputs > 0 ? schema->inputs[0].label : "no file";
 
     if (rc != FINOPS_E_DATA && rc != FINOPS_E_DATABASE && rc != FINOPS_E_CORRUPT)
         return rc;
+    if (err && schema->parquet && fo_bill_blame(engine, schema, err))
+        return finops_error_code(*err);
     if (schema->n_inputs < 2)
         return fo_error_wrap(err, rc, "read %s", first);
     return fo_error_wrap(err, rc, "read %s and %zu more", first, schema->n_inputs - 1);
@@ -261,17 +344,22 @@ fo_bill_job_end(fo_engine *engine, const fo_bill_schema *schema, fo_files *files
                 finops_error **err)
 {
     if (schema->parquet)
-        return rc == FINOPS_OK ? fo_files_unchanged(files, err) : job_name_files(schema, rc, err);
+        return rc == FINOPS_OK ? fo_files_unchanged(files, err) : job_name_files(engine, schema, rc, err);
     finops_error *why = fo_csv_failure(engine);
+    bool told = false;
+
     if (rc != FINOPS_OK && why) {
         rc = finops_error_code(why);
         if (err) {
             finops_error_free(*err);
             *err = FO_TAKE(why);
         }
+        told = true;
     }
-    finops_error_free(why);
     fo_csv_job_end(engine);
+    if (rc != FINOPS_OK && !told)
+        rc = job_name_files(engine, schema, rc, err);
+    finops_error_free(why);
     return rc;
 }
 

@@ -9,6 +9,7 @@
 #include "billing/columns.h"
 #include "engine/csv.h"
 #include "engine/files.h"
+#include "database/statement.h"
 
 /* One data file. */
 typedef struct fo_bill_input {
@@ -26,7 +27,10 @@ typedef struct fo_bill_input {
 typedef struct fo_bill_column {
     char *name;
     fo_column_kind kind;
-    bool nested; /* MAP, STRUCT or LIST in the files: kept so */
+    bool nested;  /* MAP, STRUCT or LIST in the files: kept so */
+    bool plain;   /* something else in some of the files */
+    bool as_text; /* both, or the table has it as text: what is nested becomes JSON text */
+    char *stored; /* its type in a table that is there, as DuckDB spells it; NULL: there is none */
 } fo_bill_column;
 
 typedef struct fo_bill_schema {
@@ -36,6 +40,7 @@ typedef struct fo_bill_schema {
     size_t n_columns;
     bool parquet;
     bool focus;
+    char *table; /* that the rows are added to, if it is there: fo_bill_schema_fit() */
     fo_strv warnings;
 } fo_bill_schema;
 
@@ -49,6 +54,14 @@ typedef struct fo_bill_file {
 finops_code fo_bill_schema_read(fo_conn *conn, fo_files *files, const fo_bill_file *list, size_t n,
                                 bool parquet, fo_colnames *names, fo_bill_schema *ret, finops_error **err);
 void fo_bill_schema_done(fo_bill_schema *schema);
+/*
+ * Holds the columns against those of the table that the rows are added to, where it is there: values are
+ * brought into the types it has, and the statement fails on those that would lose something.
+ */
+finops_code fo_bill_schema_fit(fo_bill_schema *schema, fo_database *database, const char *dataset,
+                               const char *table, finops_error **err);
+/* Whether a type, as DuckDB spells it, is a MAP, STRUCT or LIST. */
+bool fo_bill_nested(const char *type);
 /* Index of a column, or -1. */
 int fo_bill_schema_find(const fo_bill_schema *schema, const char *name);
 
@@ -77,6 +90,15 @@ void fo_bill_job_done(fo_bill_job *job);
 /* Which column of the files became which of the table: {"lineItem/UsageType": "line_item_usage_type"}; free()
  * it. */
 finops_code fo_bill_schema_mappings(const fo_bill_schema *schema, char **ret, finops_error **err);
+
+/* Adds the condition that is true of values of the header's column that the table's cannot keep; nothing
+ * where it keeps all. `column` is quoted. */
+void fo_bill_misfit(const fo_bill_column *target, const char *column, const char *type, fo_str *sql);
+/*
+ * After Parquet files could not be loaded: looks for the value that is to blame, and makes it what *err says:
+ * its column, what that is, the value, file and row. False: *err stays as it was.
+ */
+bool fo_bill_blame(fo_engine *engine, const fo_bill_schema *schema, finops_error **err);
 
 /* SHA-256 over the table's column names and types, sorted. */
 finops_code fo_bill_schema_hash(const fo_bill_schema *schema, char hex[65], finops_error **err);

@@ -52,7 +52,8 @@ unified_end(const fo_rows *rows, size_t first)
     return end;
 }
 
-/* Adds "CAST(" what the earlier tool wrote as text or with a guessed type " AS " the type. It wrote None for nothing. */
+/* Adds "CAST(" what the earlier tool wrote as text or with a guessed type " AS " the type. It wrote None for
+ * nothing. */
 static void
 cast_scalar(const char *name, const char *type, const char *want, fo_str *sql)
 {
@@ -130,7 +131,7 @@ branch_add_column(branch *b, const fo_rows *rows, size_t i, bool cast, finops_er
     const char *name = fo_rows_text(rows, i, SOURCE_COLUMN), *type = fo_rows_text(rows, i, SOURCE_TYPE);
 
     if (cast)
-        (void)fo_unified_cast(name, type, &sql);
+        type = fo_unified_cast(name, type, &sql);
     else
         fo_sql_ident(&sql, name);
     finops_code rc = fo_str_check(&sql, err);
@@ -208,6 +209,49 @@ unified_read(unified *u, const fo_colnames *names, bool cast, finops_error **err
     return rc;
 }
 
+static bool
+is_nested(const char *type)
+{
+    return fo_bill_nested(type) || fo_streq(type, "jsonb");
+}
+
+/* Whether a column that is nested in one table is text in another. */
+static bool
+unified_has_text(const unified *u, const char *column)
+{
+    for (size_t i = 0; i < u->n; i++) {
+        const branch *b = &u->branches[i];
+        for (size_t c = 0; c < b->names.n; c++)
+            if (fo_streq(b->names.items[c], column) &&
+                (fo_streq(b->types.items[c], "VARCHAR") || fo_streq(b->types.items[c], "text")))
+                return true;
+    }
+    return false;
+}
+
+/* Such a column is text in the view, in the nested months' JSON: no type holds both. */
+static finops_code
+branch_to_text(const unified *u, branch *b, bool duckdb, finops_error **err)
+{
+    for (size_t c = 0; c < b->names.n; c++) {
+        if (!is_nested(b->types.items[c]) || !unified_has_text(u, b->names.items[c]))
+            continue;
+        char *expression =
+            fo_format(duckdb ? "CAST(to_json(%s) AS VARCHAR)" : "CAST(%s AS text)", b->expressions.items[c]);
+        char *type = fo_strdup(duckdb ? "VARCHAR" : "text");
+        if (!expression || !type) {
+            fo_free(expression);
+            fo_free(type);
+            return fo_error_oom(err);
+        }
+        fo_free(b->expressions.items[c]);
+        fo_free(b->types.items[c]);
+        b->expressions.items[c] = expression;
+        b->types.items[c] = type;
+    }
+    return FINOPS_OK;
+}
+
 static void
 unified_from(const unified *u, size_t i, fo_str *sql)
 {
@@ -273,6 +317,19 @@ unified_in_order(const unified *u, fo_str *sql)
     }
 }
 
+/* Of the first table that has the column; NULL: none tells. */
+static const char *
+unified_type(const unified *u, const char *column)
+{
+    for (size_t i = 0; i < u->n; i++) {
+        const branch *b = &u->branches[i];
+        for (size_t c = 0; c < b->names.n; c++)
+            if (*b->types.items[c] && fo_streq(b->names.items[c], column))
+                return b->types.items[c];
+    }
+    return NULL;
+}
+
 /* The columns the view has now come first: other views may stand on it. */
 static finops_code
 unified_keep_order(fo_database *db, const char *view, unified *u, finops_error **err)
@@ -287,10 +344,12 @@ unified_keep_order(fo_database *db, const char *view, unified *u, finops_error *
             if (!fo_strv_has(&wanted, u->branches[i].names.items[c]) &&
                 !fo_strv_add(&wanted, u->branches[i].names.items[c]))
                 return fo_error_oom(err);
-    for (size_t i = 0; rc == FINOPS_OK && i < names.n; i++)
-        if (fo_strv_has(&wanted, names.items[i]) &&
-            (!fo_strv_add(&u->columns, names.items[i]) || !fo_strv_add(&u->types, types.items[i])))
+    for (size_t i = 0; rc == FINOPS_OK && i < names.n; i++) {
+        const char *type = unified_type(u, names.items[i]);
+        if (fo_strv_has(&wanted, names.items[i]) && (!fo_strv_add(&u->columns, names.items[i]) ||
+                                                     !fo_strv_add(&u->types, type ? type : types.items[i])))
             rc = fo_error_oom(err);
+    }
     return rc;
 }
 
@@ -411,6 +470,8 @@ fo_unified_view(fo_database *db, const fo_bill_target *target, const fo_colnames
     if (fo_rows_count(rows) == 0)
         return fo_unified_drop(db, target, err);
     rc = unified_read(&u, names, fo_database_dialect(db) == FINOPS_DIALECT_DUCKDB, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < u.n; i++)
+        rc = branch_to_text(&u, &u.branches[i], fo_database_dialect(db) == FINOPS_DIALECT_DUCKDB, err);
     if (rc == FINOPS_OK)
         rc = unified_sql(db, view, &u, &sql, err);
     if (rc == FINOPS_OK)

@@ -229,7 +229,7 @@ def test_a_parquet_value_that_is_no_amount_names_the_file(finops, parquet_bill):
     line = {"bill_billing_period_start_date": "TIMESTAMP '2024-11-01'", "line_item_currency_code": "'USD'",
             "line_item_unblended_cost": "'abc'"}
     failed = load(finops, parquet_bill("words.parquet", [line]), "x", status=1)
-    assert "words.parquet: " in failed.stderr and '"abc" is no number' in failed.stderr
+    assert "words.parquet row 1: column line_item_unblended_cost is " in failed.stderr and 'cannot keep "abc"' in failed.stderr
 
 
 def test_a_source_that_is_not_there_is_named_once(finops, sample):

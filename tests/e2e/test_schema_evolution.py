@@ -1,0 +1,118 @@
+"""A bill's columns come, go, change their names and their types, from month to month and within one."""
+import json
+
+import duckdb
+import pytest
+
+EXPORT = "acme"
+VIEW = "aws_billing.acme_unified"
+
+
+def line(month, **columns):
+    """A bill of one line as a SELECT; None leaves a column out."""
+    values = {"bill_payer_account_id": "'111122223333'", "bill_billing_period_start_date": f"TIMESTAMP '{month}-01'",
+              "line_item_usage_account_id": "'444455556666'", "line_item_usage_start_date": f"TIMESTAMP '{month}-02 03:00:00'",
+              "line_item_line_item_type": "'Usage'", "line_item_currency_code": "'USD'",
+              "line_item_unblended_cost": "1.5::DECIMAL(38,18)", **columns}
+    return "SELECT " + ", ".join(f'{v} AS "{k}"' for k, v in values.items() if v is not None)
+
+
+def imported(finops, *selects, args=(), status=0, kind="parquet"):
+    """Imports one file for each SELECT, all of one month or of several."""
+    files = []
+    for i, select in enumerate(selects):
+        path = finops.folder / f"part-{i}.{kind}"
+        duckdb.sql(f"COPY ({select}) TO '{path}' (FORMAT {kind})")
+        files += ["--file", path.name]
+    return finops.run("aws", "import-cur", "--export-name", EXPORT, *files, *args, status=status)
+
+
+def answers(finops, columns, table=VIEW):
+    """Rows of the view, oldest month first; columns in SQL."""
+    rows = finops.rows("query", f"SELECT billing_period AS period, {columns} FROM {table} ORDER BY 1")
+    return [tuple(row.values())[1:] for row in rows]
+
+
+def test_columns_that_go_come_and_change_their_type_answer_in_every_month(every_backend):
+    imported(every_backend, line("2026-01", gone="'a'", number="1::INT", word="'abc'", blob="{'a': 1}", text="'abc'",
+                                 resource_tags="MAP {'user_team': 'x'}"))
+    imported(every_backend, line("2026-02", came="'b'", number="1.25::DECIMAL(10,2)", word="7::INT", blob="{'a': 2}",
+                                 text="{'a': 1}", resource_tags="'{\"user_team\": \"y\"}'", line_item_unblended_cost="'2.25'",
+                                 line_item_usage_start_date="TIMESTAMPTZ '2026-02-02 05:00:00+02'",
+                                 line_item_usage_account_id="12345678901::BIGINT"))
+    assert answers(every_backend, "gone, came, number, word") == [("a", None, "1", "abc"), (None, "b", "1.25", "7")]
+    assert answers(every_backend, "resource_tags_user_team, line_item_usage_account_id") == [("x", "444455556666"), ("y", "012345678901")]
+    assert answers(every_backend, "CAST(line_item_unblended_cost AS DECIMAL(9, 2)), line_item_usage_start_date") == [
+        ("1.50", "2026-01-02T03:00:00Z"), ("2.25", "2026-02-02T03:00:00Z")]
+    (first,), (second,) = answers(every_backend, "text")
+    assert first == "abc" and json.loads(second) == {"a": 1}
+
+
+def test_files_of_one_month_may_differ(every_backend):
+    imported(every_backend, line("2026-01", x="1::INT", y="{'a': 1}", extra="'here'"), line("2026-01", x="'abc'", y="'plain'"))
+    rows = sorted(answers(every_backend, "x, y, extra"))
+    assert [(x, extra) for x, _, extra in rows] == [("1", "here"), ("abc", None)]
+    assert json.loads(rows[0][1]) == {"a": 1} and rows[1][1] == "plain"
+
+
+LOST = [("line_item_unblended_cost", "'n/a'", 'DECIMAL(38,18) and cannot keep "n/a"'),
+        ("line_item_unblended_cost", "true", 'DECIMAL(38,18) and cannot keep "true"'),
+        ("line_item_unblended_cost", "123456789012345678901234.5", 'DECIMAL(38,18) and cannot keep "123456789012345678901234.5"'),
+        ("line_item_usage_start_date", "TIMESTAMP_NS '2026-02-02 03:00:00.123456789'", 'cannot keep "2026-02-02 03:00:00.123456789"'),
+        ("line_item_usage_start_date", "1770000000", 'TIMESTAMP and cannot keep "1770000000"'),
+        ("resource_tags", "'no json'", 'MAP(VARCHAR, VARCHAR) and cannot keep "no json"')]
+
+
+@pytest.mark.parametrize("column, value, words", LOST, ids=lambda v: v if " " not in v else "")
+def test_what_would_be_lost_is_refused_by_column_value_file_and_row(finops, column, value, words):
+    imported(finops, line("2026-02", resource_tags="MAP {'user_team': 'x'}"))
+    before = answers(finops, "line_item_unblended_cost, resource_tags_user_team")
+    good, bad = (line("2026-02", **{"resource_tags": "NULL::VARCHAR", column: v}) for v in ("NULL", value))
+    bad = f"SELECT * FROM ({good}) UNION ALL BY NAME {bad}"
+    done = imported(finops, line("2026-02"), bad, status=1)
+    assert f"part-1.parquet row 2: column {column} is " in done.stderr and words in done.stderr, done.stderr
+    assert answers(finops, "line_item_unblended_cost, resource_tags_user_team") == before
+    if column != "line_item_usage_start_date":  # that one tells the month, which is so never begun
+        assert words in finops.rows("query", "SELECT error FROM billing_state.load_states WHERE status = 'failed'")[0]["error"]
+
+
+def test_a_type_without_values_is_no_reason_to_refuse(finops):
+    imported(finops, line("2026-02", line_item_unblended_rate="NULL::BOOLEAN", resource_tags="NULL::INT", line_item_usage_end_date="NULL::INT"))
+    assert answers(finops, "line_item_unblended_rate, line_item_usage_end_date") == [(None, None)]
+
+
+def test_a_table_of_all_months_gets_what_it_can_keep_and_nothing_else(every_backend):
+    """The lake has one anyway; a column of it has the type of the first month."""
+    single = ("--table-strategy", "single")
+    imported(every_backend, line("2026-01", x="MAP {'a': 'b'}", word="'abc'"), args=single)
+    imported(every_backend, line("2026-02", x="'{\"a\": \"c\"}'", word="MAP {'k': 'v'}"), args=single)
+    kept = answers(every_backend, "x, word")
+    (x,), (y,) = ([json.loads(v) if isinstance(v, str) else v for v in row[:1]] for row in kept)
+    assert (x, y) == ({"a": "b"}, {"a": "c"})
+    assert kept[0][1] == "abc" and json.loads(kept[1][1]) == {"k": "v"}
+    if every_backend.backend == "postgresql":  # where the column is JSON, which keeps any text
+        imported(every_backend, line("2026-03", x="'words'"), args=single)
+        assert answers(every_backend, "x")[2] == ('"words"',)
+    else:
+        done = imported(every_backend, line("2026-03", x="'words'"), args=single, status=1)
+        assert 'part-0.parquet row 1: column x of table aws_billing.acme is MAP(VARCHAR, VARCHAR) and cannot keep "words"' in done.stderr
+        assert answers(every_backend, "x, word") == kept
+    imported(every_backend, line("2026-03"), args=single)
+    assert answers(every_backend, "word")[2] == (None,)
+
+
+def test_a_column_that_somebody_made_narrower_takes_what_it_can_keep(finops):
+    single = ("--table-strategy", "single")
+    imported(finops, line("2026-01", x="1"), args=single)
+    with duckdb.connect(str(finops.database)) as db:
+        db.sql("DROP VIEW aws_billing.acme_unified")
+        db.sql("ALTER TABLE aws_billing.acme ALTER line_item_unblended_cost TYPE DECIMAL(12, 2)")
+        db.sql("ALTER TABLE aws_billing.acme ALTER x TYPE INTEGER")
+    imported(finops, line("2026-02", x="2"), args=single)
+    assert answers(finops, "x, line_item_unblended_cost", "aws_billing.acme")[1] == (2, "1.50")
+    for column, value, words in (("line_item_unblended_cost", "0.125", 'DECIMAL(12,2) and cannot keep "0.125"'),
+                                 ("x", "'007'", 'INTEGER and cannot keep "007"')):
+        for kind in ("parquet", "csv"):
+            done = imported(finops, line("2026-02", **{**{"x": "2"}, column: value}), args=single, status=1, kind=kind)
+            assert f"column {column} " in done.stderr and words[:30] in done.stderr and value.strip("'") in done.stderr, done.stderr
+    assert len(answers(finops, "x", "aws_billing.acme")) == 2
