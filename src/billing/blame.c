@@ -66,7 +66,10 @@ say(const fo_bill_schema *schema, const fo_bill_input *input, const fo_rows *fou
     fo_error_set(err, FINOPS_E_DATA, "%s row %" PRId64 ": column %s%s%s is %s and cannot keep \"%s\"",
                  input->label, fo_rows_int(found, 0, 2), column->name, schema->table ? " of table " : "",
                  schema->table ? schema->table : "", is, value ? value : "");
-    fo_error_hint(err, "the month is as it was; the files call the column %s", input->headers.items[field]);
+    fo_error_hint(err,
+                  "the month is as it was; where the change is meant, give what the files call %s another "
+                  "name with --column-mapping",
+                  input->headers.items[field]);
 }
 
 bool

@@ -8,10 +8,14 @@
 #include "billing/columns.h"
 #include "billing/names.h"
 
+/* A header that stands for no header of a file: the column that follows it is called otherwise now. */
+#define RENAMED "renamed:"
+
 typedef struct colname {
     char *header;
     char *column;
     bool saved;
+    bool idle; /* a rename that nothing came of yet: not to be saved */
 } colname;
 
 struct fo_colnames {
@@ -102,20 +106,56 @@ colnames_find(const fo_colnames *names, const char *header)
     return NULL;
 }
 
-/* Whether some other header has the column and is neither the plain spelling of it nor meant by this one. */
+/* The rename of a column, or NULL. */
+static colname *
+colnames_rename_of(const fo_colnames *names, const char *column)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (fo_starts(names->items[i].header, RENAMED) &&
+            strcmp(names->items[i].header + strlen(RENAMED), column) == 0)
+            return &names->items[i];
+    return NULL;
+}
+
+/* What the column is called after all renames. They do not go round: fo_colnames_rename() sees to that. */
+static const char *
+colnames_final(const fo_colnames *names, const char *column)
+{
+    const colname *item;
+
+    for (size_t i = 0; i <= names->n && (item = colnames_rename_of(names, column)); i++)
+        column = item->column;
+    return column;
+}
+
+/* "resource_tags[user_team]": the key of a map of CUR 2.0, where v1 has the header resourceTags/user:team. */
+static bool
+colnames_is_key(const char *header)
+{
+    size_t n = strspn(header, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+    return n > 0 && header[n] == '[' && fo_ends(header, "]");
+}
+
+/*
+ * Whether some other header has the column and is neither the plain spelling of it nor meant by this one. A
+ * key of a map and a header of its own are two ways to deliver one thing.
+ */
 static bool
 colnames_foreign(const fo_colnames *names, const char *header, const char *column)
 {
-    bool owned = false;
+    bool owned = false, key = colnames_is_key(header);
 
     if (strcmp(header, column) == 0 || fo_column_find(column))
         return false;
     for (size_t i = 0; i < names->n; i++) {
         if (strcmp(names->items[i].column, column) != 0)
             continue;
+        if (fo_starts(names->items[i].header, RENAMED)) /* whatever is called so now, is it */
+            return false;
         if (strcmp(names->items[i].header, column) == 0)
             return false;
-        owned = true;
+        owned = owned || colnames_is_key(names->items[i].header) == key;
     }
     return owned;
 }
@@ -166,20 +206,60 @@ colnames_warn(fo_strv *warnings, const char *header, const char *folded, const c
     return text && fo_strv_take(warnings, text) ? FINOPS_OK : fo_error_oom(err);
 }
 
+/* Whether the header of old and the one it is called now are in one file: then each is what it says. */
 static finops_code
-colnames_assign_one(fo_colnames *names, const char *header, fo_strv *taken, fo_strv *warnings,
-                    finops_error **err)
+colnames_both(const fo_colnames *names, const fo_strv *headers, const char *to, bool *ret, finops_error **err)
+{
+    *ret = false;
+    for (size_t i = 0; i < headers->n && !*ret; i++) {
+        FO_AUTO(fo_str_done) fo_str folded = FO_STR_INIT;
+        finops_code rc = colnames_fold(names, headers->items[i], &folded, err);
+        if (rc != FINOPS_OK)
+            return rc;
+        *ret = strcmp(fo_str_z(&folded), to) == 0;
+    }
+    return FINOPS_OK;
+}
+
+/* Puts the name that the folded one was renamed to in its place; *ret tells whether it was. Keys of maps keep
+ * their columns, the views know what they are called. */
+static finops_code
+colnames_follow(fo_colnames *names, const fo_strv *headers, const char *header, fo_str *folded, bool *ret,
+                finops_error **err)
+{
+    colname *item = colnames_is_key(header) ? NULL : colnames_rename_of(names, fo_str_z(folded));
+    bool both = false;
+
+    *ret = false;
+    if (!item)
+        return FINOPS_OK;
+    const char *to = colnames_final(names, fo_str_z(folded));
+    finops_code rc = colnames_both(names, headers, to, &both, err);
+    if (rc != FINOPS_OK || both)
+        return rc;
+    item->idle = false;
+    *ret = true;
+    fo_str_clear(folded);
+    fo_str_add(folded, to);
+    return fo_str_check(folded, err);
+}
+
+static finops_code
+colnames_assign_one(fo_colnames *names, const fo_strv *headers, const char *header, fo_strv *taken,
+                    fo_strv *warnings, finops_error **err)
 {
     FO_AUTO(fo_str_done) fo_str folded = FO_STR_INIT;
     FO_AUTO(fo_str_done) fo_str column = FO_STR_INIT;
     const colname *known = colnames_find(names, header);
-    finops_code rc;
+    bool renamed = false;
+    finops_code rc = colnames_fold(names, header, &folded, err);
 
-    if (known && !fo_strv_has(taken, known->column))
-        return fo_strv_add(taken, known->column) ? FINOPS_OK : fo_error_oom(err);
-    rc = colnames_fold(names, header, &folded, err);
+    if (rc == FINOPS_OK)
+        rc = colnames_follow(names, headers, header, &folded, &renamed, err);
     if (rc != FINOPS_OK)
         return rc;
+    if (known && !renamed && !fo_strv_has(taken, known->column))
+        return fo_strv_add(taken, known->column) ? FINOPS_OK : fo_error_oom(err);
     if (fo_strv_has(taken, fo_str_z(&folded)) || colnames_foreign(names, header, fo_str_z(&folded))) {
         rc = colnames_suffix(names, fo_str_z(&folded), header, taken, &column, err);
         if (rc == FINOPS_OK)
@@ -203,8 +283,67 @@ fo_colnames_assign(fo_colnames *names, const fo_strv *headers, fo_strv *ret, fo_
 
     assert(ret->n == 0);
     for (size_t i = 0; rc == FINOPS_OK && i < headers->n; i++)
-        rc = colnames_assign_one(names, headers->items[i], ret, warnings, err);
+        rc = colnames_assign_one(names, headers, headers->items[i], ret, warnings, err);
     return rc;
+}
+
+/* Whether a column of this name came out of some file before. */
+static bool
+colnames_has_column(const fo_colnames *names, const char *column)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (!fo_starts(names->items[i].header, RENAMED) && strcmp(names->items[i].column, column) == 0)
+            return true;
+    return false;
+}
+
+static finops_code
+colnames_refuse(const char *from, const char *to, const char *what, const char *name, finops_error **err)
+{
+    return fo_error_set(err, FINOPS_E_CONFIG, "%s cannot be renamed to %s: %s %s", from, to, what, name);
+}
+
+finops_code
+fo_colnames_rename(fo_colnames *names, const char *from, const char *to, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str old = FO_STR_INIT;
+    FO_AUTO(fo_str_done) fo_str name = FO_STR_INIT;
+    FO_AUTO(fo_str_done) fo_str header = FO_STR_INIT;
+    finops_code rc = colnames_fold(names, from, &old, err);
+
+    assert(names && from && to);
+    if (rc == FINOPS_OK)
+        rc = colnames_fold(names, to, &name, err);
+    if (rc != FINOPS_OK || strcmp(fo_str_z(&old), fo_str_z(&name)) == 0)
+        return rc; /* another spelling is no other name */
+    const colname *before = colnames_rename_of(names, fo_str_z(&old));
+    if (before && strcmp(before->column, fo_str_z(&name)) == 0)
+        return FINOPS_OK;
+    if (before)
+        return colnames_refuse(from, to, "it already is", before->column, err);
+    if (strcmp(colnames_final(names, fo_str_z(&name)), fo_str_z(&old)) == 0)
+        return colnames_refuse(from, to, "that is renamed to", fo_str_z(&old), err);
+    fo_str_addf(&header, RENAMED "%s", fo_str_z(&old));
+    rc = fo_str_check(&header, err);
+    if (rc == FINOPS_OK)
+        rc = colnames_add(names, fo_str_z(&header), fo_str_z(&name), false, err);
+    if (rc == FINOPS_OK)
+        names->items[names->n - 1].idle = !colnames_has_column(names, fo_str_z(&old));
+    return rc;
+}
+
+bool
+fo_colnames_renamed(const fo_colnames *names, size_t i, const char **ret_from, const char **ret_to)
+{
+    for (size_t k = 0; k < names->n; k++) {
+        const colname *item = &names->items[k];
+        if (!fo_starts(item->header, RENAMED) || item->idle || i-- > 0)
+            continue;
+        *ret_from = item->header + strlen(RENAMED);
+        *ret_to = colnames_final(names, item->column);
+        return true;
+    }
+    return false;
 }
 
 static void
@@ -228,7 +367,7 @@ colnames_save_together(fo_database *database, fo_colnames *names, finops_error *
 
     fo_str_add(&sql, "INSERT INTO billing_state.column_names SELECT * FROM (VALUES ");
     for (size_t i = 0; i < names->n; i++) {
-        if (names->items[i].saved)
+        if (names->items[i].saved || names->items[i].idle)
             continue;
         fo_str_add(&sql, n++ ? ", " : "");
         colnames_value(names, &names->items[i], &sql);
@@ -243,7 +382,7 @@ colnames_save_together(fo_database *database, fo_colnames *names, finops_error *
     if (rc == FINOPS_OK)
         rc = fo_database_exec(database, fo_str_z(&sql), NULL, 0, NULL, err);
     for (size_t i = 0; rc == FINOPS_OK && i < names->n; i++)
-        names->items[i].saved = true;
+        names->items[i].saved = names->items[i].saved || !names->items[i].idle;
     return rc;
 }
 
@@ -257,7 +396,7 @@ fo_colnames_save(fo_database *database, fo_colnames *names, finops_error **err)
     for (size_t i = 0; rc == FINOPS_OK && i < names->n; i++) {
         colname *item = &names->items[i];
         const fo_param params[] = { names->vendor, names->export_name, item->header, item->column };
-        if (item->saved)
+        if (item->saved || item->idle)
             continue;
         rc = fo_database_exec(
             database, "INSERT INTO billing_state.column_names VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",

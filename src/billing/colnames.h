@@ -28,6 +28,15 @@ void fo_colnames_freep(fo_colnames **names);
  */
 finops_code fo_colnames_assign(fo_colnames *names, const fo_strv *headers, fo_strv *ret, fo_strv *warnings,
                                finops_error **err);
+/*
+ * A column got another name: what the files call `from` (or what folds to it) is the column `to` from now on,
+ * also where that is renamed itself. It is kept with the names once it was of use: a file had the header, or
+ * a table has the column. FINOPS_E_CONFIG when it was renamed otherwise before, or the names go round.
+ */
+finops_code fo_colnames_rename(fo_colnames *names, const char *from, const char *to, finops_error **err);
+/* Renames that were of use, from 0: columns of old and the name that is theirs in the end; false: no more. */
+bool fo_colnames_renamed(const fo_colnames *names, size_t i, const char **ret_from, const char **ret_to);
+
 /* Writes what was added since load or the last save; call it in the transaction that publishes. */
 finops_code fo_colnames_save(fo_database *database, fo_colnames *names, finops_error **err);
 

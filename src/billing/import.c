@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "billing/aws/discover.h"
+#include "billing/column_mapping.h"
 #include "billing/import_internal.h"
 
 const char *
@@ -35,9 +36,24 @@ import_check_source(const fo_aws_settings *aws, finops_error **err)
     return rc;
 }
 
+/* Before anything is made, too. */
+static finops_code
+import_check_mapping(const fo_aws_settings *aws, finops_error **err)
+{
+    FO_AUTO(fo_column_mapping_done) fo_column_mapping mapping = { 0 };
+
+    return aws->column_mapping ? fo_column_mapping_read(aws->column_mapping, &mapping, err) : FINOPS_OK;
+}
+
 static finops_code
 import_check_sources(const fo_import_options *o, finops_error **err)
 {
+    finops_code rc = import_check_mapping(&o->settings->aws, err);
+
+    for (size_t i = 0; rc == FINOPS_OK && i < o->settings->n_exports; i++)
+        rc = import_check_mapping(&o->settings->exports[i], err);
+    if (rc != FINOPS_OK)
+        return rc;
     /* Of several sources one may be away; the others are imported all the same. */
     if (o->n_paths > 0 || o->settings->n_exports > 0)
         return FINOPS_OK;

@@ -83,6 +83,8 @@ finops_code fo_import_month_run(fo_import *im, fo_import_export *ex, const fo_im
  */
 void fo_import_cut_statement(finops_error **err);
 
+/* The export's names as the database has them, and what the user's mapping makes of them. */
+finops_code fo_import_names(fo_import *im, const fo_import_export *ex, fo_colnames **ret, finops_error **err);
 /* Holds the files' columns against the table that they are added to, where all months are in one. */
 finops_code fo_import_fit(const fo_import *im, const fo_import_export *ex, fo_bill_schema *schema,
                           finops_error **err);

@@ -86,7 +86,7 @@ fo_import_month_fail(fo_import *im, fo_import_export *ex, const fo_import_month 
         if (month->broken || im->all) /* the attempt is not recorded, or not any more */
             fo_state_start_load(db, key, month->format, ex->source_uri, NULL, NULL);
         fo_state_fail_load(db, key, finops_error_text(why), NULL);
-        if (fo_colnames_load(db, FO_VENDOR_AWS, ex->identity.export_name, &names, NULL) == FINOPS_OK) {
+        if (fo_import_names(im, ex, &names, NULL) == FINOPS_OK) {
             fo_colnames_free(ex->names);
             ex->names = names;
         }
@@ -309,7 +309,7 @@ month_may_retry(fo_import *im, fo_import_export *ex, unsigned attempt, finops_co
         return false;
     nanosleep(&pause, NULL);
     if (fo_database_reconnect(im->database, NULL) != FINOPS_OK ||
-        fo_colnames_load(im->database, FO_VENDOR_AWS, ex->identity.export_name, &names, NULL) != FINOPS_OK)
+        fo_import_names(im, ex, &names, NULL) != FINOPS_OK)
         return false;
     fo_colnames_free(ex->names); /* some were taken for saved in what was rolled back */
     ex->names = names;

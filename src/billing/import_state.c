@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "billing/column_mapping.h"
 #include "billing/import_internal.h"
 
 static const char current_sql[] = "SELECT export_name, billing_period, version_id, load_completed "
@@ -187,6 +188,19 @@ move_to_writer(fo_import *im, fo_import_export *ex, finops_error **err)
 }
 
 finops_code
+fo_import_names(fo_import *im, const fo_import_export *ex, fo_colnames **ret, finops_error **err)
+{
+    FO_AUTO(fo_colnames_freep) fo_colnames *names = NULL;
+    finops_code rc = fo_colnames_load(im->database, FO_VENDOR_AWS, ex->identity.export_name, &names, err);
+
+    if (rc == FINOPS_OK)
+        rc = fo_column_mapping_apply(ex->aws->column_mapping, names, err);
+    if (rc == FINOPS_OK)
+        *ret = FO_TAKE(names);
+    return rc;
+}
+
+finops_code
 fo_import_need_database(fo_import *im, fo_import_export *ex, finops_error **err)
 {
     finops_code rc = FINOPS_OK;
@@ -201,7 +215,5 @@ fo_import_need_database(fo_import *im, fo_import_export *ex, finops_error **err)
     if (ex->names)
         return rc;
     rc = fo_database_make_schema(im->database, ex->aws->dataset_name, err);
-    return rc == FINOPS_OK
-               ? fo_colnames_load(im->database, FO_VENDOR_AWS, ex->identity.export_name, &ex->names, err)
-               : rc;
+    return rc == FINOPS_OK ? fo_import_names(im, ex, &ex->names, err) : rc;
 }

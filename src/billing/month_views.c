@@ -2,11 +2,14 @@
  * Views in the place of the tables of months, where all months are in one table.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "billing/names.h"
 #include "billing/publish.h"
+#include "billing/renames.h"
 #include "database/statement.h"
 
 #define VIEWS_LOCK "finops views"
@@ -143,6 +146,101 @@ drop_stale(fo_database *db, const fo_bill_target *target, finops_error **err)
     return rc;
 }
 
+/* Month views of the export: name and statement. */
+static finops_code
+read_views(fo_database *db, const fo_bill_target *target, fo_rows **ret, finops_error **err)
+{
+    const fo_param params[] = { target->schema, target->table_base };
+
+    return fo_database_query(db,
+                             "SELECT view_name, sql FROM duckdb_views() WHERE database_name = "
+                             "current_database() AND schema_name = $1 AND starts_with(view_name, $2 || '_')",
+                             params, FO_COUNT(params), ret, err);
+}
+
+/* Adds the columns of a month's view, where some were renamed; nothing where the table has none of them. */
+static finops_code
+add_renamed(fo_database *db, const fo_bill_target *target, const fo_colnames *names, fo_str *sql,
+            finops_error **err)
+{
+    FO_AUTO(fo_view_columns_done) fo_view_columns columns = { 0 };
+    FO_AUTO(fo_strv_done) fo_strv have = FO_STRV_INIT;
+    FO_AUTO(fo_strv_done) fo_strv types = FO_STRV_INIT;
+    FO_AUTO(fo_strv_done) fo_strv renamed = FO_STRV_INIT;
+    finops_code rc = fo_database_columns(db, target->schema, target->table_base, &have, &types, err);
+
+    for (size_t i = 0; rc == FINOPS_OK && i < have.n; i++) {
+        FO_AUTO(fo_str_done) fo_str column = FO_STR_INIT;
+
+        fo_sql_ident(&column, have.items[i]);
+        rc = fo_view_column_add(&columns, have.items[i], fo_str_z(&column), types.items[i], err);
+    }
+    if (rc == FINOPS_OK)
+        rc = fo_renames_apply(names, FINOPS_DIALECT_DUCKDB, &columns, &renamed, err);
+    if (rc != FINOPS_OK || renamed.n == 0)
+        return rc;
+    fo_str_add(sql, "* EXCLUDE (billing_period");
+    for (size_t i = 0; i < have.n; i++) {
+        if (!fo_strv_has(&renamed, have.items[i]))
+            continue;
+        fo_str_add(sql, ", ");
+        fo_sql_ident(sql, have.items[i]);
+    }
+    fo_str_addc(sql, ')');
+    for (size_t i = 0; i < columns.names.n; i++) {
+        if (!fo_strv_has(&renamed, columns.names.items[i]))
+            continue;
+        fo_str_addf(sql, ", %s AS ", columns.expressions.items[i]);
+        fo_sql_ident(sql, columns.names.items[i]);
+    }
+    return fo_str_check(sql, err);
+}
+
+static finops_code
+rename_in_view(fo_database *db, const fo_bill_target *target, const char *view, const char *period,
+               const char *columns, const char *alias, finops_error **err)
+{
+    FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+
+    fo_str_add(&sql, "CREATE OR REPLACE VIEW ");
+    add_qualified(&sql, target->schema, view);
+    fo_str_addf(&sql, " AS SELECT %s FROM ", columns);
+    add_qualified(&sql, target->schema, target->table_base);
+    fo_str_addf(&sql, " AS %s WHERE billing_period = ", alias);
+    fo_sql_literal(&sql, period);
+    finops_code rc = fo_str_check(&sql, err);
+    return rc == FINOPS_OK ? fo_database_exec(db, fo_str_z(&sql), NULL, 0, NULL, err) : rc;
+}
+
+/* Each view made is a state of the lake: an alias says which columns were renamed in it, so that only those
+ * that differ are made anew. */
+static finops_code
+rename_in_views(fo_database *db, const fo_bill_target *target, const fo_colnames *names, finops_error **err)
+{
+    FO_AUTO(fo_rows_freep) fo_rows *views = NULL;
+    FO_AUTO(fo_str_done) fo_str columns = FO_STR_INIT;
+    const char *from, *to;
+    char hex[FO_SHA256_HEX], alias[24], period[8];
+    finops_code rc = FINOPS_OK;
+
+    if (!fo_colnames_renamed(names, 0, &from, &to) || fo_database_dialect(db) != FINOPS_DIALECT_DUCKDB)
+        return FINOPS_OK;
+    rc = add_renamed(db, target, names, &columns, err);
+    if (rc == FINOPS_OK && columns.len > 0)
+        rc = fo_sha256_hex(fo_str_z(&columns), columns.len, hex, err);
+    if (rc != FINOPS_OK || columns.len == 0)
+        return rc;
+    (void)snprintf(alias, sizeof(alias), "renamed_%.12s", hex);
+    rc = read_views(db, target, &views, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(views); i++) {
+        const char *view = fo_rows_text(views, i, 0);
+
+        if (period_of(target->table_base, view, period) && !strstr(fo_rows_text(views, i, 1), alias))
+            rc = rename_in_view(db, target, view, period, fo_str_z(&columns), alias, err);
+    }
+    return rc;
+}
+
 /* One at a time: importers of other exports make views of the same names. */
 finops_code
 fo_views_settle(fo_database *database, const fo_bill_target *target, const fo_colnames *names,
@@ -155,6 +253,8 @@ fo_views_settle(fo_database *database, const fo_bill_target *target, const fo_co
     rc = fo_unified_view(database, target, names, err);
     if (rc == FINOPS_OK)
         rc = drop_stale(database, target, err);
+    if (rc == FINOPS_OK)
+        rc = rename_in_views(database, target, names, err);
     if (rc == FINOPS_OK)
         rc = fo_common_views(database, target, err);
     fo_database_unlock(database, VIEWS_LOCK);

@@ -388,7 +388,7 @@ publish_complete(publish *p, const fo_bill_result *result, finops_error **err)
     finops_code rc = fo_bill_schema_hash(p->schema, hash, err);
 
     if (rc == FINOPS_OK)
-        rc = fo_bill_schema_mappings(p->schema, &mappings, err);
+        rc = fo_bill_schema_mappings(p->schema, p->names, &mappings, err);
     if (rc == FINOPS_OK)
         rc = publish_payers(p, &payers, err);
     if (rc != FINOPS_OK)

@@ -87,9 +87,10 @@ finops_code fo_bill_job_end(fo_engine *engine, const fo_bill_schema *schema, fo_
                             finops_error **err);
 void fo_bill_job_done(fo_bill_job *job);
 
-/* Which column of the files became which of the table: {"lineItem/UsageType": "line_item_usage_type"}; free()
- * it. */
-finops_code fo_bill_schema_mappings(const fo_bill_schema *schema, char **ret, finops_error **err);
+/* Which column of the files became which of the table, {"lineItem/UsageType": "line_item_usage_type"}, and
+ * which of its columns had another name in other months; free() it. */
+finops_code fo_bill_schema_mappings(const fo_bill_schema *schema, const fo_colnames *names, char **ret,
+                                    finops_error **err);
 
 /* Adds the condition that is true of values of the header's column that the table's cannot keep; nothing
  * where it keeps all. `column` is quoted. */

@@ -13,6 +13,7 @@
 #include "billing/names.h"
 #include "billing/nested.h"
 #include "billing/publish.h"
+#include "billing/renames.h"
 #include "billing_sql.h"
 
 /* Columns of the sources' rows. */
@@ -95,33 +96,12 @@ fo_unified_cast(const char *name, const char *type, fo_str *sql)
 }
 
 /* One month's part of the view: what it has for each column. */
-typedef struct branch {
-    fo_strv names;
-    fo_strv expressions;
-    fo_strv types; /* of a column of a table; "" where the expression has none of its own */
-} branch;
-
-static void
-branch_done(branch *b)
-{
-    fo_strv_done(&b->names);
-    fo_strv_done(&b->expressions);
-    fo_strv_done(&b->types);
-}
-
-static finops_code
-branch_add(branch *b, const char *name, const char *expression, const char *type, finops_error **err)
-{
-    bool ok = fo_strv_add(&b->names, name) && fo_strv_add(&b->expressions, expression) &&
-              fo_strv_add(&b->types, type);
-
-    return ok ? FINOPS_OK : fo_error_oom(err);
-}
+typedef fo_view_columns branch;
 
 static finops_code
 branch_add_key(const char *name, const char *expression, void *arg, finops_error **err)
 {
-    return branch_add(arg, name, expression, "", err);
+    return fo_view_column_add(arg, name, expression, "", err);
 }
 
 static finops_code
@@ -135,7 +115,7 @@ branch_add_column(branch *b, const fo_rows *rows, size_t i, bool cast, finops_er
     else
         fo_sql_ident(&sql, name);
     finops_code rc = fo_str_check(&sql, err);
-    return rc == FINOPS_OK ? branch_add(b, name, fo_str_z(&sql), type, err) : rc;
+    return rc == FINOPS_OK ? fo_view_column_add(b, name, fo_str_z(&sql), type, err) : rc;
 }
 
 /* Rows first..end are the columns of one table: those, the billing period, the keys of the nested ones. */
@@ -156,7 +136,7 @@ branch_make(const fo_bill_target *target, const fo_rows *rows, size_t first, siz
         fo_str_add(&period, " AS VARCHAR)");
         rc = fo_str_check(&period, err);
         if (rc == FINOPS_OK)
-            rc = branch_add(b, "billing_period", fo_str_z(&period), "VARCHAR", err);
+            rc = fo_view_column_add(b, "billing_period", fo_str_z(&period), "VARCHAR", err);
     }
     for (size_t i = first; rc == FINOPS_OK && i < end; i++) {
         const char *type = fo_rows_text(rows, i, SOURCE_TYPE);
@@ -164,6 +144,8 @@ branch_make(const fo_bill_target *target, const fo_rows *rows, size_t first, siz
             rc = fo_nested_expressions(names, fo_rows_text(rows, i, SOURCE_COLUMN), type, &b->names,
                                        branch_add_key, b, err);
     }
+    if (rc == FINOPS_OK)
+        rc = fo_renames_apply(names, cast ? FINOPS_DIALECT_DUCKDB : FINOPS_DIALECT_POSTGRESQL, b, NULL, err);
     return rc;
 }
 
@@ -182,7 +164,7 @@ static void
 unified_done(unified *u)
 {
     for (size_t i = 0; i < u->n; i++)
-        branch_done(&u->branches[i]);
+        fo_view_columns_done(&u->branches[i]);
     fo_free(u->branches);
     fo_free(u->tables);
     fo_strv_done(&u->columns);

@@ -276,6 +276,8 @@ static const finops_option aws_options[] = {
     { "table_strategy", FINOPS_OPT_ENUM, offsetof(fo_aws_settings, table_strategy), .value = "separate",
       .allow = "separate single",
       .help = "separate makes a table for each month, single makes one table with a billing_period column." },
+    { "column_mapping", FINOPS_OPT_STRING, offsetof(fo_aws_settings, column_mapping), .arg = "FILE",
+      .help = "TOML file that says which columns were given another name: [columns], \"old\" = \"new\"." },
     { "reset", FINOPS_OPT_BOOL, offsetof(fo_aws_settings, reset), .value = "false",
       .help = "Drop the tables and the load state of the export before importing, after a confirmation." },
     { "region", FINOPS_OPT_STRING, offsetof(fo_aws_settings, region), .env = "AWS_REGION AWS_DEFAULT_REGION",

@@ -119,6 +119,7 @@ typedef struct fo_aws_settings {
     char *end_date;       /* NULL or YYYY-MM[-DD]: last billing period taken */
     char *dataset_name;   /* "aws_billing": schema of the bill tables */
     char *table_strategy; /* "separate" | "single" */
+    char *column_mapping; /* NULL or a TOML file of columns that were renamed */
     bool reset;
     char *region;            /* AWS_REGION, AWS_DEFAULT_REGION */
     char *endpoint_url;      /* AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL; http:// or https:// */

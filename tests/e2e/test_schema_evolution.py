@@ -116,3 +116,89 @@ def test_a_column_that_somebody_made_narrower_takes_what_it_can_keep(finops):
             done = imported(finops, line("2026-02", **{**{"x": "2"}, column: value}), args=single, status=1, kind=kind)
             assert f"column {column} " in done.stderr and words[:30] in done.stderr and value.strip("'") in done.stderr, done.stderr
     assert len(answers(finops, "x", "aws_billing.acme")) == 2
+
+
+def mapping(finops, **names):
+    """What `--column-mapping` takes."""
+    path = finops.folder / "columns.toml"
+    path.write_text("[columns]\n" + "".join(f'"{old}" = "{new}"\n' for old, new in names.items()))
+    return ("--column-mapping", path.name)
+
+
+def kept_mappings(finops):
+    """What became of the columns of each version, oldest month first."""
+    rows = finops.rows("query", "SELECT v.column_mappings FROM billing_state.schema_versions AS v JOIN billing_state.load_state AS s "
+                       "ON s.version_id = v.version_id WHERE s.current_version ORDER BY s.billing_period")
+    return [m if isinstance(m, dict) else json.loads(m) for m in (row["column_mappings"] for row in rows)]
+
+
+def test_a_renamed_column_answers_by_both_names_in_all_months(every_backend):
+    imported(every_backend, line("2026-01", cost_center="'one'"))
+    renamed = mapping(every_backend, cost_center="cost_centre", never_there="nowhere")
+    imported(every_backend, line("2026-02", cost_centre="'two'"), args=renamed)
+    both = [("one", "one"), ("two", "two")]
+    assert answers(every_backend, "cost_center, cost_centre") == both
+    assert kept_mappings(every_backend)[1]["cost_center"] == "cost_centre" and "never_there" not in kept_mappings(every_backend)[1]
+    imported(every_backend, line("2026-03", cost_center="'three'"))  # it is remembered without the file
+    both.append(("three", "three"))
+    assert answers(every_backend, "cost_center, cost_centre") == both
+    assert kept_mappings(every_backend)[2]["cost_center"] == "cost_centre"
+    if every_backend.backend == "ducklake":  # whose months are views as well
+        for i, row in enumerate(both):
+            for view in (f"acme_2026_0{i + 1}", f"billing_2026_0{i + 1}", f"aws_billing_111122223333_2026_0{i + 1}"):
+                got = every_backend.rows("query", f"SELECT cost_center, cost_centre FROM aws_billing.{view}")
+                assert [tuple(r.values()) for r in got] == [row], view
+
+
+def test_a_header_of_the_files_can_become_a_column_that_is_there(every_backend):
+    imported(every_backend, line("2026-01"))
+    changed = line("2026-02", line_item_unblended_cost=None, **{"Kosten (netto)": "'2.25'"})
+    imported(every_backend, changed, args=mapping(every_backend, **{"Kosten (netto)": "line_item_unblended_cost"}))
+    assert answers(every_backend, "CAST(line_item_unblended_cost AS DECIMAL(9, 2))") == [("1.50",), ("2.25",)]
+    assert answers(every_backend, "CAST(kosten_netto AS DECIMAL(9, 2))") == [("1.50",), ("2.25",)]
+    assert kept_mappings(every_backend)[1]["Kosten (netto)"] == "line_item_unblended_cost"
+    report = every_backend.rows("report", "--by", "month")
+    assert [float(row["cost"]) for row in report] == [1.5, 2.25]
+
+
+def test_a_file_with_both_names_keeps_both(finops):
+    imported(finops, line("2026-01", a="'old'", b="'new'"), line("2026-01", a="'only old'"), args=mapping(finops, a="b"))
+    assert sorted(answers(finops, "a, b")) == [("old", "new"), ("only old", "only old")]
+
+
+def test_names_that_follow_one_another_are_one_column(finops):
+    imported(finops, line("2026-01", a="'1'"))
+    imported(finops, line("2026-02", b="'2'"), args=mapping(finops, a="b"))
+    imported(finops, line("2026-03", c="'3'"), args=mapping(finops, a="b", b="c"))
+    assert answers(finops, "a, b, c") == [("1", "1", "1"), ("2", "2", "2"), ("3", "3", "3")]
+    for names, words in (({"a": "d"}, "a cannot be renamed to d: it already is b"), ({"c": "a"}, "c cannot be renamed to a: that is renamed to c")):
+        done = imported(finops, line("2026-04", c="'4'"), args=mapping(finops, **names), status=None)
+        assert done.returncode and words in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("text, words", [
+    ("[columns\n", "columns.toml:1: "), ("[other]\na = 'b'\n", "columns.toml:1: other: there is nothing but [columns]"), ("", "columns.toml: no [columns]"),
+    ("[columns]\na = 1\n", "columns.toml:2: a: the name of a column is missing"),
+    ("[columns]\na = 'Kosten (netto)'\n", "columns.toml:2: a: a column is not called Kosten (netto) but kosten_netto"),
+    (None, "columns.toml")])
+def test_a_mapping_that_makes_no_sense_is_refused_before_anything_is_made(finops, text, words):
+    if text is not None:
+        (finops.folder / "columns.toml").write_text(text)
+    done = imported(finops, line("2026-01"), args=("--column-mapping", "columns.toml"), status=2)
+    assert words in done.stderr and not finops.database.exists()
+
+
+@pytest.mark.parametrize("newest", ["v1", "v2"])
+def test_columns_of_a_report_of_version_1_answer_in_months_of_cur_2(finops, newest):
+    months = [("v1", "csv"), ("v2", "parquet")][::1 if newest == "v2" else -1]
+    for month, (version, kind) in enumerate(months, 1):
+        finops.run("sample", "--out", version, "--start", f"2026-0{month}", "--months", 1, "--rows", 500, "--cur-version", version, "--format", kind, "--quiet")
+        files = [arg for path in sorted(finops.folder.glob(f"{version}/**/*.{'csv.gz' if kind == 'csv' else 'parquet'}")) for arg in ("--file", path)]
+        finops.run("aws", "import-cur", "--export-name", EXPORT, *files)
+    first = 1 if newest == "v2" else 2
+    with duckdb.connect(str(finops.database), read_only=True) as db:
+        columns = [c for c, in db.sql(f"SELECT column_name FROM duckdb_columns() WHERE table_name = 'acme_2026_0{first}'").fetchall()]
+        counts = db.sql(f"SELECT billing_period, {', '.join(f'count({c})' for c in columns)} FROM {VIEW} GROUP BY 1 ORDER BY 1").fetchall()
+        old, new = (dict(zip(columns, row[1:])) for row in (counts if newest == "v2" else counts[::-1]))
+    lost = [c for c in columns if old[c] >= 20 and new[c] == 0]
+    assert len([c for c in columns if c.startswith("resource_tags_")]) > 4 and lost == []
