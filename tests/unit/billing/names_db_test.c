@@ -73,6 +73,45 @@ spellings_of_known_columns_share_them_in_different_files(void **state)
 }
 
 static void
+keys_of_maps_and_flat_headers_share_columns_in_either_order(void **state)
+{
+    const fixture *f = *state;
+    FO_AUTO(fo_colnames_freep) fo_colnames *names = NULL;
+
+    assert_int_equal(fo_colnames_load(f->db, "aws", "exp", &names, NULL), FINOPS_OK);
+    assign(names, "resourceTags/user:team", "resource_tags_user_team", 0);
+    assign(names, "resource_tags[user_team]", "resource_tags_user_team", 0);
+    assign(names, "resource_tags[user_app]", "resource_tags_user_app", 0);
+    assign(names, "resourceTags/user:app", "resource_tags_user_app", 0);
+}
+
+static void
+a_renamed_column_keeps_its_new_name_in_every_month(void **state)
+{
+    const fixture *f = *state;
+    FO_AUTO(fo_colnames_freep) fo_colnames *first = NULL;
+    FO_AUTO(fo_colnames_freep) fo_colnames *later = NULL;
+    FO_AUTO(finops_error_freep) finops_error *err = NULL;
+    const char *from = NULL, *to = NULL;
+
+    assert_int_equal(fo_colnames_load(f->db, "aws", "renames", &first, NULL), FINOPS_OK);
+    assert_int_equal(fo_colnames_rename(first, "CostCenter", "cost_centre", NULL), FINOPS_OK);
+    assert_int_equal(fo_colnames_rename(first, "a", "b", NULL), FINOPS_OK);
+    assert_false(fo_colnames_renamed(first, 0, &from, &to));
+    assign(first, "costCenter|x", "cost_centre|x", 0);
+    assign(first, "cost_center|costCentre", "cost_center|cost_centre", 0);
+    assert_int_equal(fo_colnames_save(f->db, first, NULL), FINOPS_OK);
+
+    assert_int_equal(fo_colnames_load(f->db, "aws", "renames", &later, NULL), FINOPS_OK);
+    assign(later, "CostCenter", "cost_centre", 0);
+    assert_true(fo_colnames_renamed(later, 0, &from, &to));
+    assert_string_equal(from, "cost_center");
+    assert_string_equal(to, "cost_centre");
+    assert_false(fo_colnames_renamed(later, 1, &from, &to)); /* nothing came of a -> b */
+    assert_int_equal(fo_colnames_rename(later, "cost_centre", "cost_center", &err), FINOPS_E_CONFIG);
+}
+
+static void
 the_same_header_twice_is_told_apart_by_a_number(void **state)
 {
     const fixture *f = *state;
@@ -151,6 +190,8 @@ main(void)
         cmocka_unit_test(two_headers_of_one_name_both_keep_their_values),
         cmocka_unit_test(a_header_keeps_its_column_in_every_month),
         cmocka_unit_test(spellings_of_known_columns_share_them_in_different_files),
+        cmocka_unit_test(keys_of_maps_and_flat_headers_share_columns_in_either_order),
+        cmocka_unit_test(a_renamed_column_keeps_its_new_name_in_every_month),
         cmocka_unit_test(the_same_header_twice_is_told_apart_by_a_number),
         cmocka_unit_test(exports_do_not_share_names),
         cmocka_unit_test(equal_names_of_one_run_are_kept_apart),
