@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "billing/column_mapping.h"
 #include "billing/import_internal.h"
+#include "database/session.h"
 
 static const char current_sql[] = "SELECT export_name, billing_period, version_id, load_completed "
                                   "FROM billing_state.load_state WHERE vendor = 'aws' AND current_version";
@@ -214,6 +215,7 @@ fo_import_need_database(fo_import *im, fo_import_export *ex, finops_error **err)
         ex->target.single = true;
     if (ex->names)
         return rc;
-    rc = fo_database_make_schema(im->database, ex->aws->dataset_name, err);
+    if (!fo_session_in_transaction(fo_database_session(im->database))) /* of all months: made before it */
+        rc = fo_database_make_schema(im->database, ex->aws->dataset_name, err);
     return rc == FINOPS_OK ? fo_import_names(im, ex, &ex->names, err) : rc;
 }

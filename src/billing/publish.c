@@ -486,7 +486,11 @@ publish_before(publish *p, finops_error **err)
 
     if (rc != FINOPS_OK)
         return rc;
-    rc = publish_make_table(p, err);
+    rc = fo_database_alone(p->db, err);
+    if (rc == FINOPS_OK) {
+        rc = publish_make_table(p, err);
+        fo_database_alone_end(p->db);
+    }
     rc = fo_bill_job_end(m->engine, p->schema, m->files, rc, err);
     return rc == FINOPS_OK ? fo_month_view(p->db, p->target, m->key.period, err) : rc;
 }

@@ -9,11 +9,44 @@
 #include "database/audit.h"
 #include "database/session.h"
 
+#define ROWS_LOCK "finops rows"
+
+static bool
+has_locks(fo_database *database)
+{
+    return fo_session_driver(fo_database_session(database))->lock != NULL;
+}
+
+finops_code
+fo_database_alone(fo_database *database, finops_error **err)
+{
+    if (!fo_database_can(database, FINOPS_DATABASE_NO_KEYS) || !has_locks(database))
+        return FINOPS_OK;
+    return fo_session_lock(fo_database_session(database), ROWS_LOCK, NULL, err);
+}
+
+void
+fo_database_alone_end(fo_database *database)
+{
+    if (fo_database_can(database, FINOPS_DATABASE_NO_KEYS) && has_locks(database))
+        (void)fo_session_unlock(fo_database_session(database), ROWS_LOCK, NULL);
+}
+
 finops_code
 fo_database_exec(fo_database *database, const char *sql, const fo_param *params, size_t n,
                  int64_t *ret_changed, finops_error **err)
 {
-    return fo_session_exec(fo_database_session(database), sql, params, n, ret_changed, err);
+    finops_session *session = fo_database_session(database);
+    finops_code rc;
+
+    if (fo_session_in_transaction(session))
+        return fo_session_exec(session, sql, params, n, ret_changed, err);
+    rc = fo_database_alone(database, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    rc = fo_session_exec(session, sql, params, n, ret_changed, err);
+    fo_database_alone_end(database);
+    return rc;
 }
 
 finops_code
@@ -54,7 +87,14 @@ fo_database_stream(fo_database *database, const char *sql, struct ArrowArrayStre
 finops_code
 fo_database_begin(fo_database *database, finops_error **err)
 {
-    return finops_session_begin(fo_database_session(database), err);
+    finops_code rc = fo_database_alone(database, err);
+
+    if (rc != FINOPS_OK)
+        return rc;
+    rc = finops_session_begin(fo_database_session(database), err);
+    if (rc != FINOPS_OK)
+        fo_database_alone_end(database);
+    return rc;
 }
 
 bool
@@ -100,18 +140,27 @@ fo_database_annotate(fo_database *database, const char *message, const char *det
 finops_code
 fo_database_commit(fo_database *database, finops_error **err)
 {
+    finops_session *session = fo_database_session(database);
     const fo_cancel *cancel = fo_database_cancel(database);
+    bool open = fo_session_in_transaction(session);
 
-    fo_session_set_cancel(fo_database_session(database), NULL);
-    finops_code rc = finops_session_commit(fo_database_session(database), err);
-    fo_session_set_cancel(fo_database_session(database), cancel);
+    fo_session_set_cancel(session, NULL);
+    finops_code rc = finops_session_commit(session, err);
+    if (open)
+        fo_database_alone_end(database);
+    fo_session_set_cancel(session, cancel);
     return rc;
 }
 
 void
 fo_database_rollback(fo_database *database)
 {
-    (void)finops_session_rollback(fo_database_session(database), NULL);
+    finops_session *session = fo_database_session(database);
+    bool open = fo_session_in_transaction(session);
+
+    (void)finops_session_rollback(session, NULL);
+    if (open)
+        fo_database_alone_end(database);
 }
 
 void
@@ -174,12 +223,6 @@ fo_database_replace(fo_database *database, const finops_partition *partition, co
                     finops_write_result *ret, finops_error **err)
 {
     return finops_session_replace_partition(fo_database_session(database), partition, source, ret, err);
-}
-
-static bool
-has_locks(fo_database *database)
-{
-    return fo_session_driver(fo_database_session(database))->lock != NULL;
 }
 
 finops_code

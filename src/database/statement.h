@@ -20,6 +20,15 @@ finops_code fo_database_script(fo_database *database, const char *sql, finops_er
 finops_code fo_database_query(fo_database *database, const char *sql, const fo_param *params, size_t n,
                               fo_rows **ret, finops_error **err);
 
+/*
+ * A lake tells conflicts by table: of two transactions that both change rows of one, however far apart, one
+ * fails at its commit. So those who change rows or tables there do it one at a time: by a lock that
+ * fo_database_begin() takes for its transaction and fo_database_exec() for its statement, or these for more
+ * than that. It is the last that is taken: who holds it waits for no other lock. Elsewhere nothing happens.
+ */
+finops_code fo_database_alone(fo_database *database, finops_error **err);
+void fo_database_alone_end(fo_database *database);
+
 finops_code fo_database_begin(fo_database *database, finops_error **err);
 /* Not stopped by a cancel: a commit that is stopped while it tidies up would be told as a failure although
  * others see its rows. */

@@ -26,6 +26,7 @@ lake_close(void *self)
 
     if (!lake)
         return;
+    fo_lake_locks_done(lake);
     fo_duckdb_done(&lake->base);
     fo_free(lake->plan.address);
     fo_free(lake->plan.data_path);

@@ -53,8 +53,9 @@ typedef struct fo_lake {
     fo_duckdb base; /* first */
     fo_lake_plan plan;
     char *partition_strategy;
-    fo_lake_lock *locks; /* under base.lock */
-    atomic_bool renamed; /* tables or views were made, changed or dropped: the file of views is old */
+    fo_lake_lock *locks;   /* under base.lock */
+    struct pg_conn *spare; /* the same; a connection to the catalog's server that holds no lock, or NULL */
+    atomic_bool renamed;   /* tables or views were made, changed or dropped: the file of views is old */
 } fo_lake;
 
 /* Whether it is a past state that is read. */
@@ -81,5 +82,6 @@ void fo_lake_catalog_unlock(fo_lake_lock *lock);
 finops_code fo_lake_lock_take(void *conn, const char *name, const finops_call *call, finops_error **err);
 finops_code fo_lake_lock_release(void *conn, const char *name, finops_error **err);
 void fo_lake_disconnect(void *conn);
+void fo_lake_locks_done(fo_lake *lake);
 
 #endif

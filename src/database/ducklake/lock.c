@@ -17,7 +17,8 @@
 #include "base/mem.h"
 #include "database/ducklake/lake.h"
 
-#define PAUSE_NS 50000000L /* between two tries */
+#define PAUSE_NS 50000000L  /* between two tries at a file */
+#define SERVER_WAIT "250ms" /* in the server's queue, before it is asked whether to go on */
 #define NUMBER_TEXT 24
 #define CATALOG_US INT64_C(30000000) /* patience with another that makes the lake */
 
@@ -57,25 +58,44 @@ lock_number(const char *name, uint64_t *ret, finops_error **err)
     return rc;
 }
 
-/* *ret_held: nobody else has it. */
 static finops_code
-try_server(fo_lake_lock *lock, const char *address, uint64_t number, bool *ret_held, finops_error **err)
+connect_server(fo_lake_lock *lock, const char *address, finops_error **err)
+{
+    if (lock->server && PQstatus(lock->server) == CONNECTION_OK)
+        return FINOPS_OK;
+    PQfinish(lock->server);
+    lock->server = PQconnectdb(address);
+    if (PQstatus(lock->server) == CONNECTION_OK) {
+        PQclear(PQexec(lock->server, "SET lock_timeout = '" SERVER_WAIT "'"));
+        return FINOPS_OK;
+    }
+    return fo_error_set(err, FINOPS_E_TRANSIENT, "connect to the catalog for its locks: %s",
+                        PQerrorMessage(lock->server));
+}
+
+/* *ret_held: nobody else has it. Who waits stands in the server's queue for a moment, the first comes first.
+ */
+static finops_code
+try_server(fo_lake_lock *lock, const char *address, uint64_t number, bool wait, bool *ret_held,
+           finops_error **err)
 {
     char text[NUMBER_TEXT];
     const char *const params[] = { text };
+    const char *sql =
+        wait ? "SELECT pg_advisory_lock($1::bigint), true" : "SELECT NULL, pg_try_advisory_lock($1::bigint)";
+    finops_code rc = connect_server(lock, address, err);
     PGresult *result;
+    const char *state;
     bool ok;
 
-    if (!lock->server)
-        lock->server = PQconnectdb(address);
-    if (PQstatus(lock->server) != CONNECTION_OK)
-        return fo_error_set(err, FINOPS_E_TRANSIENT, "connect to the catalog for its locks: %s",
-                            PQerrorMessage(lock->server));
+    if (rc != FINOPS_OK)
+        return rc;
     (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
-    result =
-        PQexecParams(lock->server, "SELECT pg_try_advisory_lock($1::bigint)", 1, NULL, params, NULL, NULL, 0);
+    result = PQexecParams(lock->server, sql, 1, NULL, params, NULL, NULL, 0);
     ok = PQresultStatus(result) == PGRES_TUPLES_OK;
-    *ret_held = ok && strcmp(PQgetvalue(result, 0, 0), "t") == 0;
+    *ret_held = ok && strcmp(PQgetvalue(result, 0, 1), "t") == 0;
+    state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    ok = ok || (state && strcmp(state, "55P03") == 0); /* still somebody else's */
     PQclear(result);
     return ok ? FINOPS_OK
               : fo_error_set(err, FINOPS_E_TRANSIENT, "lock in the catalog: %s",
@@ -109,16 +129,17 @@ wait_for(const fo_lake_plan *plan, fo_lake_lock *lock, const finops_call *call, 
     uint64_t number;
     finops_code rc = lock_number(lock->name, &number, err);
 
-    while (rc == FINOPS_OK) {
+    for (bool wait = false; rc == FINOPS_OK; wait = true) {
         rc = file ? try_file(lock, plan->address, number, &held, err)
-                  : try_server(lock, plan->address, number, &held, err);
+                  : try_server(lock, plan->address, number, wait, &held, err);
         if (rc != FINOPS_OK || held)
             break;
         if (call && call->cancelled && call->cancelled(call->arg))
             return fo_error_set(err, FINOPS_E_CANCELLED, "stopped while waiting for the lock %s", lock->name);
         if (call && call->deadline_us && fo_clock_monotonic() >= call->deadline_us)
             return fo_error_set(err, FINOPS_E_BUSY, "another process holds the lock %s", lock->name);
-        (void)nanosleep(&pause, NULL);
+        if (file)
+            (void)nanosleep(&pause, NULL);
     }
     return rc;
 }
@@ -133,17 +154,19 @@ lock_find(fo_lake *lake, const void *conn, const char *name)
     return at;
 }
 
-/* One that is taken for the first time. */
+/* One that is taken for the first time. Takes `server`, which may be NULL. */
 static finops_code
-lock_new(const fo_lake_plan *plan, const char *name, const finops_call *call, fo_lake_lock **ret,
-         finops_error **err)
+lock_new(const fo_lake_plan *plan, const char *name, PGconn *server, const finops_call *call,
+         fo_lake_lock **ret, finops_error **err)
 {
     fo_lake_lock *lock = fo_zalloc(sizeof(*lock));
     finops_code rc;
 
-    if (!lock)
+    if (!lock) {
+        PQfinish(server);
         return fo_error_oom(err);
-    *lock = (fo_lake_lock){ .name = fo_strdup(name), .depth = 1, .fd = -1 };
+    }
+    *lock = (fo_lake_lock){ .name = fo_strdup(name), .depth = 1, .server = server, .fd = -1 };
     rc = lock->name ? wait_for(plan, lock, call, err) : fo_error_oom(err);
     if (rc == FINOPS_OK)
         *ret = lock;
@@ -157,7 +180,7 @@ fo_lake_catalog_lock(const fo_lake_plan *plan, fo_lake_lock **ret, finops_error 
 {
     const finops_call call = { .deadline_us = fo_clock_monotonic() + CATALOG_US };
 
-    return lock_new(plan, "finops catalog", &call, ret, err);
+    return lock_new(plan, "finops catalog", NULL, &call, ret, err);
 }
 
 void
@@ -170,8 +193,13 @@ static finops_code
 lock_add(fo_lake *lake, const void *conn, const char *name, const finops_call *call, finops_error **err)
 {
     fo_lake_lock *lock = NULL;
-    finops_code rc = lock_new(&lake->plan, name, call, &lock, err);
+    PGconn *server;
+    finops_code rc;
 
+    (void)pthread_mutex_lock(&lake->base.lock);
+    server = FO_TAKE(lake->spare);
+    (void)pthread_mutex_unlock(&lake->base.lock);
+    rc = lock_new(&lake->plan, name, server, call, &lock, err);
     if (rc != FINOPS_OK)
         return rc;
     lock->conn = conn;
@@ -204,6 +232,29 @@ fo_lake_lock_take(void *conn, const char *name, const finops_call *call, finops_
     return rc;
 }
 
+/* Many locks are held for one statement: a connection that is free again serves the next one. */
+static void
+lock_keep_server(fo_lake *lake, fo_lake_lock *lock)
+{
+    PGresult *result;
+    bool ok;
+
+    if (!lock->server || lake->spare)
+        return;
+    result = PQexec(lock->server, "SELECT pg_advisory_unlock_all()");
+    ok = PQresultStatus(result) == PGRES_TUPLES_OK;
+    PQclear(result);
+    if (ok)
+        lake->spare = FO_TAKE(lock->server);
+}
+
+void
+fo_lake_locks_done(fo_lake *lake)
+{
+    PQfinish(lake->spare);
+    lake->spare = NULL;
+}
+
 /* name NULL: all of the connection. */
 static void
 lock_release(fo_lake *lake, const void *conn, const char *name)
@@ -216,6 +267,7 @@ lock_release(fo_lake *lake, const void *conn, const char *name)
         if (name && --gone->depth > 0)
             break;
         *at = gone->next;
+        lock_keep_server(lake, gone);
         lock_free(gone);
         if (name)
             break;
