@@ -145,10 +145,36 @@ import_delivery(fo_import *im, fo_import_export *ex, const fo_bill_source *sourc
         month.version_id = d->manifest->version_id;
         month.format = d->manifest->format;
         month.parquet = d->manifest->parquet;
+        month.delivered = true;
         month.files = files;
         month.n_files = d->manifest->keys.n;
     }
     return fo_import_month_run(im, ex, &month, err);
+}
+
+finops_code
+fo_import_delivered_version(fo_import *im, const fo_import_export *ex, const char *period, char **ret,
+                            finops_error **err)
+{
+    FO_AUTO(fo_exports_done) fo_exports exports = { 0 };
+    FO_AUTO(fo_freep) char *name = fo_strdup(ex->found_name);
+    FO_AUTO(fo_freep) char *month = fo_strdup(period);
+    fo_aws_settings one = *ex->aws; /* borrows its texts */
+
+    if (!name || !month)
+        return fo_error_oom(err);
+    one.export_name = name;
+    one.start_date = one.end_date = month;
+    finops_code rc = fo_exports_discover(im->files, &one, true, im->options->cancel, &exports, err);
+    for (size_t i = 0; rc == FINOPS_OK && i < exports.n; i++) {
+        const fo_export *e = &exports.items[i];
+
+        if (!fo_streq(e->source_uri, ex->source_uri) || e->n_deliveries == 0 || !e->deliveries[0].manifest)
+            continue;
+        *ret = fo_strdup(e->deliveries[0].manifest->version_id);
+        return *ret ? FINOPS_OK : fo_error_oom(err);
+    }
+    return rc;
 }
 
 /* Whether any month has files of the format asked for; a month that cannot be read counts, it is to be told.

@@ -140,6 +140,7 @@ load(fo_import *im, fo_import_export *ex, const fo_import_month *month, const fo
      fo_import_action action, finops_error **err)
 {
     FO_AUTO(fo_bill_result_done) fo_bill_result result = { 0 };
+    FO_AUTO(fo_freep) char *now = NULL;
     int64_t start = fo_clock_monotonic();
     bool there = false;
     finops_code rc = FINOPS_OK;
@@ -147,12 +148,12 @@ load(fo_import *im, fo_import_export *ex, const fo_import_month *month, const fo
     if (!im->all->begun)
         rc = fo_database_begin(im->database, err);
     im->all->begun |= rc == FINOPS_OK;
-    if (rc == FINOPS_OK && action != FO_IMPORT_RELOAD)
-        rc = fo_state_is_version_loaded(im->database, key, &there, err);
+    if (rc == FINOPS_OK)
+        rc = fo_import_month_check(im, ex, month, key, action == FO_IMPORT_RELOAD, &there, &now, err);
     im->summary.current += rc == FINOPS_OK && there;
     if (rc != FINOPS_OK || there)
         return rc;
-    rc = fo_import_month_load(im, ex, month, key, true, &result, err);
+    rc = fo_import_month_load(im, ex, month, key, now, true, &result, err);
     if (rc == FINOPS_OK)
         rc = all_add(im->all, ex, month, action, &result, (double)(fo_clock_monotonic() - start) / 1e6, err);
     return rc;

@@ -18,6 +18,8 @@ typedef struct fo_import {
     fo_conn *reader;       /* of engine, for loading; borrowed */
     fo_files *files;       /* of the source at work */
     fo_kept *state;        /* as it was when the run began, or when the writer was opened; may be NULL */
+    fo_kept *first;        /* as it was when the run began, before any manifest was read; may be `state` */
+    bool looked;           /* first is known, NULL or not */
     const fo_rows *known;  /* of state, or NULL: exports, for identities */
     const fo_rows *current; /* current versions of the vendor */
     const fo_rows *pruned;  /* export_name, keep_from */
@@ -50,6 +52,7 @@ typedef struct fo_import_month {
     const fo_bill_file *files;
     size_t n_files;
     bool parquet;
+    bool delivered;               /* by a manifest, which may have a successor by now */
     const finops_error *broken;   /* the manifest cannot be used: recorded as the month's failure */
     const fo_bill_schema *schema; /* read already (bare files), else NULL */
     const char *where;
@@ -91,11 +94,26 @@ finops_code fo_import_fit(const fo_import *im, const fo_import_export *ex, fo_bi
 
 /* ---- import_month.c, for import_all.c ---- */
 
+/*
+ * Whether the month may be loaded, now that it is locked: not when it is loaded already (*ret_there; unless
+ * `again`), and not when another importer replaced it since this run began and the provider has a newer
+ * version than ours, or ours would replace that one. *ret_now, the caller's: the version that is loaded now,
+ * NULL for none.
+ */
+finops_code fo_import_month_check(fo_import *im, const fo_import_export *ex, const fo_import_month *month,
+                                  const fo_version_key *key, bool again, bool *ret_there, char **ret_now,
+                                  finops_error **err);
+/* The version the provider delivers now; NULL: none that can be used. The caller frees it. */
+finops_code fo_import_delivered_version(fo_import *im, const fo_import_export *ex, const char *period,
+                                        char **ret, finops_error **err);
+/* What was current when the run began; NULL: nothing. */
+const char *fo_import_first_version(const fo_import *im, const char *export_name, const char *period);
+
 /* Waits until no other importer has the month in hand; *ret_lock is freed by the caller. */
 finops_code fo_import_month_lock(const fo_import *im, const fo_version_key *key, char **ret_lock,
                                  finops_error **err);
 finops_code fo_import_month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month,
-                                 const fo_version_key *key, bool joined, fo_bill_result *ret,
+                                 const fo_version_key *key, const char *now, bool joined, fo_bill_result *ret,
                                  finops_error **err);
 /* Only makes ready what loading it needs, see fo_publish_prepare(). */
 finops_code fo_import_month_prepare(fo_import *im, fo_import_export *ex, const fo_import_month *month,

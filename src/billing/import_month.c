@@ -229,13 +229,15 @@ work_prepare(fo_import *im, fo_import_export *ex, const fo_bill_month *publish, 
 
 finops_code
 fo_import_month_load(fo_import *im, fo_import_export *ex, const fo_import_month *month,
-                     const fo_version_key *key, bool joined, fo_bill_result *ret, finops_error **err)
+                     const fo_version_key *key, const char *now, bool joined, fo_bill_result *ret,
+                     finops_error **err)
 {
     FO_AUTO(fo_freep) char *paths = month_paths(month);
     fo_bill_month publish = month_to_publish(im, month, key);
     finops_code rc = paths ? FINOPS_OK : fo_error_oom(err);
 
     publish.joined = joined;
+    publish.now = now;
     if (rc == FINOPS_OK)
         rc = fo_state_start_load(im->database, key, month->format, ex->source_uri, paths, err);
     return rc == FINOPS_OK ? month_with_schema(im, ex, month, &publish, work_publish, ret, err) : rc;
@@ -275,6 +277,68 @@ fo_import_month_lock(const fo_import *im, const fo_version_key *key, char **ret_
     return fo_database_lock(im->database, lock, 0, err);
 }
 
+static finops_code
+version_now(fo_import *im, const fo_version_key *key, bool *ret_there, char **ret_now, finops_error **err)
+{
+    const fo_param params[] = { key->vendor, key->export_name, key->period };
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    finops_code rc =
+        fo_database_query(im->database,
+                          "SELECT version_id, load_completed FROM billing_state.load_state WHERE "
+                          "vendor = $1 AND export_name = $2 AND billing_period = $3 AND "
+                          "current_version ORDER BY 1 DESC",
+                          params, FO_COUNT(params), &rows, err);
+
+    if (rc != FINOPS_OK || fo_rows_count(rows) == 0)
+        return rc;
+    *ret_now = fo_strdup(fo_rows_text(rows, 0, 0));
+    if (!*ret_now)
+        return fo_error_oom(err);
+    *ret_there = fo_streq(*ret_now, key->version_id) && fo_streq(fo_rows_text(rows, 0, 1), "true");
+    return rc;
+}
+
+/*
+ * Version ids have no order, so it is by what was known when: what was loaded when the run began is older
+ * than the manifests, which were read after that. When something else is loaded now, another importer did it,
+ * and only the provider can tell whether what we have is still the newest.
+ */
+static finops_code
+check_superseded(fo_import *im, const fo_import_export *ex, const fo_import_month *month, const char *now,
+                 bool *ret_there, finops_error **err)
+{
+    const char *first = fo_import_first_version(im, ex->identity.export_name, month->period);
+    FO_AUTO(fo_freep) char *newest = NULL;
+
+    if (!month->delivered || !now || (first && fo_streq(first, now)))
+        return FINOPS_OK;
+    finops_code rc = fo_import_delivered_version(im, ex, month->period, &newest, err);
+    if (rc != FINOPS_OK || !newest || fo_streq(newest, month->version_id))
+        return rc;
+    FO_AUTO(fo_freep)
+    char *note = fo_format("%s %s: another importer loaded version %s meanwhile, and the provider has %s; %s "
+                           "is left out",
+                           ex->identity.export_name, month->period, now, newest, month->version_id);
+    if (note && im->options->warning)
+        im->options->warning(note, im->options->arg);
+    *ret_there = true;
+    return FINOPS_OK;
+}
+
+finops_code
+fo_import_month_check(fo_import *im, const fo_import_export *ex, const fo_import_month *month,
+                      const fo_version_key *key, bool again, bool *ret_there, char **ret_now,
+                      finops_error **err)
+{
+    bool there = false;
+    finops_code rc = version_now(im, key, &there, ret_now, err);
+
+    *ret_there = there && !again;
+    if (rc != FINOPS_OK || there)
+        return rc;
+    return check_superseded(im, ex, month, *ret_now, ret_there, err);
+}
+
 /* One attempt: *ret_result or *err. Another importer may have had the month in hand, and be done with it now.
  */
 static finops_code
@@ -282,13 +346,13 @@ month_attempt(fo_import *im, fo_import_export *ex, const fo_import_month *month,
               bool again, bool *ret_loaded, fo_bill_result *ret_result, finops_error **err)
 {
     FO_AUTO(fo_freep) char *lock = NULL;
+    FO_AUTO(fo_freep) char *now = NULL;
     finops_code rc = fo_import_month_lock(im, key, &lock, err);
     if (rc != FINOPS_OK)
         return rc;
-    if (!again)
-        rc = fo_state_is_version_loaded(im->database, key, ret_loaded, err);
+    rc = fo_import_month_check(im, ex, month, key, again, ret_loaded, &now, err);
     if (rc == FINOPS_OK && !*ret_loaded)
-        rc = fo_import_month_load(im, ex, month, key, false, ret_result, err);
+        rc = fo_import_month_load(im, ex, month, key, now, false, ret_result, err);
     fo_database_unlock(im->database, lock);
     return rc;
 }

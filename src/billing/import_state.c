@@ -24,6 +24,8 @@ fo_import_done(fo_import *im)
 {
     fo_files_close(im->files);
     fo_conn_close(im->own_reader);
+    if (im->first != im->state)
+        fo_kept_close(im->first);
     fo_kept_close(im->state);
     fo_strv_done(&im->met);
     fo_database_close(im->database);
@@ -33,12 +35,27 @@ fo_import_done(fo_import *im)
 static void
 state_set(fo_import *im, fo_kept *state)
 {
-    fo_kept_close(im->state);
+    if (im->state != im->first)
+        fo_kept_close(im->state);
+    if (!im->looked)
+        im->first = state;
+    im->looked = true;
     im->state = state;
     im->current = state ? fo_kept_rows(state, current_sql) : NULL;
     im->known = state ? fo_kept_rows(state, FO_IDENTITY_SQL) : NULL;
     im->held = state ? fo_kept_rows(state, held_sql) : NULL;
     im->pruned = state ? fo_kept_rows(state, pruned_sql) : NULL;
+}
+
+const char *
+fo_import_first_version(const fo_import *im, const char *export_name, const char *period)
+{
+    const fo_rows *rows = im->first ? fo_kept_rows(im->first, current_sql) : NULL;
+
+    for (size_t i = 0; i < (rows ? fo_rows_count(rows) : 0); i++)
+        if (fo_streq(fo_rows_text(rows, i, 0), export_name) && fo_streq(fo_rows_text(rows, i, 1), period))
+            return fo_rows_text(rows, i, 2);
+    return NULL;
 }
 
 /* A dry run may find a database without state, or one of the earlier tool with less of it. */

@@ -425,13 +425,34 @@ publish_annotate(const publish *p, const fo_bill_result *result, finops_error **
     return fo_database_annotate(p->db, message, details, err);
 }
 
+/* Its lock may have been lost while the month was loaded, and another importer have been there. */
+static finops_code
+publish_check_claim(const publish *p, finops_error **err)
+{
+    const fo_version_key *key = &p->month->key;
+    const fo_param params[] = { key->vendor, key->export_name, key->period };
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    finops_code rc = fo_database_query(p->db,
+                                       "SELECT max(version_id) FROM billing_state.load_state WHERE vendor = "
+                                       "$1 AND export_name = $2 AND billing_period = $3 AND current_version",
+                                       params, FO_COUNT(params), &rows, err);
+    const char *now = rc == FINOPS_OK ? fo_rows_text(rows, 0, 0) : NULL;
+
+    if (rc != FINOPS_OK || (!now && !p->month->now) || (now && p->month->now && fo_streq(now, p->month->now)))
+        return rc;
+    return fo_error_set(err, FINOPS_E_TRANSIENT, "another importer took %s %s over and loaded version %s",
+                        key->export_name, key->period, now ? now : "none");
+}
+
 /* Everything between BEGIN and COMMIT. */
 static finops_code
 publish_inside(publish *p, fo_bill_result *result, finops_error **err)
 {
     int64_t read = 0;
-    finops_code rc = fo_publish_check_owner(p->db, p->target, p->table, err);
+    finops_code rc = publish_check_claim(p, err);
 
+    if (rc == FINOPS_OK)
+        rc = fo_publish_check_owner(p->db, p->target, p->table, err);
     if (rc == FINOPS_OK)
         rc = fo_publish_clear_old(p->db, p->target, p->month->key.period, p->table, &p->old, err);
     if (rc == FINOPS_OK)

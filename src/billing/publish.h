@@ -20,6 +20,8 @@ typedef struct fo_bill_target {
 /* One month to publish. */
 typedef struct fo_bill_month {
     fo_version_key key;
+    const char *now;   /* the version that was loaded when this was begun, or NULL; another one in the
+                          transaction is a conflict */
     const char *where; /* SQL condition on the table's columns for files of several months, or NULL */
     fo_files *files;
     fo_engine *engine; /* that reads the files: the database's own, where it reads files, or another */
