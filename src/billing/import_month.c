@@ -350,7 +350,9 @@ month_attempt(fo_import *im, fo_import_export *ex, const fo_import_month *month,
     finops_code rc = fo_import_month_lock(im, key, &lock, err);
     if (rc != FINOPS_OK)
         return rc;
-    rc = fo_import_month_check(im, ex, month, key, again, ret_loaded, &now, err);
+    rc = fo_state_fail_abandoned(im->database, key, err);
+    if (rc == FINOPS_OK)
+        rc = fo_import_month_check(im, ex, month, key, again, ret_loaded, &now, err);
     if (rc == FINOPS_OK && !*ret_loaded)
         rc = fo_import_month_load(im, ex, month, key, now, false, ret_result, err);
     fo_database_unlock(im->database, lock);

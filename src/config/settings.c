@@ -145,6 +145,10 @@ const finops_option fo_duckdb_options[] = {
     { "lock_timeout", FINOPS_OPT_INT, offsetof(fo_ducklake_settings, lock_timeout), .value = "10", .min = 0, \
       .max = 86400, .flags = FINOPS_OPT_NO_FLAG, .arg = "SECONDS",                                           \
       .help = "Seconds to wait when another finops is writing to the same lake." },                          \
+    { "claim_timeout", FINOPS_OPT_INT, offsetof(fo_ducklake_settings, claim_timeout), .value = "60",          \
+      .min = 2, .max = 86400, .flags = FINOPS_OPT_NO_FLAG,                                                   \
+      .help = "Seconds after which others take over the work of a process that gives no sign of life; with " \
+              "a catalog in PostgreSQL." },                                                                  \
     { "snapshot_version", FINOPS_OPT_INT, offsetof(fo_ducklake_settings, snapshot_version), .value = "-1",   \
       .min = -1, .max = INT64_MAX, .flags = FINOPS_OPT_NO_FLAG, .arg = "N",                                  \
       .help = "Read the lake as it was in this state, and change nothing; -1 is the newest." },              \

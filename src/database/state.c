@@ -249,6 +249,25 @@ fo_state_fail_load(fo_database *database, const fo_version_key *key, const char 
 }
 
 finops_code
+fo_state_fail_abandoned(fo_database *database, const fo_version_key *key, finops_error **err)
+{
+    const fo_param month[] = { key->vendor, key->export_name, key->period };
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    char us[96];
+    finops_code rc = fo_database_query(database, fo_sql_state_abandoned, month, FO_COUNT(month), &rows, err);
+
+    state_claimant(us, sizeof(us));
+    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(rows); i++) {
+        const fo_version_key one = { key->vendor, key->export_name, key->period, fo_rows_text(rows, i, 0) };
+        FO_AUTO(fo_freep)
+        char *why = fo_format("%s ended before it was done; taken over by %s", fo_rows_text(rows, i, 1), us);
+
+        rc = why ? fo_state_fail_load(database, &one, why, err) : fo_error_oom(err);
+    }
+    return rc;
+}
+
+finops_code
 fo_state_current_versions(fo_database *database, const char *vendor, const char *export_name, fo_rows **ret,
                           finops_error **err)
 {

@@ -40,6 +40,8 @@ finops_code fo_state_complete_load(fo_database *database, const fo_version_key *
                                    const fo_load_result *result, finops_error **err);
 finops_code fo_state_fail_load(fo_database *database, const fo_version_key *key, const char *message,
                                finops_error **err);
+/* Attempts at the month that nobody works on any more: its lock is ours. Tells them as failed. */
+finops_code fo_state_fail_abandoned(fo_database *database, const fo_version_key *key, finops_error **err);
 /* Rows of sql/state_current.sql; export_name may be NULL. */
 finops_code fo_state_current_versions(fo_database *database, const char *vendor, const char *export_name,
                                       fo_rows **ret, finops_error **err);

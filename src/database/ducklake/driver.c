@@ -132,7 +132,8 @@ lake_plan(fo_lake *lake, const fo_ducklake_settings *settings, finops_error **er
     if (rc != FINOPS_OK)
         return rc;
     plan->names_path = lake_names_path(settings, path);
-    plan->address = plan->catalog == FO_LAKE_POSTGRESQL ? fo_strdup(settings->catalog) : FO_TAKE(path);
+    plan->address =
+        plan->catalog == FO_LAKE_POSTGRESQL ? fo_lake_named_address(settings->catalog) : FO_TAKE(path);
     plan->compression = fo_strdup(settings->compression ? settings->compression : "zstd");
     lake->partition_strategy =
         fo_strdup(settings->partition_strategy ? settings->partition_strategy : "monthly");
@@ -145,6 +146,7 @@ lake_plan(fo_lake *lake, const fo_ducklake_settings *settings, finops_error **er
     plan->encrypted = settings->enable_encryption;
     plan->many_partitions = fo_streq(lake->partition_strategy, "account");
     plan->chunk_size = settings->chunk_size;
+    plan->claim_timeout = settings->claim_timeout;
     plan->base = (fo_instance_plan){ .set_up = fo_lake_attach,
                                      .checkpoint = "CHECKPOINT __ducklake_metadata_" FO_LAKE,
                                      .section = "database.ducklake" };
@@ -162,6 +164,7 @@ lake_open(const void *config, void **ret_self, finops_error **err)
     assert(settings && ret_self);
     if (!lake)
         return fo_error_oom(err);
+    fo_lake_locks_init(lake);
     const fo_duckdb_settings engine = { .database_path = settings->database_path,
                                         .memory_limit = settings->memory_limit,
                                         .threads = settings->threads,

@@ -23,6 +23,7 @@ typedef struct fo_lake_plan {
     bool encrypted;
     bool many_partitions; /* of a month: one for each account */
     int64_t chunk_size;
+    int64_t claim_timeout;       /* seconds */
     int64_t version;             /* the state that is read; -1: the newest, or that at `time` */
     char time[FO_TIME_TEXT + 4]; /* "": the newest */
 } fo_lake_plan;
@@ -53,9 +54,13 @@ typedef struct fo_lake {
     fo_duckdb base; /* first */
     fo_lake_plan plan;
     char *partition_strategy;
-    fo_lake_lock *locks;   /* under base.lock */
-    struct pg_conn *spare; /* the same; a connection to the catalog's server that holds no lock, or NULL */
-    atomic_bool renamed;   /* tables or views were made, changed or dropped: the file of views is old */
+    pthread_mutex_t locks_lock; /* for the next six; lease.c has the thread */
+    fo_lake_lock *locks;
+    struct pg_conn *spare; /* a connection to the catalog's server that holds no lock, or NULL */
+    pthread_cond_t wake;
+    pthread_t beat;
+    bool beats, ending;
+    atomic_bool renamed; /* tables or views were made, changed or dropped: the file of views is old */
 } fo_lake;
 
 /* Whether it is a past state that is read. */
@@ -82,6 +87,10 @@ void fo_lake_catalog_unlock(fo_lake_lock *lock);
 finops_code fo_lake_lock_take(void *conn, const char *name, const finops_call *call, finops_error **err);
 finops_code fo_lake_lock_release(void *conn, const char *name, finops_error **err);
 void fo_lake_disconnect(void *conn);
+/* lease.c */
+/* The address of a server by which it knows what belongs to this process. NULL: no memory. */
+char *fo_lake_named_address(const char *address);
+void fo_lake_locks_init(fo_lake *lake);
 void fo_lake_locks_done(fo_lake *lake);
 
 #endif

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <libpq-fe.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -15,22 +14,13 @@
 #include "base/fd.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "database/ducklake/lake.h"
+#include "database/ducklake/lock_internal.h"
 
 #define PAUSE_NS 50000000L  /* between two tries at a file */
 #define SERVER_WAIT "250ms" /* in the server's queue, before it is asked whether to go on */
 #define NUMBER_TEXT 24
+#define FILE_US INT64_C(3600000000)  /* patience with who holds a file's lock, and may have been stopped */
 #define CATALOG_US INT64_C(30000000) /* patience with another that makes the lake */
-
-/* One lock that a connection holds; `depth` times. */
-struct fo_lake_lock {
-    const void *conn;
-    char *name;
-    unsigned depth;
-    PGconn *server;
-    int fd; /* -1 */
-    fo_lake_lock *next;
-};
 
 static void
 lock_free(fo_lake_lock *lock)
@@ -61,10 +51,13 @@ lock_number(const char *name, uint64_t *ret, finops_error **err)
 static finops_code
 connect_server(fo_lake_lock *lock, const char *address, finops_error **err)
 {
+    static const char *const names[] = { "keepalives_idle", "tcp_user_timeout", "dbname", NULL };
+    const char *const values[] = { "20", "30000", address, NULL };
+
     if (lock->server && PQstatus(lock->server) == CONNECTION_OK)
         return FINOPS_OK;
     PQfinish(lock->server);
-    lock->server = PQconnectdb(address);
+    lock->server = PQconnectdbParams(names, values, 1);
     if (PQstatus(lock->server) == CONNECTION_OK) {
         PQclear(PQexec(lock->server, "SET lock_timeout = '" SERVER_WAIT "'"));
         return FINOPS_OK;
@@ -126,6 +119,7 @@ wait_for(const fo_lake_plan *plan, fo_lake_lock *lock, const finops_call *call, 
 {
     static const struct timespec pause = { .tv_nsec = PAUSE_NS };
     bool file = plan->catalog == FO_LAKE_SQLITE, held = false;
+    int64_t limit = fo_clock_monotonic() + FILE_US;
     uint64_t number;
     finops_code rc = lock_number(lock->name, &number, err);
 
@@ -136,10 +130,13 @@ wait_for(const fo_lake_plan *plan, fo_lake_lock *lock, const finops_call *call, 
             break;
         if (call && call->cancelled && call->cancelled(call->arg))
             return fo_error_set(err, FINOPS_E_CANCELLED, "stopped while waiting for the lock %s", lock->name);
-        if (call && call->deadline_us && fo_clock_monotonic() >= call->deadline_us)
+        if ((call && call->deadline_us && fo_clock_monotonic() >= call->deadline_us) ||
+            (file && fo_clock_monotonic() >= limit))
             return fo_error_set(err, FINOPS_E_BUSY, "another process holds the lock %s", lock->name);
         if (file)
             (void)nanosleep(&pause, NULL);
+        else
+            fo_lake_end_silent(lock->server, number, plan->claim_timeout);
     }
     return rc;
 }
@@ -196,18 +193,23 @@ lock_add(fo_lake *lake, const void *conn, const char *name, const finops_call *c
     PGconn *server;
     finops_code rc;
 
-    (void)pthread_mutex_lock(&lake->base.lock);
+    (void)pthread_mutex_lock(&lake->locks_lock);
     server = FO_TAKE(lake->spare);
-    (void)pthread_mutex_unlock(&lake->base.lock);
+    (void)pthread_mutex_unlock(&lake->locks_lock);
     rc = lock_new(&lake->plan, name, server, call, &lock, err);
     if (rc != FINOPS_OK)
         return rc;
     lock->conn = conn;
-    (void)pthread_mutex_lock(&lake->base.lock);
-    lock->next = lake->locks;
-    lake->locks = lock;
-    (void)pthread_mutex_unlock(&lake->base.lock);
-    return FINOPS_OK;
+    (void)pthread_mutex_lock(&lake->locks_lock);
+    if (lock->server)
+        rc = fo_lake_keep_alive(lake, err);
+    if (rc == FINOPS_OK) {
+        lock->next = lake->locks;
+        lake->locks = FO_TAKE(lock);
+    }
+    (void)pthread_mutex_unlock(&lake->locks_lock);
+    lock_free(lock);
+    return rc;
 }
 
 /* First among the connections of this process, then among all. */
@@ -220,11 +222,11 @@ fo_lake_lock_take(void *conn, const char *name, const finops_call *call, finops_
 
     if (rc != FINOPS_OK || lake->plan.catalog == FO_LAKE_DUCKDB)
         return rc;
-    (void)pthread_mutex_lock(&lake->base.lock);
+    (void)pthread_mutex_lock(&lake->locks_lock);
     held = *lock_find(lake, conn, name);
     if (held)
         held->depth++;
-    (void)pthread_mutex_unlock(&lake->base.lock);
+    (void)pthread_mutex_unlock(&lake->locks_lock);
     if (!held)
         rc = lock_add(lake, conn, name, call, err);
     if (rc != FINOPS_OK)
@@ -248,20 +250,13 @@ lock_keep_server(fo_lake *lake, fo_lake_lock *lock)
         lake->spare = FO_TAKE(lock->server);
 }
 
-void
-fo_lake_locks_done(fo_lake *lake)
-{
-    PQfinish(lake->spare);
-    lake->spare = NULL;
-}
-
 /* name NULL: all of the connection. */
 static void
 lock_release(fo_lake *lake, const void *conn, const char *name)
 {
     fo_lake_lock **at, *gone;
 
-    (void)pthread_mutex_lock(&lake->base.lock);
+    (void)pthread_mutex_lock(&lake->locks_lock);
     while (*(at = lock_find(lake, conn, name))) {
         gone = *at;
         if (name && --gone->depth > 0)
@@ -272,7 +267,7 @@ lock_release(fo_lake *lake, const void *conn, const char *name)
         if (name)
             break;
     }
-    (void)pthread_mutex_unlock(&lake->base.lock);
+    (void)pthread_mutex_unlock(&lake->locks_lock);
 }
 
 finops_code
