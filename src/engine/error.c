@@ -25,6 +25,9 @@ typedef struct failure {
 
 static const failure failures[] = {
     { DUCKDB_ERROR_INTERRUPT, NULL, FINOPS_E_CANCELLED, NULL },
+    { DUCKDB_ERROR_INVALID, "server closed the connection", FINOPS_E_TRANSIENT, NULL },
+    { DUCKDB_ERROR_INVALID, "terminating connection", FINOPS_E_TRANSIENT, NULL },
+    { DUCKDB_ERROR_INVALID, "no connection to the server", FINOPS_E_TRANSIENT, NULL },
     { DUCKDB_ERROR_INVALID, "onflicting lock is held", FINOPS_E_BUSY,
       "another process has the database file open; wait for it, or ask it to stop" },
     { DUCKDB_ERROR_INVALID, "Could not set lock on file", FINOPS_E_BUSY,
