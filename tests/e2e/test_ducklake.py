@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 from lakes import attached, catalog
+from memory import peak_kib
 
 MONTHS = ("2026-05", "2026-06", "2026-07")
 
@@ -144,6 +145,37 @@ def test_an_option_does_what_it_says(lake, sample, setting, value):
         assert "year=2026" in paths and "billing_period" not in paths
     else:
         assert paths.startswith("elsewhere/files/aws_billing/") and lake.rows("query", "SELECT count(*) AS n FROM aws_billing.sample_cur") != []
+
+
+def test_row_groups_have_the_rows_of_a_chunk(lake):
+    lake.env["OPEN_FINOPS_DATABASE_DUCKLAKE_PERFORMANCE_CHUNK_SIZE"] = "2048"
+    lake.run("sample", "--out", "b", "--rows", 5000, "--months", 1, "--quiet")
+    lake.run("aws", "import-cur", "--bucket", "b/sample-billing", "--quiet")
+    groups = duckdb.sql(f"SELECT DISTINCT row_group_id, row_group_num_rows FROM parquet_metadata('{bills(lake)[0]}')").fetchall()
+    assert sorted(n for _, n in groups) == [904, 2048, 2048]
+
+
+def test_of_one_month_no_file_of_another_is_read(filled):
+    with attached(catalog(filled)) as outside:
+        plan = outside.sql("EXPLAIN ANALYZE SELECT sum(line_item_unblended_cost) FROM lake.aws_billing.sample_cur WHERE "
+                           "billing_period = '2026-06'").fetchall()[0][1]
+        assert "Total Files Read: 1 " in plan and "=2026-06" in plan
+        assert "Total Files Read: 3 " in outside.sql("EXPLAIN ANALYZE SELECT sum(line_item_unblended_cost) FROM lake.aws_billing.sample_cur"
+                                                     ).fetchall()[0][1]
+
+
+LONG = pytest.mark.skipif(os.environ.get("FINOPS_TEST_LONG") != "1", reason="takes minutes; FINOPS_TEST_LONG=1 runs it")
+
+
+@LONG
+def test_an_import_stays_near_its_memory_limit(lake):
+    lake.run("sample", "--out", "big", "--rows", 400000, "--months", 1, "--quiet", timeout=300)
+    peaks = {}
+    for limit in ("2GB", "600MiB"):
+        lake.env["OPEN_FINOPS_DATABASE_DUCKLAKE_PERFORMANCE_MEMORY_LIMIT"] = limit
+        peaks[limit] = peak_kib(lake.start("aws", "import-cur", "--bucket", "big/sample-billing", "--quiet", "--force"))
+    assert lake.rows("query", "SELECT count(*) AS n FROM aws_billing.sample_cur") == [{"n": 400000}]
+    assert peaks["600MiB"] < (600 + 350) * 1024 < peaks["2GB"], peaks  # 350: libraries, and what readers of Parquet hold
 
 
 def test_encrypted_files_are_read_with_the_catalog_alone(lake, sample):
@@ -291,9 +323,6 @@ def test_without_the_extension_the_other_backend_is_named(lake, sample, tmp_path
 
 
 # Nine hundred cases that each make a table, a snapshot of the lake: minutes. All backends run them on a DuckDB file.
-LONG = pytest.mark.skipif(os.environ.get("FINOPS_TEST_LONG") != "1", reason="takes minutes; FINOPS_TEST_LONG=1 runs it")
-
-
 @pytest.mark.parametrize("area", ["transactions", "errors", "readonly", "lock", "health", "types: decimal*comes back as it was",
                                   "catalog", "control", "importers", "params", "partition", "rows", "sessions", "write",
                                   *(pytest.param(a, marks=LONG) for a in ("names", "types"))])
