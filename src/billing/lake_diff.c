@@ -233,9 +233,12 @@ add_pair(compare *c, const fo_diff_side sides[2], const char *where, finops_erro
     fo_diff_pair pair = { .sides = { &sides[0], &sides[1] },
                           .dimensions = { FO_STR_INIT, FO_STR_INIT },
                           .where = where,
-                          .cost = c->o->cost };
+                          .cost = c->o->cost,
+                          .gaps = FO_STRV_INIT };
     finops_code rc = add_dimensions(c, &pair, err);
 
+    if (rc == FINOPS_OK)
+        rc = fo_diff_gaps(c->db, &pair, err);
     for (int s = 0; rc == FINOPS_OK && s < 2; s++)
         rc = fo_str_check(&pair.dimensions[s], err);
     for (int s = 0; rc == FINOPS_OK && s < 2; s++) {
@@ -244,6 +247,7 @@ add_pair(compare *c, const fo_diff_side sides[2], const char *where, finops_erro
     }
     fo_str_done(&pair.dimensions[0]);
     fo_str_done(&pair.dimensions[1]);
+    fo_strv_done(&pair.gaps);
     return rc == FINOPS_OK ? fo_str_check(&c->lines, err) : rc;
 }
 

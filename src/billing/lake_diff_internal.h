@@ -30,7 +30,20 @@ typedef struct fo_diff_pair {
     fo_str dimensions[2];         /* "expression AS d1, expression AS d2, " of each */
     const char *where;            /* condition on billing_period */
     fo_cost_model cost;
+    fo_strv gaps; /* for each of fo_diff_key_parts(): months in which one side alone has nothing of it,
+                     "'2026-05'" */
 } fo_diff_pair;
+
+/*
+ * Fills pair->gaps: a column that came later is NULL in the rows of before, and says nothing about them.
+ * Reads what the key is made of, once.
+ */
+finops_code fo_diff_gaps(fo_database *database, fo_diff_pair *pair, finops_error **err);
+/* What the lines' key is made of on one side, in the same order on both, *ret_n expressions; then columns of
+ * tags, and the price of a unit as the last. False: no memory. */
+bool fo_diff_key_parts(const fo_diff_pair *pair, int side, fo_strv *ret, size_t *ret_n);
+/* Adds the table of the side as it was. */
+void fo_diff_add_table(const fo_diff_side *side, fo_str *sql);
 
 /*
  * Adds the SELECT of one side's lines: dimensions, currency, cost, price, h1 and h2, which are the same for

@@ -33,8 +33,8 @@ fo_diff_side_done(fo_diff_side *side)
 
 /* ---- the table ---- */
 
-static void
-add_table(const fo_diff_side *side, fo_str *sql)
+void
+fo_diff_add_table(const fo_diff_side *side, fo_str *sql)
 {
     fo_sql_ident(sql, side->table.schema);
     fo_str_addc(sql, '.');
@@ -59,7 +59,7 @@ read_columns(fo_database *db, fo_diff_side *side, finops_error **err)
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
 
     fo_str_add(&sql, "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM ");
-    add_table(side, &sql);
+    fo_diff_add_table(side, &sql);
     fo_str_addc(&sql, ')');
     finops_code rc = fo_str_check(&sql, err);
     if (rc == FINOPS_OK)
@@ -267,9 +267,104 @@ is_map(const fo_diff_side *side, const char *name)
     return at >= 0 && fo_starts(side->table.types.items[at], "MAP(");
 }
 
+/* Whether it is the column of a tag that the other side could have as well. */
+static bool
+is_tag(const fo_diff_side *other, const char *name)
+{
+    return fo_starts(name, TAG_PREFIX) && (side_column(other, name) >= 0 || is_map(other, "resource_tags"));
+}
+
+/* Columns of tags that both sides have, in the order of the new one: only those can have gaps. */
+static bool
+tag_parts(const fo_diff_pair *pair, fo_strv *parts)
+{
+    const fo_diff_side *new = pair->sides[1];
+    bool ok = true;
+
+    if (is_map(new, "resource_tags") || is_map(pair->sides[0], "resource_tags"))
+        return true; /* one without a tag in its column may have it there */
+    for (size_t i = 0; ok && i < new->n_own; i++) {
+        const char *name = new->table.columns.items[i];
+        FO_AUTO(fo_str_done) fo_str one = FO_STR_INIT;
+
+        if (!fo_starts(name, TAG_PREFIX) || side_column(pair->sides[0], name) < 0)
+            continue;
+        fo_str_add(&one, "nullif(CAST(");
+        fo_sql_ident(&one, name);
+        fo_str_add(&one, " AS VARCHAR), '')");
+        ok = fo_str_ok(&one) && fo_strv_add(parts, fo_str_z(&one));
+    }
+    return ok;
+}
+
+/* What one unit costs, where both states tell. */
+static void
+add_price(const fo_diff_pair *pair, int side, fo_str *sql)
+{
+    static const char *const prices[][3] = {
+        [FO_COST_UNBLENDED] = { "line_item_unblended_rate", "contracted_unit_price" },
+        [FO_COST_NET] = { "line_item_net_unblended_rate", "contracted_unit_price" },
+        [FO_COST_AMORTIZED] = { "line_item_unblended_rate", "contracted_unit_price" },
+    };
+    int old = first_of(pair->sides[0], prices[pair->cost]),
+        new = first_of(pair->sides[1], prices[pair->cost]);
+
+    if (old < 0 || new < 0)
+        fo_str_add(sql, "CAST(NULL AS DECIMAL(38,18))");
+    else
+        add_typed(pair->sides[side], side ? new : old, sql);
+}
+
+bool
+fo_diff_key_parts(const fo_diff_pair *pair, int side, fo_strv *ret, size_t *ret_n)
+{
+    bool ok = key_parts(pair, side, ret);
+    size_t n = ret->n;
+
+    FO_AUTO(fo_str_done) fo_str price = FO_STR_INIT;
+
+    ok = ok && tag_parts(pair, ret);
+    add_price(pair, side, &price);
+    *ret_n = n;
+    return ok && fo_str_ok(&price) && fo_strv_add(ret, fo_str_z(&price));
+}
+
+/* "CASE WHEN billing_period NOT IN (...) THEN part END" where there are months in which it says nothing. */
+static void
+add_gapless(const fo_diff_pair *pair, const fo_strv *parts, size_t i, fo_str *sql)
+{
+    const char *gaps = i < pair->gaps.n ? pair->gaps.items[i] : "";
+
+    if (*gaps)
+        fo_str_addf(sql, "CASE WHEN billing_period NOT IN (%s) THEN %s END", gaps, parts->items[i]);
+    else
+        fo_str_add(sql, parts->items[i]);
+}
+
+/* The tag of a column, as one that a map could have had. */
+static void
+add_tag_column(const fo_diff_pair *pair, const fo_strv *parts, const char *name, fo_str *sql)
+{
+    FO_AUTO(fo_str_done) fo_str own = FO_STR_INIT;
+    FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
+
+    fo_str_add(&own, "nullif(CAST(");
+    fo_sql_ident(&own, name);
+    fo_str_add(&own, " AS VARCHAR), '')");
+    for (size_t i = 0; i < parts->n && text.len == 0; i++)
+        if (fo_streq(parts->items[i], fo_str_z(&own)))
+            add_gapless(pair, parts, i, &text);
+    if (text.len == 0)
+        fo_str_add(&text, fo_str_z(&own));
+    fo_str_addf(sql, " + CASE WHEN (%s) IS NULL THEN 0 ELSE hash('resource_tags', ", fo_str_z(&text));
+    fo_sql_literal(sql, name + strlen(TAG_PREFIX));
+    fo_str_addf(sql, ", %s) END", fo_str_z(&text));
+    sql->failed |= !fo_str_ok(&own) || !fo_str_ok(&text);
+}
+
 /* The sum of the hashes of all tags: the order they come in does not count. */
 static void
-add_tags_hash(const fo_diff_pair *pair, int side, fo_str *sql)
+add_tags_hash(const fo_diff_pair *pair, int side, const fo_strv *parts, fo_str *sql)
 {
     const fo_diff_side *mine = pair->sides[side], *other = pair->sides[!side];
 
@@ -282,26 +377,16 @@ add_tags_hash(const fo_diff_pair *pair, int side, fo_str *sql)
                         "hash('%s', e.key, "
                         "e.value) END)), 0)",
                         *map, *map);
-    for (size_t i = 0; i < mine->n_own; i++) {
-        const char *name = mine->table.columns.items[i];
-
-        if (!fo_starts(name, TAG_PREFIX) || (side_column(other, name) < 0 && !is_map(other, "resource_tags")))
-            continue;
-        fo_str_add(sql, " + CASE WHEN nullif(CAST(");
-        fo_sql_ident(sql, name);
-        fo_str_add(sql, " AS VARCHAR), '') IS NULL THEN 0 ELSE hash('resource_tags', ");
-        fo_sql_literal(sql, name + strlen(TAG_PREFIX));
-        fo_str_add(sql, ", CAST(");
-        fo_sql_ident(sql, name);
-        fo_str_add(sql, " AS VARCHAR)) END");
-    }
+    for (size_t i = 0; i < mine->n_own; i++)
+        if (is_tag(other, mine->table.columns.items[i]))
+            add_tag_column(pair, parts, mine->table.columns.items[i], sql);
 }
 
 /* ---- the lines ---- */
 
 /* The table's rows, with a column for each key of its tags and the hash of all of them. */
 static void
-add_rows(const fo_diff_pair *pair, int side, fo_str *sql)
+add_rows(const fo_diff_pair *pair, int side, const fo_strv *parts, fo_str *sql)
 {
     const fo_diff_side *s = pair->sides[side];
     const char *between = " REPLACE (";
@@ -326,28 +411,10 @@ add_rows(const fo_diff_pair *pair, int side, fo_str *sql)
         fo_sql_ident(sql, s->table.columns.items[i]);
     }
     fo_str_add(sql, ", ");
-    add_tags_hash(pair, side, sql);
+    add_tags_hash(pair, side, parts, sql);
     fo_str_add(sql, " AS finops_tags FROM ");
-    add_table(s, sql);
+    fo_diff_add_table(s, sql);
     fo_str_addf(sql, " WHERE %s%s) AS bill", pair->where, s->empty ? " AND false" : "");
-}
-
-/* What one unit costs, where both states tell. */
-static void
-add_price(const fo_diff_pair *pair, int side, fo_str *sql)
-{
-    static const char *const prices[][3] = {
-        [FO_COST_UNBLENDED] = { "line_item_unblended_rate", "contracted_unit_price" },
-        [FO_COST_NET] = { "line_item_net_unblended_rate", "contracted_unit_price" },
-        [FO_COST_AMORTIZED] = { "line_item_unblended_rate", "contracted_unit_price" },
-    };
-    int old = first_of(pair->sides[0], prices[pair->cost]),
-        new = first_of(pair->sides[1], prices[pair->cost]);
-
-    if (old < 0 || new < 0)
-        fo_str_add(sql, "CAST(NULL AS DECIMAL(38,18))");
-    else
-        add_typed(pair->sides[side], side ? new : old, sql);
 }
 
 void
@@ -356,24 +423,31 @@ fo_diff_lines(const fo_diff_pair *pair, int side, fo_str *sql)
     const fo_diff_side *s = pair->sides[side];
     const fo_cost_columns columns = { .names = &s->table.columns };
     FO_AUTO(fo_strv_done) fo_strv parts = FO_STRV_INIT;
+    size_t n = 0;
 
-    if (!key_parts(pair, side, &parts))
+    if (!fo_diff_key_parts(pair, side, &parts, &n)) {
         sql->failed = true;
+        return;
+    }
     fo_str_addf(sql, "SELECT %s", fo_str_z(&pair->dimensions[side]));
     fo_cost_dimension(&columns, FO_DIMENSION_CURRENCY, sql);
     fo_str_add(sql, " AS currency, CAST(");
     fo_cost_amount(&columns, pair->cost, sql);
     fo_str_add(sql, " AS DECIMAL(38,18)) AS cost, ");
-    add_price(pair, side, sql);
+    add_gapless(pair, &parts, parts.n - 1, sql);
     fo_str_add(sql, " AS price, hash(");
     fo_sql_literal(sql, s->table.export_name);
-    for (size_t i = 0; i < parts.n; i++)
-        fo_str_addf(sql, ", %s", parts.items[i]);
+    for (size_t i = 0; i < n; i++) {
+        fo_str_add(sql, ", ");
+        add_gapless(pair, &parts, i, sql);
+    }
     fo_str_add(sql, ", finops_tags) AS h1, hash(finops_tags");
-    for (size_t i = parts.n; i-- > 0;)
-        fo_str_addf(sql, ", %s", parts.items[i]);
+    for (size_t i = n; i-- > 0;) {
+        fo_str_add(sql, ", ");
+        add_gapless(pair, &parts, i, sql);
+    }
     fo_str_add(sql, ", ");
     fo_sql_literal(sql, s->table.export_name);
     fo_str_addf(sql, ") AS h2, %d AS n FROM ", side ? 1 : -1);
-    add_rows(pair, side, sql);
+    add_rows(pair, side, &parts, sql);
 }

@@ -294,6 +294,20 @@ def test_a_column_need_not_be_in_the_older_state(lake):
     assert sum(Decimal(r["change"]) for r in json.loads(said.stdout, parse_float=str)) == n * 1000000
 
 
+def test_a_column_that_only_the_older_rows_of_a_month_lack_says_nothing(lake):
+    """It came with June; then May is delivered again, with it, and with prices, which it lacked before."""
+    old = write(lake, f"ALTER TABLE {TABLE} ADD COLUMN pricing_area VARCHAR", f"UPDATE {TABLE} SET pricing_area = 'a' WHERE "
+                "billing_period = '2026-06'", f"UPDATE {TABLE} SET {RATE} = NULL WHERE billing_period = '2026-05'")
+    new = write(lake, f"UPDATE {TABLE} SET pricing_area = 'b' || line_item_product_code, {RATE} = 7 WHERE billing_period = '2026-05'")
+    assert diff(lake, old, "--to", new) == []
+    last = write(lake, f"UPDATE {TABLE} SET pricing_area = 'c' WHERE billing_period = '2026-05' AND line_item_product_code = 'AmazonS3'")
+    row, = diff(lake, new, "--to", last)  # both have it: another area is another line
+    assert row["service"] == "AmazonS3" and int(row["added"]) == int(row["removed"]) == int(row["old_rows"])
+    write(lake, f"UPDATE {TABLE} SET {COST} = {COST} + 1 WHERE billing_period = '2026-05' AND line_item_product_code = 'AmazonS3'")
+    row, = diff(lake, old)
+    assert row["service"] == "AmazonS3" and [int(row[f]) for f in ("added", "removed", "repriced")] == [0, 0, int(row["old_rows"])]
+
+
 def test_a_month_that_is_the_same_is_not_read(lake):
     new = write(lake, f"DELETE FROM {TABLE} WHERE billing_period = '2026-05' AND line_item_product_code = 'AmazonS3'")
     want = changed(expected(lake, lake.first, new, ["service"]))
