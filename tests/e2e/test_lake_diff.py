@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from lakes import attached, catalog
+from lakes import attached, catalog, on_postgresql, postgresql_address
 
 TABLE = "aws_billing.sample_cur"
 SIZES = ("--rows", 300, "--months", 2, "--seed", 11, "--start", "2026-05")
@@ -306,6 +306,33 @@ def test_a_column_that_only_the_older_rows_of_a_month_lack_says_nothing(lake):
     write(lake, f"UPDATE {TABLE} SET {COST} = {COST} + 1 WHERE billing_period = '2026-05' AND line_item_product_code = 'AmazonS3'")
     row, = diff(lake, old)
     assert row["service"] == "AmazonS3" and [int(row[f]) for f in ("added", "removed", "repriced")] == [0, 0, int(row["old_rows"])]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_focus_bills_and_other_catalogs_are_compared_as_well(kind, finops, shared, request):
+    finops.env["OPEN_FINOPS_DATABASE_BACKEND"] = "ducklake"
+    if kind == "sqlite":
+        finops.env["OPEN_FINOPS_DATABASE_DUCKLAKE_CATALOG"], address = "sqlite", f"sqlite:{catalog(finops)}"
+    else:
+        database = request.getfixturevalue("postgresql").new_database()
+        address = postgresql_address(on_postgresql(finops, database, finops.folder / "files") and database)
+    finops.run("aws", "import-cur", "--file", shared / "focus-1.2-aws" / "focus-1.2.snappy.parquet", "--export-name", "focus")
+    some = "FROM aws_billing.focus WHERE billed_cost > 0 AND hash(resource_id, charge_period_start) % {} = 0"
+    states = [newest(finops)] + [write(finops, change) for change in (
+        "UPDATE aws_billing.focus SET billed_cost = billed_cost * 1.01 " + some.format(3).removeprefix("FROM aws_billing.focus "),
+        "DELETE " + some.format(5), "INSERT INTO aws_billing.focus BY NAME SELECT * " + some.format(2))]
+    with attached(address) as outside:
+        lines = "lake.aws_billing.focus AT (VERSION => {})"
+        sums = [dict(outside.sql(f"SELECT service_name, sum(billed_cost) FROM {lines.format(v)} GROUP BY 1").fetchall()) for v in states]
+        rows = [outside.sql(f"SELECT count(*) FROM {lines.format(v)}").fetchone()[0] for v in states]
+        hit = outside.sql(f"SELECT count(*) {some.format(3)}".replace("aws_billing.focus", lines.format(states[0]))).fetchone()[0]
+    want = [(0, 0, hit), (0, rows[1] - rows[2], 0), (rows[3] - rows[2], 0, 0)]
+    for i, counts in enumerate(want):
+        assert max(counts) > 0
+        found = diff(finops, states[i], "--to", states[i + 1])
+        assert tuple(sum(int(r[n]) for r in found) for n in ("added", "removed", "repriced")) == counts
+        assert {r["service"]: Decimal(r["change"]) for r in found} == {
+            k: v - sums[i][k] for k, v in sums[i + 1].items() if v != sums[i][k]}
 
 
 def test_a_month_that_is_the_same_is_not_read(lake):
