@@ -6,7 +6,7 @@
 #   unit   the C unit tests, as the program is built
 #   asan   the same under the address and undefined-behaviour sanitizers, warnings being errors
 #   tsan   the same under the thread sanitizer
-#   fuzz   each parser under libFuzzer for FUZZ_SECONDS (60)
+#   fuzz   the parsers of configuration and manifests under libFuzzer for FUZZ_SECONDS (60), the others for half of that
 #   e2e    the program and the scripts, from outside, with pytest
 #
 # Suites that do not need each other run side by side. Logs: build/test-logs.
@@ -52,12 +52,13 @@ suite_tsan() {
 }
 
 fuzz_one() { # PROGRAM: 0 when it found nothing
-    local name=${1##*/} corpus=$cache/fuzz/${1##*/} seeds
+    local name=${1##*/} corpus=$cache/fuzz/${1##*/} seeds seconds=$fuzz_seconds
+    case $name in *config* | *manifest*) ;; *) seconds=$(((seconds + 1) / 2)) ;; esac
     seeds=tests/fuzz/corpus/${name#fuzz_}
     mkdir -p "$corpus" "$logs/fuzz"
     [ -d "$seeds" ] || seeds=
     # shellcheck disable=SC2086
-    "$1" -max_total_time="$fuzz_seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+    "$1" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="$logs/fuzz/$name-" "$corpus" $seeds >"$logs/fuzz/$name.log" 2>&1
 }
 

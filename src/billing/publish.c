@@ -24,11 +24,13 @@ typedef struct publish {
     const fo_bill_month *month;
     const fo_bill_schema *schema;
     fo_colnames *names;
-    char *table;     /* name of the month's table */
-    char *relation;  /* the month's rows as a FROM item */
-    fo_str rows_sql; /* the statement that reads the month, in the reading engine's words */
-    fo_strv columns; /* of the table */
-    fo_strv old;     /* tables that had the month */
+    char *table;          /* name of the month's table */
+    char *relation;       /* the month's rows as a FROM item */
+    fo_str rows_sql;      /* the statement that reads the month, in the reading engine's words */
+    fo_strv columns;      /* of the table */
+    fo_strv old;          /* tables that had the month */
+    finops_staged staged; /* the rows, written before the transaction; where NULL: they are not */
+    int64_t read;         /* rows the files held */
 } publish;
 
 static void
@@ -191,9 +193,9 @@ publish_turn_view(void *arg, finops_error **err)
 }
 
 /* The rows take the place of the month's: a table of its own, or those of one table with its billing period.
- */
+ * With `stages` they are only written, where that can be done before. */
 static finops_code
-publish_rows(publish *p, finops_error **err)
+publish_rows(publish *p, bool stages, finops_error **err)
 {
     bool turns = fo_database_can(p->db, FINOPS_DATABASE_VIEWS_PIN_TABLES);
     const finops_partition partition = { .schema = p->target->schema,
@@ -207,7 +209,11 @@ publish_rows(publish *p, finops_error **err)
     finops_write_result written = { 0 };
     finops_code rc = FINOPS_OK;
 
-    if (!fo_database_can(p->db, FINOPS_DATABASE_READS_FILES)) {
+    if (stages)
+        return fo_database_stage(p->db, &partition, &source, &p->staged, err);
+    if (p->staged.where)
+        source = (finops_source){ .staged = &p->staged };
+    else if (!fo_database_can(p->db, FINOPS_DATABASE_READS_FILES)) {
         rc = fo_conn_stream(p->month->reader, fo_str_z(&p->rows_sql), NULL, 0, &stream, err);
         if (rc == FINOPS_OK)
             rc = fo_stream_utc(&stream, err);
@@ -226,10 +232,21 @@ publish_bytes(const fo_bill_schema *schema)
     return bytes;
 }
 
-/* Runs the statements that read the files, with the CSV reader's job set; *ret_rows gets what the files held.
- */
+static void
+publish_count(publish *p, const fo_bill_job *job, fo_bill_result *result)
+{
+    result->rounded = fo_exact_rounded(p->month->engine) + job->job.rounded;
+    result->bytes_read = job->job.bytes_read;
+    p->read = job->job.rows;
+    for (size_t i = 0; p->schema->parquet && i < p->schema->n_inputs; i++) {
+        p->read += p->schema->inputs[i].rows;
+        result->bytes_read += p->schema->inputs[i].bytes;
+    }
+}
+
+/* Runs the statements that read the files, with the CSV reader's job set; p->read is what the files held. */
 static finops_code
-publish_load(publish *p, fo_bill_result *result, int64_t *ret_rows, finops_error **err)
+publish_load(publish *p, bool stages, fo_bill_result *result, finops_error **err)
 {
     FO_AUTO(fo_bill_job_done) fo_bill_job job = { 0 };
     finops_code rc =
@@ -240,19 +257,13 @@ publish_load(publish *p, fo_bill_result *result, int64_t *ret_rows, finops_error
     fo_exact_rounded(p->month->engine); /* counts from here */
     fo_bill_progress_watch(p->month->progress, p->schema->parquet ? NULL : &job.job,
                            publish_bytes(p->schema));
-    rc = publish_rows(p, err);
-    if (rc == FINOPS_OK)
+    rc = publish_rows(p, stages, err);
+    if (rc == FINOPS_OK && (!stages || p->staged.where))
         rc = fo_nested_register(p->month->engine, p->month->reader, fo_str_z(&p->rows_sql), p->schema,
                                 p->names, err);
     fo_bill_progress_watch(p->month->progress, NULL, 0);
     rc = fo_bill_job_end(p->month->engine, p->schema, p->month->files, rc, err);
-    result->rounded = fo_exact_rounded(p->month->engine) + job.job.rounded;
-    result->bytes_read = job.job.bytes_read;
-    *ret_rows = job.job.rows;
-    for (size_t i = 0; p->schema->parquet && i < p->schema->n_inputs; i++) {
-        *ret_rows += p->schema->inputs[i].rows;
-        result->bytes_read += p->schema->inputs[i].bytes;
-    }
+    publish_count(p, &job, result);
     return rc;
 }
 
@@ -448,7 +459,6 @@ publish_check_claim(const publish *p, finops_error **err)
 static finops_code
 publish_inside(publish *p, fo_bill_result *result, finops_error **err)
 {
-    int64_t read = 0;
     finops_code rc = publish_check_claim(p, err);
 
     if (rc == FINOPS_OK)
@@ -456,7 +466,7 @@ publish_inside(publish *p, fo_bill_result *result, finops_error **err)
     if (rc == FINOPS_OK)
         rc = fo_publish_clear_old(p->db, p->target, p->month->key.period, p->table, &p->old, err);
     if (rc == FINOPS_OK)
-        rc = publish_load(p, result, &read, err);
+        rc = p->staged.where ? publish_rows(p, false, err) : publish_load(p, false, result, err);
     if (rc == FINOPS_OK)
         rc = fo_database_columns(p->db, p->target->schema, p->table, &p->columns, NULL, err);
     if (rc == FINOPS_OK)
@@ -464,7 +474,7 @@ publish_inside(publish *p, fo_bill_result *result, finops_error **err)
     if (rc == FINOPS_OK)
         rc = publish_totals(p, result, err);
     if (rc == FINOPS_OK)
-        rc = publish_verify(p, result, read, err);
+        rc = publish_verify(p, result, p->read, err);
     if (rc == FINOPS_OK)
         rc = fo_colnames_save(p->db, p->names, err);
     if (rc == FINOPS_OK)
@@ -551,13 +561,22 @@ publish_alone(publish *p, fo_bill_result *result, finops_error **err)
     bool lake = !fo_database_tables_in_transaction(p->db);
     finops_code rc = lake ? publish_before(p, err) : FINOPS_OK;
 
+    if (rc == FINOPS_OK && lake)
+        rc = publish_load(p, true, result, err);
     if (rc == FINOPS_OK)
         rc = fo_database_begin(p->db, err);
-    if (rc != FINOPS_OK)
+    if (rc == FINOPS_OK) {
+        rc = publish_inside(p, result, err);
+        if (rc != FINOPS_OK)
+            fo_database_rollback(p->db);
+    }
+    if (rc != FINOPS_OK) {
+        fo_database_unstage(p->db, &p->staged);
         return rc;
-    rc = publish_inside(p, result, err);
-    if (rc == FINOPS_OK)
-        rc = fo_database_commit(p->db, err);
+    }
+    fo_free(p->staged.where); /* also a commit of which nobody knows may have taken it in */
+    p->staged.where = NULL;
+    rc = fo_database_commit(p->db, err);
     if (rc != FINOPS_OK)
         fo_database_rollback(p->db);
     return rc == FINOPS_OK && lake ? fo_views_settle(p->db, p->target, p->names, err) : rc;

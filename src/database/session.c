@@ -132,7 +132,7 @@ finops_session_execute(finops_session *session, const finops_statement *statemen
 static bool
 source_valid(const finops_source *source)
 {
-    return source && (source->stream == NULL) != (source->sql == NULL);
+    return source && (source->stream != NULL) + (source->sql != NULL) + (source->staged != NULL) == 1;
 }
 
 /* A source is consumed even when nothing is done with it. */
@@ -148,6 +148,8 @@ source_check(const finops_session *session, const finops_source *source, finops_
 {
     if (source->sql && !(session->database->capabilities.features & FINOPS_DATABASE_READS_FILES))
         return fo_front_unsupported(session->database, "reading files in its own SQL is", err);
+    if (source->staged && !session->database->driver->stage)
+        return fo_front_unsupported(session->database, "staging rows is", err);
     return FINOPS_OK;
 }
 
@@ -173,7 +175,7 @@ finops_session_write(finops_session *session, const finops_write *write, const f
     finops_write own;
     finops_code rc;
 
-    if (!session || !write || !write->table || !source_valid(source)) {
+    if (!session || !write || !write->table || !source_valid(source) || source->staged) {
         fo_front_source_release(source);
         return no_session(err);
     }
@@ -250,6 +252,32 @@ finops_session_replace_partition(finops_session *session, const finops_partition
     if (rc == FINOPS_OK && ret)
         *ret = result;
     return rc;
+}
+
+finops_code
+fo_session_stage(finops_session *session, const finops_partition *partition, const finops_source *source,
+                 finops_staged *ret, finops_error **err)
+{
+    const finops_database_driver *driver = session->database->driver;
+    finops_partition own = *partition;
+    finops_code rc;
+
+    assert(partition->column && partition->value && source->sql && ret && !session->in_transaction);
+    if (!driver->stage)
+        return fo_front_unsupported(session->database, "staging rows is", err);
+    own.call = fo_call_enter(session, own.call ? own.call : fo_session_call(session));
+    rc = note(session, driver->stage(session->conn, &own, source, ret, err));
+    fo_call_leave(session, false);
+    return rc;
+}
+
+void
+fo_session_unstage(finops_session *session, finops_staged *staged)
+{
+    if (staged->where && session->database->driver->unstage)
+        session->database->driver->unstage(session->conn, staged);
+    fo_free(staged->where);
+    *staged = (finops_staged){ 0 };
 }
 
 finops_code

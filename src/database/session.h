@@ -70,6 +70,11 @@ finops_code fo_session_lock(finops_session *session, const char *name, const fin
                             finops_error **err);
 finops_code fo_session_unlock(finops_session *session, const char *name, finops_error **err);
 
+/* The driver's stage() and unstage(), see there; the latter gives *staged back. */
+finops_code fo_session_stage(finops_session *session, const finops_partition *partition,
+                             const finops_source *source, finops_staged *ret, finops_error **err);
+void fo_session_unstage(finops_session *session, finops_staged *staged);
+
 /* The schema that tables without one are in, as drivers are told it: "main", "public"; NULL: none. */
 const char *fo_session_own_schema(const finops_session *session);
 /* Makes a schema that is not there; nothing where the database has none. Outside a transaction. */

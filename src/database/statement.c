@@ -226,6 +226,30 @@ fo_database_replace(fo_database *database, const finops_partition *partition, co
 }
 
 finops_code
+fo_database_stage(fo_database *database, const finops_partition *partition, const finops_source *source,
+                  finops_staged *ret, finops_error **err)
+{
+    FO_AUTO(finops_error_freep) finops_error *why = NULL;
+    finops_session *session = fo_database_session(database);
+    finops_code rc = FINOPS_E_UNSUPPORTED;
+
+    *ret = (finops_staged){ 0 };
+    if (source->sql && partition->column && fo_session_driver(session)->stage)
+        rc = fo_session_stage(session, partition, source, ret, &why);
+    if (rc == FINOPS_OK || rc == FINOPS_E_UNSUPPORTED)
+        return FINOPS_OK;
+    if (err)
+        *err = FO_TAKE(why);
+    return rc;
+}
+
+void
+fo_database_unstage(fo_database *database, finops_staged *staged)
+{
+    fo_session_unstage(fo_database_session(database), staged);
+}
+
+finops_code
 fo_database_lock(fo_database *database, const char *name, int64_t wait_us, finops_error **err)
 {
     const finops_call *usual = fo_session_call(fo_database_session(database));

@@ -64,6 +64,15 @@ finops_code fo_database_columns(fo_database *database, const char *schema, const
 finops_code fo_database_replace(fo_database *database, const finops_partition *partition,
                                 const finops_source *source, finops_write_result *ret, finops_error **err);
 
+/*
+ * Where writers take turns and the partition allows it, writes the rows before the transaction: *ret is then
+ * the source of fo_database_replace(). Elsewhere ret->where is NULL, nothing was done, and the rows are the
+ * source. The caller gives it back in any case.
+ */
+finops_code fo_database_stage(fo_database *database, const finops_partition *partition,
+                              const finops_source *source, finops_staged *ret, finops_error **err);
+void fo_database_unstage(fo_database *database, finops_staged *staged);
+
 /* A lock of the database between importers, by name; where the database has none, nothing happens: one
  * process writes. Waits wait_us (0: as long as it takes), then FINOPS_E_BUSY. */
 finops_code fo_database_lock(fo_database *database, const char *name, int64_t wait_us, finops_error **err);

@@ -53,7 +53,7 @@ def machines(request, tmp_path, sample_of_two):
                         OPEN_FINOPS_DATABASE_DUCKLAKE_DATABASE_PATH=str(tmp_path / "lake"))
         return home
     make.address = lambda: postgresql_address(database) if database else f"sqlite:{tmp_path / 'lake'}"
-    make.database = database
+    make.database, make.files = database, tmp_path / "files"
     make.bills = tmp_path / "bills"
     shutil.copytree(sample_of_two, make.bills)
     make.restate = lambda: Finops(tmp_path).run("sample", "--out", "bills", "--restate", "2026-05")
@@ -96,7 +96,8 @@ def is_current(machines):
     now = machines.current()
     found = ask(machines, f"SELECT count(*), sum(line_item_unblended_cost) FROM {BILL}")
     assert found == [(now["rows"], Decimal(now["unblended"]))]
-    state = ask(machines, "SELECT version_id FROM lake.billing_state.load_state WHERE current_version AND load_completed")
+    state = ask(machines, "SELECT version_id FROM lake.billing_state.load_state WHERE current_version AND load_completed AND "
+                          "export_name = 'sample-cur'")
     assert state == [(now["assembly"],)] and ask(machines, f"SELECT * FROM {STATE} WHERE status = 'started'") == []
 
 
@@ -136,3 +137,31 @@ def test_one_that_hangs_loses_its_claim_and_cannot_publish_any_more(machines):
     said = hangs.communicate(timeout=60)
     is_current(machines)
     assert "is left out" in said[1] or (hangs.returncode == 1 and "1 failed" in said[1]), said  # as its connection was lost
+
+
+def writing(home, machines):
+    """An import that has begun to write its month and not published it."""
+    process = home.start(*load(machines), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None:
+        if list(machines.files.glob("aws_billing/sample_cur/*/*.parquet")):
+            process.send_signal(signal.SIGSTOP)
+            return process
+        time.sleep(0.002)
+    raise AssertionError(process.communicate())
+
+
+@pytest.mark.parametrize("machines", ["postgresql"], indirect=True)
+def test_who_writes_a_month_holds_up_nobody_else(machines, tmp_path):
+    one, other = machines("one"), machines("other")
+    patient = {"OPEN_FINOPS_DATABASE_DUCKLAKE_CLAIM_TIMEOUT": "3600", "OPEN_FINOPS_DATABASE_DUCKLAKE_PERFORMANCE_CHUNK_SIZE": "2048"}
+    one.env.update(patient)
+    other.env.update(patient)
+    stopped = writing(one, machines)
+    other.run("sample", "--out", "own", "--export-name", "two-cur", "--rows", 300, "--months", 1, "--start", "2026-05")
+    said = other.run("aws", "import-cur", "--bucket", "own/sample-billing", "--format", "json", timeout=60)
+    assert [(m["export_name"], m["action"]) for m in json.loads(said.stdout)] == [("two-cur", "load")]
+    assert len(ask(machines, f"SELECT * FROM {STATE} WHERE status = 'started'")) == 1
+    stopped.send_signal(signal.SIGCONT)
+    told = stopped.communicate(timeout=120)
+    assert stopped.returncode == 0, told
+    is_current(machines)

@@ -127,10 +127,17 @@ typedef struct finops_write {
     const finops_call *call;
 } finops_write;
 
+/* Rows that stage() put where they will be, and that nobody sees yet. */
+typedef struct finops_staged {
+    char *where; /* the driver's own, free() */
+    int64_t rows;
+} finops_staged;
+
 /* Rows to be stored: a stream, or for FINOPS_DATABASE_READS_FILES a SELECT in the database's own SQL. */
 typedef struct finops_source {
-    struct ArrowArrayStream *stream; /* consumed; NULL when sql is given */
+    struct ArrowArrayStream *stream; /* consumed; NULL when sql or staged is given */
     const char *sql;
+    const finops_staged *staged; /* what this driver's stage() gave, for replace_partition() alone */
 } finops_source;
 
 typedef struct finops_write_result {
@@ -233,6 +240,16 @@ typedef struct finops_database_driver {
      * when another holds it at the deadline. */
     finops_code (*lock)(void *conn, const char *name, const finops_call *call, finops_error **err);
     finops_code (*unlock)(void *conn, const char *name, finops_error **err);
+    /*
+     * For databases whose writers take turns: the slow part of replace_partition() without the turn. Writes
+     * the rows outside of a transaction, for a partition of a table that is there; what it gave is then the
+     * source of replace_partition(). FINOPS_E_UNSUPPORTED: not for this partition, and the source is not
+     * consumed.
+     */
+    finops_code (*stage)(void *conn, const finops_partition *partition, const finops_source *source,
+                         finops_staged *ret, finops_error **err);
+    /* What was staged is not wanted: removed as far as that is possible. */
+    void (*unstage)(void *conn, const finops_staged *staged);
 } finops_database_driver;
 
 #ifdef __cplusplus

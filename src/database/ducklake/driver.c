@@ -278,4 +278,6 @@ const finops_database_driver fo_ducklake_driver = {
     .health = fo_duckdb_health,
     .lock = fo_lake_lock_take,
     .unlock = fo_lake_lock_release,
+    .stage = fo_lake_stage,
+    .unstage = fo_lake_unstage,
 };

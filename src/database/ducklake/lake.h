@@ -79,6 +79,13 @@ finops_code fo_lake_write(void *conn, const finops_write *write, const finops_so
                           finops_write_result *ret, finops_error **err);
 finops_code fo_lake_replace(void *conn, const finops_partition *partition, const finops_source *source,
                             finops_write_result *ret, finops_error **err);
+/* stage.c */
+finops_code fo_lake_stage(void *conn, const finops_partition *partition, const finops_source *source,
+                          finops_staged *ret, finops_error **err);
+void fo_lake_unstage(void *conn, const finops_staged *staged);
+/* In the caller's transaction, once the old rows are gone. */
+finops_code fo_lake_take_staged(fo_conn *conn, const finops_partition *partition, const finops_staged *staged,
+                                finops_error **err);
 
 /* lock.c */
 /* While a lake is attached to write, which may make it: two at once would both make its tables. */

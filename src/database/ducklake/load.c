@@ -196,6 +196,21 @@ replace_rows(fo_load *l, const finops_partition *partition, int64_t *ret_rows, f
     return rc;
 }
 
+/* The old rows go, the written file comes. */
+static finops_code
+replace_by_staged(fo_load *l, const finops_partition *partition, const finops_staged *staged,
+                  int64_t *ret_rows, finops_error **err)
+{
+    finops_code rc = fo_load_transaction(l, err);
+
+    if (rc == FINOPS_OK)
+        rc = fo_load_delete(l, partition, err);
+    if (rc == FINOPS_OK)
+        rc = fo_lake_take_staged(l->conn, partition, staged, err);
+    *ret_rows = staged->rows;
+    return rc;
+}
+
 finops_code
 fo_lake_replace(void *conn, const finops_partition *partition, const finops_source *source,
                 finops_write_result *ret, finops_error **err)
@@ -204,10 +219,12 @@ fo_lake_replace(void *conn, const finops_partition *partition, const finops_sour
     int64_t rows = 0;
     finops_code rc;
 
-    assert(conn && partition && partition->table && source && (source->stream || source->sql));
+    assert(conn && partition && partition->table && source);
     begin(&l, conn, partition->schema, partition->table);
-    rc = begin_rows(&l, source, partition->call, err);
-    if (rc == FINOPS_OK)
+    rc = begin_rows(&l, source->staged ? &(finops_source){ .sql = "" } : source, partition->call, err);
+    if (rc == FINOPS_OK && source->staged)
+        rc = replace_by_staged(&l, partition, source->staged, &rows, err);
+    else if (rc == FINOPS_OK)
         rc = partition->column ? replace_rows(&l, partition, &rows, err)
                                : replace_table(&l, partition, &rows, err);
     return fo_load_end(&l, rc, rows, ret, err);
