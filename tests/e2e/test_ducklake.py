@@ -147,6 +147,17 @@ def test_an_option_does_what_it_says(lake, sample, setting, value):
         assert paths.startswith("elsewhere/files/aws_billing/") and lake.rows("query", "SELECT count(*) AS n FROM aws_billing.sample_cur") != []
 
 
+def test_a_lake_knows_where_its_files_are(lake, sample):
+    one = ("aws", "import-cur", "--bucket", sample / "sample-billing", "--quiet")
+    lake.run(*one, "--end-date", "2026-06", env={"OPEN_FINOPS_DATABASE_DUCKLAKE_DATA_PATH": "elsewhere/files"})
+    lake.run(*one)  # which is not told any more
+    found = {str(f.relative_to(lake.folder)) for f in lake.folder.rglob("*.parquet")}
+    assert len(found) == 3 and all(f.startswith("elsewhere/files/aws_billing/sample_cur/billing_period=2026-0") for f in found)
+    with attached(catalog(lake)) as outside:
+        known = outside.sql("SELECT count(*) FROM __ducklake_metadata_lake.ducklake_data_file WHERE path_is_relative").fetchone()[0]
+        assert known == 3 and outside.sql("SELECT count(*) FROM lake.aws_billing.sample_cur").fetchone()[0] == 4500
+
+
 def test_row_groups_have_the_rows_of_a_chunk(lake):
     lake.env["OPEN_FINOPS_DATABASE_DUCKLAKE_PERFORMANCE_CHUNK_SIZE"] = "2048"
     lake.run("sample", "--out", "b", "--rows", 5000, "--months", 1, "--quiet")

@@ -19,20 +19,23 @@
 
 #define CATALOG "__ducklake_metadata_" FO_LAKE "."
 
-/* Where the table's files are, when it has one way to be cut, by the column itself, and nothing is encrypted.
- */
+/* Where the table's files are, as the lake knows it; none when it is cut in several ways, or not by the
+ * column itself, or when files are encrypted. */
 static const char place_sql[] =
-    "SELECT s.path, t.path, uuid() FROM " CATALOG "ducklake_table t JOIN " CATALOG "ducklake_schema s ON "
-    "s.schema_id = t.schema_id AND s.end_snapshot IS NULL JOIN " CATALOG "ducklake_partition_info i ON "
-    "i.table_id = t.table_id AND i.end_snapshot IS NULL JOIN " CATALOG "ducklake_partition_column p ON "
-    "p.partition_id = i.partition_id JOIN " CATALOG "ducklake_column c ON c.table_id = t.table_id AND "
-    "c.column_id = p.column_id AND c.end_snapshot IS NULL WHERE t.end_snapshot IS NULL AND "
-    "s.path_is_relative AND "
-    "t.path_is_relative AND lower(s.schema_name) = lower($1) AND lower(t.table_name) = lower($2) AND NOT "
-    "EXISTS "
-    "(SELECT 1 FROM " FO_LAKE ".options() WHERE option_name = 'encrypted' AND value = 'true') "
-    "GROUP BY ALL HAVING count(*) = 1 AND bool_and(p.transform = 'identity' AND lower(c.column_name) = "
-    "lower($3))";
+    "WITH option AS (FROM " FO_LAKE ".options() WHERE scope = 'GLOBAL'), "
+    "cut AS (SELECT max(s.path) AS schema_path, max(t.path) AS table_path FROM " CATALOG "ducklake_table t "
+    "JOIN " CATALOG "ducklake_schema s ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL "
+    "JOIN " CATALOG "ducklake_partition_info i ON i.table_id = t.table_id AND i.end_snapshot IS NULL "
+    "JOIN " CATALOG
+    "ducklake_partition_column p ON p.partition_id = i.partition_id AND p.table_id = t.table_id "
+    "JOIN " CATALOG "ducklake_column c ON c.table_id = t.table_id AND c.column_id = p.column_id AND "
+    "c.end_snapshot IS NULL "
+    "WHERE t.end_snapshot IS NULL AND s.path_is_relative AND t.path_is_relative AND "
+    "lower(s.schema_name) = lower($1) AND lower(t.table_name) = lower($2) "
+    "HAVING count(*) = 1 AND bool_and(p.transform = 'identity' AND lower(c.column_name) = lower($3))) "
+    "SELECT (SELECT value FROM option WHERE option_name = 'data_path'), schema_path, table_path, uuid() FROM "
+    "cut "
+    "WHERE NOT EXISTS (SELECT 1 FROM option WHERE option_name = 'encrypted' AND value = 'true')";
 
 /* What may stand in the name of a folder as it is. */
 static bool
@@ -47,17 +50,18 @@ is_plain(const char *value)
 static finops_code
 place(fo_load *l, const finops_partition *partition, char **ret, finops_error **err)
 {
-    const fo_lake *lake = (const fo_lake *)l->c->database;
     const char *const params[] = { l->schema, l->name, partition->column };
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
     finops_code rc = fo_conn_rows(l->conn, place_sql, params, FO_COUNT(params), &rows, err);
+    const char *data = rc == FINOPS_OK && fo_rows_count(rows) == 1 ? fo_rows_text(rows, 0, 0) : NULL;
 
     if (rc != FINOPS_OK)
         return rc;
-    if (fo_rows_count(rows) != 1 || !is_plain(partition->value))
+    if (!data || !(*data == '/' || fo_lake_is_remote(data)) || !fo_ends(data, "/") ||
+        !is_plain(partition->value))
         return fo_error_set(err, FINOPS_E_UNSUPPORTED, "not cut by %s", partition->column);
-    *ret = fo_format("%s%s%s%s=%s/ducklake-%s.parquet", lake->plan.data_path, fo_rows_text(rows, 0, 0),
-                     fo_rows_text(rows, 0, 1), partition->column, partition->value, fo_rows_text(rows, 0, 2));
+    *ret = fo_format("%s%s%s%s=%s/ducklake-%s.parquet", data, fo_rows_text(rows, 0, 1),
+                     fo_rows_text(rows, 0, 2), partition->column, partition->value, fo_rows_text(rows, 0, 3));
     return *ret ? FINOPS_OK : fo_error_oom(err);
 }
 
@@ -95,7 +99,7 @@ write_file(fo_load *l, const finops_partition *partition, const char *file, int6
 {
     const fo_lake_plan *plan = &((const fo_lake *)l->c->database)->plan;
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    finops_code rc = plan->remote ? FINOPS_OK : fo_mkdirs_for(file, err);
+    finops_code rc = fo_lake_is_remote(file) ? FINOPS_OK : fo_mkdirs_for(file, err);
 
     fo_str_add(&sql, "COPY (SELECT ");
     if (rc == FINOPS_OK)
@@ -140,9 +144,8 @@ fo_lake_stage(void *conn, const finops_partition *partition, const finops_source
 void
 fo_lake_unstage(void *conn, const finops_staged *staged)
 {
-    const fo_lake *lake = (const fo_lake *)((const fo_duckdb_link *)conn)->database;
-
-    if (!lake->plan.remote)
+    (void)conn;
+    if (!fo_lake_is_remote(staged->where))
         (void)unlink(staged->where);
 }
 
