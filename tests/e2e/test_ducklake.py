@@ -338,7 +338,8 @@ def test_without_the_extension_the_other_backend_is_named(lake, sample, tmp_path
                                   "catalog", "control", "importers", "params", "partition", "rows", "sessions", "write",
                                   *(pytest.param(a, marks=LONG) for a in ("names", "types"))])
 def test_the_conformance_suite_passes(lake, area):
-    lake.env["OPEN_FINOPS_DATABASE_DUCKLAKE_THREADS"] = "1"  # of small statements a second one spends more than it saves
+    if area in ("catalog", "params", "partition", "rows", "write"):  # of small statements a second thread costs more than it saves
+        lake.env["OPEN_FINOPS_DATABASE_DUCKLAKE_THREADS"] = "1"
     said = lake.run("backends", "test", "ducklake", "--filter", area, "--failed", status=None)
     assert said.returncode == 0, said.stdout
 

@@ -171,7 +171,8 @@ def test_what_a_killed_import_left_goes_and_no_file_that_a_state_needs(lake, sam
     assert steps(lake, "cleanup", "--dry-run")["remove leftovers"]["files_removed"] == 0  # younger than a day
     said = steps(lake, "cleanup", "--older-than", "0")
     assert said["remove leftovers"]["files_removed"] == len(left)
-    assert said["remove leftovers"]["bytes_freed"] > (0 if lake.bucket.scheme == "s3" else -1)  # az:// shows a begun file as empty
+    if lake.bucket.scheme == "s3":  # az:// shows a file that was only begun as an empty one
+        assert said["remove leftovers"]["bytes_freed"] > 0
     assert next(look) == known(lake) and were.items() <= states(lake).items()
     lake.run("aws", "import-cur", "--bucket", sample / "sample-billing")
     lake.run("query", "--write", "DELETE FROM aws_billing.sample_cur WHERE billing_period = '2026-06' AND rowid % 10 > 0")
