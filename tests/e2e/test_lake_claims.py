@@ -77,18 +77,30 @@ def ask(machines, sql):
         return outside.sql(sql).fetchall()
 
 
-def at_work(home, machines):
-    """An import that has begun with the month and not ended."""
-    process = home.start(*load(machines), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def has_begun(outside):
+    try:
+        return outside.sql(f"SELECT 1 FROM {STATE} WHERE status = 'started'").fetchall() != []
+    except duckdb.Error as error:  # SQLite, while somebody writes
+        assert "locked" in str(error)
+        return False
+
+
+def stopped_at_work(home, machines):
+    """A stopped import that has begun with the month and not ended. One that ended before it was seen is followed by another."""
     with attached(machines.address()) as outside:
-        while process.poll() is None:
-            try:
-                if outside.sql(f"SELECT 1 FROM {STATE} WHERE status = 'started'").fetchall():
-                    return process
-            except duckdb.Error as error:  # SQLite, while somebody writes
-                assert "locked" in str(error)
-            time.sleep(0.01)
-    raise AssertionError(process.communicate())
+        for _ in range(20):
+            process = home.start(*load(machines), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            while process.poll() is None:
+                if has_begun(outside):
+                    process.send_signal(signal.SIGSTOP)
+                    if has_begun(outside):
+                        return process
+                    process.send_signal(signal.SIGCONT)  # in the middle of a commit, or it has ended
+                time.sleep(0.002)
+            said = process.communicate()
+            assert process.returncode == 0, said
+            machines.restate()
+    raise AssertionError(said)
 
 
 def is_current(machines):
@@ -105,8 +117,7 @@ def test_the_work_of_a_killed_importer_is_taken_over_at_once(machines):
     one, other = machines("one"), machines("other")
     one.run(*load(machines))
     machines.restate()
-    killed = at_work(one, machines)
-    killed.send_signal(signal.SIGSTOP)  # so that the other one waits for it
+    killed = stopped_at_work(one, machines)  # so that the other one waits for it
     waits = other.start(*load(machines), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                         env={"OPEN_FINOPS_DATABASE_DUCKLAKE_CLAIM_TIMEOUT": "3600"})
     for line in waits.stderr:
@@ -127,8 +138,7 @@ def test_one_that_hangs_loses_its_claim_and_cannot_publish_any_more(machines):
     one, other = machines("one"), machines("other")
     one.run(*load(machines))
     machines.restate()
-    hangs = at_work(one, machines)
-    hangs.send_signal(signal.SIGSTOP)
+    hangs = stopped_at_work(one, machines)
     machines.restate()  # what it has in hand is old now
     said = other.run(*load(machines))
     assert "its claim is taken over" in said.stderr

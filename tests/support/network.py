@@ -218,6 +218,7 @@ class ProxyHandler(socketserver.StreamRequestHandler):
         with self.server.lock:
             self.server.requests.append((line[0], line[1]))
             self.server.headers.append(headers)
+        time.sleep(self.server.delay)
         return self.tunnel(line[1]) if line[0] == "CONNECT" else self.forward(line[0], line[1], headers)
 
     def tunnel(self, host):
@@ -241,7 +242,7 @@ class ProxyHandler(socketserver.StreamRequestHandler):
 class Proxy(Server):
     def __init__(self, names=None):
         super().__init__(ProxyHandler)
-        self.names, self.requests, self.headers = names or {}, [], []
+        self.names, self.requests, self.headers, self.delay = names or {}, [], [], 0  # seconds before each request goes on
         self.url = "http://" + self.host
 
     def real(self, host):
