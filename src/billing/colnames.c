@@ -386,11 +386,42 @@ colnames_save_together(fo_database *database, fo_colnames *names, finops_error *
     return rc;
 }
 
+static bool
+colnames_news(const colname *item)
+{
+    return !item->saved && !item->idle;
+}
+
+/* Months of one export may be loaded side by side: what another one has called a column meanwhile counts. */
+static finops_code
+colnames_check(fo_database *database, const fo_colnames *names, finops_error **err)
+{
+    FO_AUTO(fo_colnames_freep) fo_colnames *now = NULL;
+    size_t first = 0;
+
+    while (first < names->n && !colnames_news(&names->items[first]))
+        first++;
+    if (first == names->n)
+        return FINOPS_OK;
+    finops_code rc = fo_colnames_load(database, names->vendor, names->export_name, &now, err);
+    for (size_t i = first; rc == FINOPS_OK && i < names->n; i++) {
+        const colname *item = &names->items[i], *other = colnames_find(now, item->header);
+        bool taken = !fo_starts(item->header, RENAMED) && colnames_foreign(now, item->header, item->column);
+
+        if (colnames_news(item) && (other ? strcmp(other->column, item->column) != 0 : taken))
+            rc = fo_error_set(err, FINOPS_E_TRANSIENT,
+                              "column %s got another name by a month loaded at the same time", item->header);
+    }
+    return rc;
+}
+
 finops_code
 fo_colnames_save(fo_database *database, fo_colnames *names, finops_error **err)
 {
-    finops_code rc = FINOPS_OK;
+    finops_code rc = colnames_check(database, names, err);
 
+    if (rc != FINOPS_OK)
+        return rc;
     if (fo_database_can(database, FINOPS_DATABASE_NO_KEYS))
         return colnames_save_together(database, names, err);
     for (size_t i = 0; rc == FINOPS_OK && i < names->n; i++) {

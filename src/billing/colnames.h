@@ -37,7 +37,9 @@ finops_code fo_colnames_rename(fo_colnames *names, const char *from, const char 
 /* Renames that were of use, from 0: columns of old and the name that is theirs in the end; false: no more. */
 bool fo_colnames_renamed(const fo_colnames *names, size_t i, const char **ret_from, const char **ret_to);
 
-/* Writes what was added since load or the last save; call it in the transaction that publishes. */
+/* Writes what was added since load or the last save; call it in the transaction that publishes.
+ * FINOPS_E_TRANSIENT when another importer decided otherwise since: load them again, and the files' headers.
+ */
 finops_code fo_colnames_save(fo_database *database, fo_colnames *names, finops_error **err);
 
 /* Keys of nested columns are headers "column[key]": all of them, for the unified view. */

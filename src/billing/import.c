@@ -228,13 +228,15 @@ import_source(fo_import *im, const fo_aws_settings *aws, size_t *found, finops_e
         rc = fo_exports_discover(im->files, aws, true, im->options->cancel, &exports, err);
     if (rc != FINOPS_OK)
         return rc;
+    im->by_source = true;
     for (size_t i = 0; rc == FINOPS_OK && i < exports.n; i++) {
         if (!import_export_fits(aws, &exports.items[i])) /* before a reset would drop what cannot come back */
             continue;
         ++*found;
         rc = import_one_export(im, aws, &source, &exports.items[i], err);
     }
-    return rc;
+    im->by_source = false;
+    return fo_import_lanes_end(im, rc, err);
 }
 
 /* One of several sources: what is wrong with it is told and does not stop the others, unless the whole run

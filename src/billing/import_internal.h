@@ -8,6 +8,8 @@
 
 #define FO_VENDOR_AWS "aws"
 
+typedef struct fo_import_lanes fo_import_lanes;
+
 typedef struct fo_import {
     const fo_import_options *options;
     fo_database *database; /* the writer, opened when something is to be written; for a dry run the reader, or
@@ -31,6 +33,8 @@ typedef struct fo_import {
     unsigned failed_sources;
     finops_code first_failure;
     struct fo_import_all *all; /* with all_or_none, else NULL */
+    bool by_source;            /* months are found by manifests, which stay until the source is done with */
+    fo_import_lanes *lanes;    /* of the source, when several of its months are loaded side by side */
 } fo_import;
 
 /* The settings of one source and the export at work. */
@@ -73,6 +77,8 @@ finops_code fo_import_open(fo_import *im, finops_error **err);
 /* Opens the database for writing unless it is open: from then on im->database and ex->names are there. State
  * and identity are read anew, another process may have written since they were read. */
 finops_code fo_import_need_database(fo_import *im, fo_import_export *ex, finops_error **err);
+/* Reads with the database itself where it can; again when its session has another connection. */
+finops_code fo_import_choose_reader(fo_import *im, finops_error **err);
 /* Files of one source: its endpoint and keys may differ from the others'. */
 finops_code fo_import_open_files(fo_import *im, const fo_aws_settings *aws, finops_error **err);
 void fo_import_done(fo_import *im);
@@ -121,6 +127,23 @@ finops_code fo_import_month_prepare(fo_import *im, fo_import_export *ex, const f
 /* Records and tells the failure. */
 finops_code fo_import_month_fail(fo_import *im, fo_import_export *ex, const fo_import_month *month,
                                  const fo_version_key *key, double seconds, finops_error *why);
+
+/* Loads and tells; a failure is told too, and only what ends the run is returned. */
+finops_code fo_import_month_execute(fo_import *im, fo_import_export *ex, const fo_import_month *month,
+                                    fo_import_action action, finops_error **err);
+
+/* ---- import_lanes.c ---- */
+
+/* How many months may be loaded side by side, if this is one of them; 1: it is loaded where it was found. */
+size_t fo_import_lanes_max(const fo_import *im, const fo_import_month *month);
+/* A month that has work, to be loaded before fo_import_lanes_end() returns. An error ends the run. */
+finops_code fo_import_lanes_take(fo_import *im, const fo_import_export *ex, const fo_import_month *month,
+                                 fo_import_action action, finops_error **err);
+/* What is told of a month that is not taken: in its order. Copied. */
+void fo_import_lanes_tell(fo_import_lanes *lanes, const fo_import_event *event);
+/* The source has no more months. rc and *err are what it came to so far; when that is an error, those that
+ * nobody has begun with are left out. */
+finops_code fo_import_lanes_end(fo_import *im, finops_code rc, finops_error **err);
 
 /* ---- import_all.c ---- */
 

@@ -22,7 +22,9 @@ month_event(const fo_import *im, const fo_import_export *ex, const fo_import_mon
     event.files = (int64_t)month->n_files;
     if (!event.totals)
         event.totals = "";
-    if (im->options->event)
+    if (im->lanes)
+        fo_import_lanes_tell(im->lanes, &event);
+    else if (im->options->event)
         im->options->event(&event, im->options->arg);
 }
 
@@ -191,7 +193,6 @@ month_to_publish(const fo_import *im, const fo_import_month *month, const fo_ver
                             .where = month->where,
                             .expect_rows = month->expect_rows,
                             .files = im->files,
-                            .engine = im->engine,
                             .reader = im->reader,
                             .cancel = im->options->cancel,
                             .allow_empty = im->options->force };
@@ -350,7 +351,10 @@ month_attempt(fo_import *im, fo_import_export *ex, const fo_import_month *month,
     finops_code rc = fo_import_month_lock(im, key, &lock, err);
     if (rc != FINOPS_OK)
         return rc;
-    rc = fo_state_fail_abandoned(im->database, key, err);
+    if (!ex->names)
+        rc = fo_import_names(im, ex, &ex->names, err);
+    if (rc == FINOPS_OK)
+        rc = fo_state_fail_abandoned(im->database, key, err);
     if (rc == FINOPS_OK)
         rc = fo_import_month_check(im, ex, month, key, again, ret_loaded, &now, err);
     if (rc == FINOPS_OK && !*ret_loaded)
@@ -360,7 +364,8 @@ month_attempt(fo_import *im, fo_import_export *ex, const fo_import_month *month,
 }
 
 /*
- * A server that went away in the middle is asked again, from a new connection. Whether a commit came through
+ * A server that went away in the middle is asked again, from a new connection; so is one that another load
+ * got in the way of. Whether a commit came through
  * nobody can tell but the load state, which the next attempt reads first.
  */
 static bool
@@ -371,11 +376,12 @@ month_may_retry(fo_import *im, fo_import_export *ex, unsigned attempt, finops_co
 
     if (rc != FINOPS_E_TRANSIENT || attempt >= ATTEMPTS || fo_cancelled(im->options->cancel) ||
         !(fo_database_can(im->database, FINOPS_DATABASE_SERVER) ||
-          fo_database_can(im->database, FINOPS_DATABASE_CONCURRENT_WRITERS)))
+          fo_database_can(im->database, FINOPS_DATABASE_CONCURRENT_WRITERS) ||
+          fo_database_loads(im->database, im->options->settings) > 1))
         return false;
     nanosleep(&pause, NULL);
     if (fo_database_reconnect(im->database, NULL) != FINOPS_OK ||
-        fo_import_names(im, ex, &names, NULL) != FINOPS_OK)
+        fo_import_choose_reader(im, NULL) != FINOPS_OK || fo_import_names(im, ex, &names, NULL) != FINOPS_OK)
         return false;
     fo_colnames_free(ex->names); /* some were taken for saved in what was rolled back */
     ex->names = names;
@@ -396,10 +402,9 @@ month_done(fo_import *im, fo_import_export *ex, const fo_import_month *month, fo
                                    .seconds = seconds });
 }
 
-/* Loads and tells; a failure is told too, and only what ends the run is returned. */
-static finops_code
-month_execute(fo_import *im, fo_import_export *ex, const fo_import_month *month, fo_import_action action,
-              finops_error **err)
+finops_code
+fo_import_month_execute(fo_import *im, fo_import_export *ex, const fo_import_month *month,
+                        fo_import_action action, finops_error **err)
 {
     const fo_version_key key = { FO_VENDOR_AWS, ex->identity.export_name, month->period, month->version_id };
     FO_AUTO(fo_bill_result_done) fo_bill_result result = { 0 };
@@ -479,5 +484,7 @@ fo_import_month_run(fo_import *im, fo_import_export *ex, const fo_import_month *
         month_event(im, ex, month, (fo_import_event){ .action = action });
         return FINOPS_OK;
     }
-    return month_execute(im, ex, month, action, err);
+    if (fo_import_lanes_max(im, month) > 1)
+        return fo_import_lanes_take(im, ex, month, action, err);
+    return fo_import_month_execute(im, ex, month, action, err);
 }

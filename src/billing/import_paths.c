@@ -135,18 +135,17 @@ paths_periods(fo_import *im, const fo_bill_schema *schema, const char *period_sq
 {
     FO_AUTO(fo_bill_job_done) fo_bill_job job = { 0 };
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-    fo_engine *engine = im->engine;
     finops_code rc;
 
     fo_str_addf(&sql, "SELECT %s, count(*) FROM (", period_sql);
     rc = fo_bill_schema_select(schema, &sql, err);
     fo_str_add(&sql, ") AS files GROUP BY 1 ORDER BY 1 NULLS FIRST");
     if (rc == FINOPS_OK)
-        rc = fo_bill_job_begin(engine, schema, im->files, im->options->cancel, &job, err);
+        rc = fo_bill_job_begin(im->reader, schema, im->files, im->options->cancel, &job, err);
     if (rc != FINOPS_OK)
         return rc;
     rc = fo_conn_rows(im->reader, fo_str_z(&sql), NULL, 0, ret, err);
-    return fo_bill_job_end(engine, schema, im->files, rc, err);
+    return fo_bill_job_end(im->reader, schema, im->files, rc, err);
 }
 
 static bool

@@ -99,21 +99,27 @@ open_own_engine(fo_import *im, finops_error **err)
     return FINOPS_OK;
 }
 
+/* From the engine of our own to the database's: what belongs to it goes with it. */
+static void
+leave_own_engine(fo_import *im)
+{
+    if (!im->own_engine)
+        return;
+    fo_files_close(FO_TAKE(im->files));
+    fo_conn_close(FO_TAKE(im->own_reader));
+    fo_engine_close(FO_TAKE(im->own_engine));
+}
+
 /* Files are read by the database itself where it can, else by an engine of our own whose rows it is given. */
-static finops_code
-choose_reader(fo_import *im, finops_error **err)
+finops_code
+fo_import_choose_reader(fo_import *im, finops_error **err)
 {
     if (!fo_database_can(im->database, FINOPS_DATABASE_READS_FILES)) {
         finops_code rc = open_own_engine(im, err);
         if (rc != FINOPS_OK)
             return rc;
     } else {
-        fo_files_close(im->files); /* of the engine that goes */
-        im->files = NULL;
-        fo_conn_close(im->own_reader);
-        im->own_reader = NULL;
-        fo_engine_close(im->own_engine);
-        im->own_engine = NULL;
+        leave_own_engine(im);
         im->engine = fo_database_engine(im->database);
         im->reader = fo_database_conn(im->database);
     }
@@ -132,7 +138,7 @@ open_writer(fo_import *im, finops_error **err)
         return rc;
     fo_database_keep(im->database, statements, FO_COUNT(statements));
     rc = state_read(im, err);
-    return rc == FINOPS_OK ? choose_reader(im, err) : rc;
+    return rc == FINOPS_OK ? fo_import_choose_reader(im, err) : rc;
 }
 
 static finops_code
@@ -193,7 +199,7 @@ fo_import_open_files(fo_import *im, const fo_aws_settings *aws, finops_error **e
     return fo_files_open(im->engine, &files, &im->files, err);
 }
 
-/* From the engine of our own to the database's. */
+/* The database is there from here on. */
 static finops_code
 move_to_writer(fo_import *im, fo_import_export *ex, finops_error **err)
 {

@@ -78,8 +78,9 @@ fo_month_view(fo_database *database, const fo_bill_target *target, const char *p
 /* What is looked for among the views of the schema. */
 typedef struct stale {
     const char *base;
-    const fo_rows *months; /* that are current */
-    fo_strv views;         /* of months that are not */
+    const fo_rows *months; /* that are current, or that an import has in hand; and which of the two */
+    fo_strv there;         /* months that have a view */
+    fo_strv views;         /* of months that are neither */
     bool failed;
 } stale;
 
@@ -110,22 +111,57 @@ note_stale(const char *schema, const char *name, bool is_view, void *arg)
     if (!is_view || !period_of(s->base, name, period))
         return true;
     for (size_t i = 0; i < fo_rows_count(s->months); i++)
-        if (fo_streq(fo_rows_text(s->months, i, 0), period))
-            return true;
+        if (fo_streq(fo_rows_text(s->months, i, 0), period)) {
+            s->failed = !fo_strv_add(&s->there, period);
+            return !s->failed;
+        }
     s->failed = !fo_strv_add(&s->views, name);
     return !s->failed;
 }
 
 static finops_code
-drop_stale(fo_database *db, const fo_bill_target *target, finops_error **err)
+drop_views(fo_database *db, const fo_bill_target *target, const stale *s, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+
+    for (size_t i = 0; rc == FINOPS_OK && i < s->views.n; i++) {
+        FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
+
+        fo_str_add(&sql, "DROP VIEW ");
+        add_qualified(&sql, target->schema, s->views.items[i]);
+        rc = fo_str_check(&sql, err);
+        if (rc == FINOPS_OK)
+            rc = fo_database_exec(db, fo_str_z(&sql), NULL, 0, NULL, err);
+    }
+    return rc;
+}
+
+static finops_code
+make_missing(fo_database *db, const fo_bill_target *target, const stale *s, finops_error **err)
+{
+    finops_code rc = FINOPS_OK;
+
+    for (size_t i = 0; rc == FINOPS_OK && i < fo_rows_count(s->months); i++) {
+        const char *period = fo_rows_text(s->months, i, 0);
+
+        if (fo_rows_int(s->months, i, 1) && !fo_strv_has(&s->there, period))
+            rc = fo_month_view(db, target, period, err);
+    }
+    return rc;
+}
+
+/* A view for each month, and none without one. Importers of several months work side by side. */
+static finops_code
+settle_months(fo_database *db, const fo_bill_target *target, finops_error **err)
 {
     const fo_param params[] = { target->vendor, target->export_name };
     FO_AUTO(fo_rows_freep) fo_rows *months = NULL;
     stale s = { .base = target->table_base };
     finops_code rc =
         fo_database_query(db,
-                          "SELECT billing_period FROM billing_state.load_state WHERE vendor = $1 "
-                          "AND export_name = $2 AND current_version",
+                          "SELECT billing_period, max(CASE WHEN current_version THEN 1 ELSE 0 END) FROM "
+                          "billing_state.load_state WHERE vendor = $1 AND export_name = $2 AND "
+                          "(current_version OR (NOT load_completed AND error_message IS NULL)) GROUP BY 1",
                           params, FO_COUNT(params), &months, err);
 
     s.months = months;
@@ -133,20 +169,15 @@ drop_stale(fo_database *db, const fo_bill_target *target, finops_error **err)
         rc = finops_session_tables(fo_database_session(db), target->schema, note_stale, &s, err);
     if (rc == FINOPS_OK && s.failed)
         rc = fo_error_oom(err);
-    for (size_t i = 0; rc == FINOPS_OK && i < s.views.n; i++) {
-        FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
-
-        fo_str_add(&sql, "DROP VIEW ");
-        add_qualified(&sql, target->schema, s.views.items[i]);
-        rc = fo_str_check(&sql, err);
-        if (rc == FINOPS_OK)
-            rc = fo_database_exec(db, fo_str_z(&sql), NULL, 0, NULL, err);
-    }
+    if (rc == FINOPS_OK)
+        rc = drop_views(db, target, &s, err);
+    if (rc == FINOPS_OK)
+        rc = make_missing(db, target, &s, err);
+    fo_strv_done(&s.there);
     fo_strv_done(&s.views);
     return rc;
 }
 
-/* Month views of the export: name and statement. */
 static finops_code
 read_views(fo_database *db, const fo_bill_target *target, fo_rows **ret, finops_error **err)
 {
@@ -252,7 +283,7 @@ fo_views_settle(fo_database *database, const fo_bill_target *target, const fo_co
         return rc;
     rc = fo_unified_view(database, target, names, err);
     if (rc == FINOPS_OK)
-        rc = drop_stale(database, target, err);
+        rc = settle_months(database, target, err);
     if (rc == FINOPS_OK)
         rc = rename_in_views(database, target, names, err);
     if (rc == FINOPS_OK)

@@ -18,12 +18,12 @@ nested_gathered(const fo_bill_column *c)
 }
 
 finops_code
-fo_nested_where(fo_engine *engine, const fo_bill_schema *schema, const char *where, fo_str *sql,
+fo_nested_where(fo_conn *reader, const fo_bill_schema *schema, const char *where, fo_str *sql,
                 finops_error **err)
 {
     bool any = false;
 
-    fo_keys_begin(engine, KEYS_MAX);
+    fo_keys_begin(reader, KEYS_MAX);
     for (size_t i = 0; i < schema->n_columns; i++) {
         if (!nested_gathered(&schema->columns[i]))
             continue;
@@ -106,8 +106,8 @@ nested_types(fo_conn *reader, const char *rows_sql, fo_rows **ret, finops_error 
 }
 
 finops_code
-fo_nested_register(fo_engine *engine, fo_conn *reader, const char *rows_sql, const fo_bill_schema *schema,
-                   fo_colnames *names, finops_error **err)
+fo_nested_register(fo_conn *reader, const char *rows_sql, const fo_bill_schema *schema, fo_colnames *names,
+                   finops_error **err)
 {
     FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
     bool any = false;
@@ -125,7 +125,7 @@ fo_nested_register(fo_engine *engine, fo_conn *reader, const char *rows_sql, con
         if (fo_starts(fo_rows_text(rows, i, 1), "STRUCT("))
             rc = nested_struct_keys(reader, rows_sql, column, &keys, err);
         else if (place >= 0)
-            rc = fo_keys_of(engine, (size_t)place, &keys, err);
+            rc = fo_keys_of(reader, (size_t)place, &keys, err);
         if (rc == FINOPS_OK)
             rc = nested_name_keys(column, &keys, names, err);
     }

@@ -10,13 +10,13 @@
  * Adds " WHERE …" to a statement that reads a month, so that the keys of its maps are gathered while it runs;
  * `where` (may be NULL) is what the rows have to meet besides.
  */
-finops_code fo_nested_where(fo_engine *engine, const fo_bill_schema *schema, const char *where, fo_str *sql,
+finops_code fo_nested_where(fo_conn *reader, const fo_bill_schema *schema, const char *where, fo_str *sql,
                             finops_error **err);
 /* After that statement, rows_sql, ran: gives every key of the MAP and STRUCT columns of its rows a column
  * name
  * ("resource_tags[user_team]"). */
-finops_code fo_nested_register(fo_engine *engine, fo_conn *reader, const char *rows_sql,
-                               const fo_bill_schema *schema, fo_colnames *names, finops_error **err);
+finops_code fo_nested_register(fo_conn *reader, const char *rows_sql, const fo_bill_schema *schema,
+                               fo_colnames *names, finops_error **err);
 
 /* Whether a column of this SQL type has keys of its own: MAP, STRUCT, JSON. */
 bool fo_nested_type(const char *type);

@@ -127,7 +127,7 @@ publish_rows_sql(publish *p, finops_error **err)
     if (rc != FINOPS_OK)
         return rc;
     fo_str_add(sql, ") AS files");
-    return fo_nested_where(p->month->engine, p->schema, p->month->where, sql, err);
+    return fo_nested_where(p->month->reader, p->schema, p->month->where, sql, err);
 }
 
 finops_code
@@ -235,7 +235,7 @@ publish_bytes(const fo_bill_schema *schema)
 static void
 publish_count(publish *p, const fo_bill_job *job, fo_bill_result *result)
 {
-    result->rounded = fo_exact_rounded(p->month->engine) + job->job.rounded;
+    result->rounded = fo_exact_rounded(p->month->reader) + job->job.rounded;
     result->bytes_read = job->job.bytes_read;
     p->read = job->job.rows;
     for (size_t i = 0; p->schema->parquet && i < p->schema->n_inputs; i++) {
@@ -250,19 +250,18 @@ publish_load(publish *p, bool stages, fo_bill_result *result, finops_error **err
 {
     FO_AUTO(fo_bill_job_done) fo_bill_job job = { 0 };
     finops_code rc =
-        fo_bill_job_begin(p->month->engine, p->schema, p->month->files, p->month->cancel, &job, err);
+        fo_bill_job_begin(p->month->reader, p->schema, p->month->files, p->month->cancel, &job, err);
 
     if (rc != FINOPS_OK)
         return rc;
-    fo_exact_rounded(p->month->engine); /* counts from here */
+    fo_exact_rounded(p->month->reader); /* counts from here */
     fo_bill_progress_watch(p->month->progress, p->schema->parquet ? NULL : &job.job,
                            publish_bytes(p->schema));
     rc = publish_rows(p, stages, err);
     if (rc == FINOPS_OK && (!stages || p->staged.where))
-        rc = fo_nested_register(p->month->engine, p->month->reader, fo_str_z(&p->rows_sql), p->schema,
-                                p->names, err);
+        rc = fo_nested_register(p->month->reader, fo_str_z(&p->rows_sql), p->schema, p->names, err);
     fo_bill_progress_watch(p->month->progress, NULL, 0);
-    rc = fo_bill_job_end(p->month->engine, p->schema, p->month->files, rc, err);
+    rc = fo_bill_job_end(p->month->reader, p->schema, p->month->files, rc, err);
     publish_count(p, &job, result);
     return rc;
 }
@@ -513,7 +512,7 @@ publish_before(publish *p, finops_error **err)
 {
     FO_AUTO(fo_bill_job_done) fo_bill_job job = { 0 };
     const fo_bill_month *m = p->month;
-    finops_code rc = fo_bill_job_begin(m->engine, p->schema, m->files, m->cancel, &job, err);
+    finops_code rc = fo_bill_job_begin(m->reader, p->schema, m->files, m->cancel, &job, err);
 
     if (rc != FINOPS_OK)
         return rc;
@@ -522,7 +521,7 @@ publish_before(publish *p, finops_error **err)
         rc = publish_make_table(p, err);
         fo_database_alone_end(p->db);
     }
-    rc = fo_bill_job_end(m->engine, p->schema, m->files, rc, err);
+    rc = fo_bill_job_end(m->reader, p->schema, m->files, rc, err);
     return rc == FINOPS_OK ? fo_month_view(p->db, p->target, m->key.period, err) : rc;
 }
 
@@ -530,7 +529,7 @@ static finops_code
 publish_init(publish *p, fo_database *database, const fo_bill_target *target, const fo_bill_month *month,
              const fo_bill_schema *schema, fo_colnames *names, finops_error **err)
 {
-    assert(database && target && month && month->engine && month->reader && schema && names);
+    assert(database && target && month && month->reader && schema && names);
     *p = (publish){ .db = database,
                     .target = target,
                     .month = month,

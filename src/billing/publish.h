@@ -24,8 +24,8 @@ typedef struct fo_bill_month {
                           transaction is a conflict */
     const char *where; /* SQL condition on the table's columns for files of several months, or NULL */
     fo_files *files;
-    fo_engine *engine; /* that reads the files: the database's own, where it reads files, or another */
-    fo_conn *reader;   /* of engine */
+    fo_conn
+        *reader; /* that reads the files: of the database's own engine, where it reads files, or another */
     const fo_cancel *cancel;
     int64_t expect_rows; /* rows `where` must select; ignored without `where` */
     bool allow_empty;    /* replace rows by none without a word */

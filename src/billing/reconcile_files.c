@@ -38,12 +38,12 @@ files_sum(reconcile *r, fo_files *files, const fo_bill_schema *schema, const cha
           finops_error **err)
 {
     FO_AUTO(fo_bill_job_done) fo_bill_job job = { 0 };
-    finops_code rc = fo_bill_job_begin(r->engine, schema, files, r->options->cancel, &job, err);
+    finops_code rc = fo_bill_job_begin(r->conn, schema, files, r->options->cancel, &job, err);
 
     if (rc != FINOPS_OK)
         return rc;
     rc = fo_conn_rows(r->conn, sql, NULL, 0, ret, err);
-    return fo_bill_job_end(r->engine, schema, files, rc, err);
+    return fo_bill_job_end(r->conn, schema, files, rc, err);
 }
 
 finops_code

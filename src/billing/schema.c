@@ -315,24 +315,24 @@ schema_job(const fo_bill_schema *schema, fo_files *files, const fo_cancel *cance
 }
 
 finops_code
-fo_bill_job_begin(fo_engine *engine, const fo_bill_schema *schema, fo_files *files, const fo_cancel *cancel,
+fo_bill_job_begin(fo_conn *reader, const fo_bill_schema *schema, fo_files *files, const fo_cancel *cancel,
                   fo_bill_job *ret, finops_error **err)
 {
     finops_code rc =
         schema->parquet ? fo_files_renew(files, err) : schema_job(schema, files, cancel, ret, err);
 
-    return rc == FINOPS_OK && !schema->parquet ? fo_csv_job_begin(engine, &ret->job, err) : rc;
+    return rc == FINOPS_OK && !schema->parquet ? fo_csv_job_begin(reader, &ret->job, err) : rc;
 }
 
 /* The engine tells neither column nor file of the value that could not be used. */
 static finops_code
-job_name_files(fo_engine *engine, const fo_bill_schema *schema, finops_code rc, finops_error **err)
+job_name_files(fo_conn *reader, const fo_bill_schema *schema, finops_code rc, finops_error **err)
 {
     const char *first = schema->n_inputs > 0 ? schema->inputs[0].label : "no file";
 
     if (rc != FINOPS_E_DATA && rc != FINOPS_E_DATABASE && rc != FINOPS_E_CORRUPT)
         return rc;
-    if (err && schema->parquet && fo_bill_blame(engine, schema, err))
+    if (err && schema->parquet && fo_bill_blame(fo_conn_engine(reader), schema, err))
         return finops_error_code(*err);
     if (schema->n_inputs < 2)
         return fo_error_wrap(err, rc, "read %s", first);
@@ -340,12 +340,12 @@ job_name_files(fo_engine *engine, const fo_bill_schema *schema, finops_code rc, 
 }
 
 finops_code
-fo_bill_job_end(fo_engine *engine, const fo_bill_schema *schema, fo_files *files, finops_code rc,
+fo_bill_job_end(fo_conn *reader, const fo_bill_schema *schema, fo_files *files, finops_code rc,
                 finops_error **err)
 {
     if (schema->parquet)
-        return rc == FINOPS_OK ? fo_files_unchanged(files, err) : job_name_files(engine, schema, rc, err);
-    finops_error *why = fo_csv_failure(engine);
+        return rc == FINOPS_OK ? fo_files_unchanged(files, err) : job_name_files(reader, schema, rc, err);
+    finops_error *why = fo_csv_failure(reader);
     bool told = false;
 
     if (rc != FINOPS_OK && why) {
@@ -356,9 +356,9 @@ fo_bill_job_end(fo_engine *engine, const fo_bill_schema *schema, fo_files *files
         }
         told = true;
     }
-    fo_csv_job_end(engine);
+    fo_csv_job_end(reader);
     if (rc != FINOPS_OK && !told)
-        rc = job_name_files(engine, schema, rc, err);
+        rc = job_name_files(reader, schema, rc, err);
     finops_error_free(why);
     return rc;
 }

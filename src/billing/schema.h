@@ -79,11 +79,11 @@ typedef struct fo_bill_job {
 } fo_bill_job;
 
 /* Before a statement that holds fo_bill_schema_select runs on a connection of the engine. */
-finops_code fo_bill_job_begin(fo_engine *engine, const fo_bill_schema *schema, fo_files *files,
+finops_code fo_bill_job_begin(fo_conn *reader, const fo_bill_schema *schema, fo_files *files,
                               const fo_cancel *cancel, fo_bill_job *ret, finops_error **err);
 /* After it: rc and *err are what the statement came to; the reader's own account of a failure replaces the
  * engine's, and files that changed under it are a failure. The job's counts stay readable. */
-finops_code fo_bill_job_end(fo_engine *engine, const fo_bill_schema *schema, fo_files *files, finops_code rc,
+finops_code fo_bill_job_end(fo_conn *reader, const fo_bill_schema *schema, fo_files *files, finops_code rc,
                             finops_error **err);
 void fo_bill_job_done(fo_bill_job *job);
 

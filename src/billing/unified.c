@@ -6,8 +6,10 @@
  * the dictionary says, so that one old month does not turn the exact decimals of all others into doubles.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "billing/columns.h"
 #include "billing/names.h"
@@ -15,6 +17,8 @@
 #include "billing/publish.h"
 #include "billing/renames.h"
 #include "billing_sql.h"
+
+#define ALIAS_TEXT 24
 
 /* Columns of the sources' rows. */
 enum { SOURCE_TABLE, SOURCE_PERIOD, SOURCE_COLUMN, SOURCE_TYPE };
@@ -416,12 +420,55 @@ unified_replace(fo_database *db, const fo_bill_target *target, const char *view,
     return rc == FINOPS_OK ? unified_anew(db, target, view, sql, err) : rc;
 }
 
+/* *ret_alias says what the view is made of. */
 static finops_code
-unified_sql(fo_database *db, const char *view, unified *u, fo_str *sql, finops_error **err)
+unified_alias(const fo_str *body, char ret_alias[ALIAS_TEXT], finops_error **err)
+{
+    char hex[FO_SHA256_HEX];
+    finops_code rc = fo_str_check(body, err);
+
+    if (rc == FINOPS_OK)
+        rc = fo_sha256_hex(fo_str_z(body), body->len, hex, err);
+    if (rc == FINOPS_OK)
+        (void)snprintf(ret_alias, ALIAS_TEXT, "unified_%.12s", hex);
+    return rc;
+}
+
+/* Each view made is a state of a lake, and its catalog is read anew: there it is made when it is another one.
+ */
+static finops_code
+unified_lake(fo_database *db, const char *view, unified *u, bool *ret_there, fo_str *sql, finops_error **err)
+{
+    const fo_param params[] = { u->target->schema, view };
+    FO_AUTO(fo_rows_freep) fo_rows *rows = NULL;
+    FO_AUTO(fo_str_done) fo_str body = FO_STR_INIT;
+    char alias[ALIAS_TEXT];
+
+    unified_by_name(u, &body);
+    finops_code rc = unified_alias(&body, alias, err);
+    if (rc == FINOPS_OK)
+        rc = fo_database_query(db,
+                               "SELECT sql FROM duckdb_views() WHERE database_name = current_database() AND "
+                               "schema_name = $1 AND view_name = $2",
+                               params, FO_COUNT(params), &rows, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    *ret_there = fo_rows_count(rows) == 1 && strstr(fo_rows_text(rows, 0, 0), alias);
+    fo_str_addf(sql, "SELECT * FROM (%s) AS %s", fo_str_z(&body), alias);
+    return FINOPS_OK;
+}
+
+static finops_code
+unified_sql(fo_database *db, const char *view, unified *u, bool *ret_there, fo_str *sql, finops_error **err)
 {
     finops_code rc = FINOPS_OK;
 
+    *ret_there = false;
     unified_name("CREATE OR REPLACE VIEW ", u->target, view, " AS ", sql);
+    if (!fo_database_tables_in_transaction(db)) {
+        rc = unified_lake(db, view, u, ret_there, sql, err);
+        return rc == FINOPS_OK ? fo_str_check(sql, err) : rc;
+    }
     if (fo_database_dialect(db) == FINOPS_DIALECT_DUCKDB) {
         unified_by_name(u, sql);
     } else {
@@ -441,6 +488,7 @@ fo_unified_view(fo_database *db, const fo_bill_target *target, const fo_colnames
     FO_AUTO(unified_done) unified u = { .target = target };
     FO_AUTO(fo_str_done) fo_str sql = FO_STR_INIT;
     FO_AUTO(fo_freep) char *view = fo_format("%s_unified", target->table_base);
+    bool there = false;
 
     assert(db && target && names);
     if (!view)
@@ -455,8 +503,8 @@ fo_unified_view(fo_database *db, const fo_bill_target *target, const fo_colnames
     for (size_t i = 0; rc == FINOPS_OK && i < u.n; i++)
         rc = branch_to_text(&u, &u.branches[i], fo_database_dialect(db) == FINOPS_DIALECT_DUCKDB, err);
     if (rc == FINOPS_OK)
-        rc = unified_sql(db, view, &u, &sql, err);
-    if (rc == FINOPS_OK)
+        rc = unified_sql(db, view, &u, &there, &sql, err);
+    if (rc == FINOPS_OK && !there)
         rc = unified_replace(db, target, view, fo_str_z(&sql), err);
     return rc == FINOPS_OK ? rc : fo_error_wrap(err, rc, "make the view %s.%s", target->schema, view);
 }

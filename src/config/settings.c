@@ -156,6 +156,10 @@ const finops_option fo_duckdb_options[] = {
       .flags = FINOPS_OPT_NO_FLAG, .arg = "TIME",                                                            \
       .help = "Read the lake as it was at this time, and change nothing; a date is its end, UTC." }
 #define LAKE_PERFORMANCE_ROWS                                                                                \
+    { "max_concurrent_loads", FINOPS_OPT_INT, offsetof(fo_ducklake_settings, max_concurrent_loads),          \
+      .value = "4", .flags = FINOPS_OPT_NO_FLAG, .min = 1, .max = 64, .arg = "N",                            \
+      .help = "Months that an import reads and writes at the same time; they share memory_limit. With a "    \
+              "catalog in SQLite it is one." },                                                              \
     { "memory_limit", FINOPS_OPT_SIZE, offsetof(fo_ducklake_settings, memory_limit), .value = "2GB",         \
       .flags = FINOPS_OPT_NO_FLAG, .min = MIB(64), .max = TIB(16),                                           \
       .help = "Memory the engine may use before it writes to temp_directory." },                             \

@@ -60,6 +60,7 @@ typedef struct fo_ducklake_settings {
     char *temp_directory;     /* NULL: "<database_path>.tmp" */
     int64_t lock_timeout;     /* seconds to wait for another writer; default 10 */
     int64_t claim_timeout;    /* seconds of silence after which a claim is void; default 60 */
+    int64_t max_concurrent_loads; /* months of an import that are loaded side by side; default 4 */
     uint64_t memory_limit;    /* default 2GB: the engine's buffers */
     int64_t chunk_size;       /* rows of a row group of the Parquet files; default 50,000 */
     int64_t snapshot_version; /* the state that is read, and only read; -1: the newest */

@@ -21,6 +21,7 @@ struct fo_database {
     finops_database *door;
     finops_session *session;
     const fo_cancel *cancel; /* borrowed */
+    bool shares;             /* registry and door are another's */
 };
 
 static bool
@@ -192,14 +193,48 @@ fo_database_open_plain_reader(const fo_settings *settings, const fo_cancel *canc
     return database_open(settings, FINOPS_CONNECT_READ_ONLY, false, cancel, ret, err);
 }
 
+finops_code
+fo_database_open_beside(const fo_database *of, fo_database **ret, finops_error **err)
+{
+    FO_AUTO(fo_database_closep) fo_database *db = fo_zalloc(sizeof(*db));
+
+    assert(of && ret);
+    if (!db)
+        return fo_error_oom(err);
+    *db = (fo_database){ .door = of->door, .cancel = of->cancel, .shares = true };
+    const finops_call call = { .cancelled = cancel_asked, .arg = &db->cancel };
+    finops_code rc = finops_session_acquire(db->door, 0, &call, &db->session, err);
+    if (rc != FINOPS_OK)
+        return rc;
+    fo_session_set_cancel(db->session, of->cancel);
+    *ret = FO_TAKE(db);
+    return FINOPS_OK;
+}
+
+size_t
+fo_database_loads(const fo_database *database, const fo_settings *settings)
+{
+    int64_t loads = settings->ducklake.max_concurrent_loads, room = settings->connections.max - 1;
+
+    if (!fo_session_driver(database->session)->stage) /* all of a load is one transaction */
+        return 1;
+    if (fo_streq(settings->ducklake.catalog, "sqlite")) /* which is locked as a whole by who writes */
+        return 1;
+    if (settings->connections.max > 0 && loads > room)
+        loads = room;
+    return loads > 1 ? (size_t)loads : 1;
+}
+
 void
 fo_database_close(fo_database *database)
 {
     if (!database)
         return;
     finops_session_release(database->session);
-    finops_database_close(database->door);
-    finops_registry_free(database->registry);
+    if (!database->shares) {
+        finops_database_close(database->door);
+        finops_registry_free(database->registry);
+    }
     fo_free(database);
 }
 

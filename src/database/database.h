@@ -43,6 +43,10 @@ finops_code fo_database_open_reader(const fo_settings *settings, const fo_cancel
                                     finops_error **err);
 finops_code fo_database_open_plain_reader(const fo_settings *settings, const fo_cancel *cancel,
                                           fo_database **ret, finops_error **err);
+/* Another session of the same database, for another thread; closed before `of`. Not of a reader. */
+finops_code fo_database_open_beside(const fo_database *of, fo_database **ret, finops_error **err);
+/* How many loads it is to be given at a time, each in a session of its own; at least 1. */
+size_t fo_database_loads(const fo_database *database, const fo_settings *settings);
 void fo_database_close(fo_database *database);
 void fo_database_closep(fo_database **database);
 

@@ -23,6 +23,55 @@ go_home(fo_conn *conn, finops_error **err)
     return rc == FINOPS_OK ? fo_conn_exec(conn, fo_str_z(&sql), err) : rc;
 }
 
+static idx_t
+take_id(duckdb_client_context context)
+{
+    idx_t id = duckdb_client_context_get_connection_id(context);
+
+    duckdb_destroy_client_context(&context);
+    return id;
+}
+
+static void
+enlist(fo_conn *conn)
+{
+    duckdb_client_context context;
+
+    duckdb_connection_get_client_context(conn->native, &context);
+    conn->id = take_id(context);
+    (void)pthread_mutex_lock(&conn->engine->conns_lock);
+    conn->next = conn->engine->conns;
+    conn->engine->conns = conn;
+    (void)pthread_mutex_unlock(&conn->engine->conns_lock);
+}
+
+/* One that was never enlisted is not found. */
+static void
+delist(fo_conn *conn)
+{
+    fo_conn **at = &conn->engine->conns;
+
+    (void)pthread_mutex_lock(&conn->engine->conns_lock);
+    while (*at && *at != conn)
+        at = &(*at)->next;
+    if (*at)
+        *at = conn->next;
+    (void)pthread_mutex_unlock(&conn->engine->conns_lock);
+}
+
+fo_conn *
+fo_conn_of(fo_engine *engine, duckdb_client_context context)
+{
+    idx_t id = take_id(context);
+    fo_conn *conn;
+
+    (void)pthread_mutex_lock(&engine->conns_lock);
+    for (conn = engine->conns; conn && conn->id != id;)
+        conn = conn->next;
+    (void)pthread_mutex_unlock(&engine->conns_lock);
+    return conn;
+}
+
 finops_code
 fo_conn_open(fo_engine *engine, fo_conn **ret, finops_error **err)
 {
@@ -35,8 +84,13 @@ fo_conn_open(fo_engine *engine, fo_conn **ret, finops_error **err)
         return fo_error_oom(err);
     conn->engine = engine;
     fo_watch_init(conn);
+    conn->csv = fo_csv_state_new();
+    conn->keys = fo_keys_state_new();
+    if (!conn->csv || !conn->keys)
+        return fo_error_oom(err);
     if (duckdb_connect(engine->db, &conn->native) != DuckDBSuccess)
         return fo_error_set(err, FINOPS_E_DATABASE, "the engine refuses a connection");
+    enlist(conn);
     if (engine->home)
         rc = go_home(conn, err);
     if (rc == FINOPS_OK)
@@ -51,6 +105,9 @@ fo_conn_close(fo_conn *conn)
         return;
     fo_watch_done(conn);
     duckdb_disconnect(&conn->native);
+    delist(conn);
+    fo_csv_state_free(conn->csv);
+    fo_keys_state_free(conn->keys);
     fo_free(conn);
 }
 
@@ -77,6 +134,13 @@ fo_conn_progress(fo_conn *conn)
     if (progress.percentage < 0)
         return -1;
     return progress.percentage >= 100 ? 1 : progress.percentage / 100;
+}
+
+fo_engine *
+fo_conn_engine(const fo_conn *conn)
+{
+    assert(conn);
+    return conn->engine;
 }
 
 duckdb_connection

@@ -60,20 +60,20 @@ finops_code fo_csv_header(fo_files *files, const char *address, const char *labe
                           int64_t *ret_size, finops_error **err);
 
 /*
- * While a job is set on an engine, `SELECT … FROM finops_bill_csv()` reads it; without one the function
- * refuses. The job must outlive the statement. A failure is kept whole, with its code: fo_csv_failure hands
- * it over after the statement failed (NULL: the statement failed for another reason).
+ * While a job is set on a connection, `SELECT … FROM finops_bill_csv()` reads it there; without one the
+ * function refuses. The job must outlive the statement. A failure is kept whole, with its code:
+ * fo_csv_failure hands it over after the statement failed (NULL: the statement failed for another reason).
  */
-finops_code fo_csv_job_begin(fo_engine *engine, fo_csv_job *job, finops_error **err);
-finops_error *fo_csv_failure(fo_engine *engine);
-void fo_csv_job_end(fo_engine *engine);
+finops_code fo_csv_job_begin(fo_conn *conn, fo_csv_job *job, finops_error **err);
+finops_error *fo_csv_failure(fo_conn *conn);
+void fo_csv_job_end(fo_conn *conn);
 
 /*
  * Registered on every engine: finops_exact(DOUBLE) -> DECIMAL(38,18), finops_exact(VARCHAR) ->
  * DECIMAL(38,18), finops_exact(MAP(VARCHAR, DOUBLE)) -> MAP(VARCHAR, DECIMAL(38,18)), by base/decimal.h; text
- * that is no number is an error; fo_exact_rounded returns (and
- * zeroes) how many values lost digits since the last call.
+ * that is no number is an error; fo_exact_rounded returns (and zeroes) how many values of the connection's
+ * statements lost digits since the last call.
  */
-int64_t fo_exact_rounded(fo_engine *engine);
+int64_t fo_exact_rounded(fo_conn *conn);
 
 #endif

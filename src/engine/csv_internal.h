@@ -162,6 +162,6 @@ finops_code fo_csv_queue_next(fo_csv_queue *queue, size_t *io_file, fo_csv_block
 /* Scan. */
 
 /* Blocks and reads of the engine's next statements; tests make them tiny. No statement may be running. */
-void fo_csv_set_limits(fo_engine *engine, fo_csv_limits limits);
+void fo_csv_set_limits(fo_conn *conn, fo_csv_limits limits);
 
 #endif

@@ -10,7 +10,7 @@
 #include "engine/csv_internal.h"
 #include "engine/engine_internal.h"
 
-/* An engine's part. */
+/* A connection's part. */
 typedef struct fo_csv_state {
     pthread_mutex_t lock; /* of job and failure */
     fo_csv_job *job;
@@ -18,6 +18,12 @@ typedef struct fo_csv_state {
     atomic_bool failed;    /* the workers' sign to stop */
     fo_csv_limits limits;
 } fo_csv_state;
+
+/* What a statement was bound to. */
+typedef struct csv_bound {
+    fo_csv_state *state;
+    fo_csv_job *job;
+} csv_bound;
 
 /* A statement's part. */
 typedef struct csv_scan {
@@ -73,22 +79,45 @@ csv_column_type(fo_csv_type type)
     return duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR);
 }
 
+/* The connection whose statement is bound has something to read. */
+static fo_csv_state *
+csv_bind_state(duckdb_bind_info info)
+{
+    duckdb_client_context context;
+    fo_conn *conn;
+
+    duckdb_table_function_get_client_context(info, &context);
+    conn = fo_conn_of(duckdb_bind_get_extra_info(info), context);
+    return conn && csv_job(conn->csv) ? conn->csv : NULL;
+}
+
 static void
 csv_bind(duckdb_bind_info info)
 {
-    fo_csv_job *job = csv_job(duckdb_bind_get_extra_info(info));
+    fo_csv_state *state = csv_bind_state(info);
+    FO_AUTO(finops_error_freep) finops_error *err = NULL;
+    csv_bound *bound;
+    const fo_csv_job *job;
 
-    if (!job) {
+    if (!state) {
         duckdb_bind_set_error(info, "finops_bill_csv() has nothing to read: it works inside an import only");
         return;
     }
+    bound = fo_zalloc(sizeof(*bound));
+    if (!bound) {
+        (void)fo_error_oom(&err);
+        duckdb_bind_set_error(info, csv_failed(state, &err));
+        return;
+    }
+    *bound = (csv_bound){ state, csv_job(state) };
+    job = bound->job;
     for (size_t c = 0; c < job->n_columns; c++) {
         duckdb_logical_type type = csv_column_type(job->columns[c].type);
 
         duckdb_bind_add_result_column(info, job->columns[c].name, type);
         duckdb_destroy_logical_type(&type);
     }
-    duckdb_bind_set_bind_data(info, job, NULL);
+    duckdb_bind_set_bind_data(info, bound, fo_free);
 }
 
 static void
@@ -103,19 +132,19 @@ csv_scan_free(void *p)
 }
 
 static finops_code
-csv_scan_new(fo_csv_state *state, fo_csv_job *job, csv_scan **ret, finops_error **err)
+csv_scan_new(const csv_bound *bound, csv_scan **ret, finops_error **err)
 {
     csv_scan *scan;
     finops_code rc;
 
     /* A statement prepared for one job may be run in the next. */
-    if (!job || job != csv_job(state))
+    if (bound->job != csv_job(bound->state))
         return fo_error_set(err, FINOPS_E_ARGUMENT, "finops_bill_csv() was bound to another job");
     scan = fo_zalloc(sizeof(*scan));
     if (!scan)
         return fo_error_oom(err);
-    scan->job = job;
-    rc = fo_csv_queue_new(job, state->limits, &scan->queue, err);
+    scan->job = bound->job;
+    rc = fo_csv_queue_new(bound->job, bound->state->limits, &scan->queue, err);
     if (rc != FINOPS_OK) {
         csv_scan_free(scan);
         return rc;
@@ -127,13 +156,13 @@ csv_scan_new(fo_csv_state *state, fo_csv_job *job, csv_scan **ret, finops_error 
 static void
 csv_init(duckdb_init_info info)
 {
-    fo_csv_state *state = duckdb_init_get_extra_info(info);
+    const csv_bound *bound = duckdb_init_get_bind_data(info);
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     csv_scan *scan = NULL;
 
-    if (csv_scan_new(state, duckdb_init_get_bind_data(info), &scan, &err) != FINOPS_OK) {
-        duckdb_init_set_error(info, csv_failed(state, &err));
+    if (csv_scan_new(bound, &scan, &err) != FINOPS_OK) {
+        duckdb_init_set_error(info, csv_failed(bound->state, &err));
         return;
     }
     duckdb_init_set_init_data(info, scan, csv_scan_free);
@@ -155,19 +184,20 @@ csv_worker_free(void *p)
 static void
 csv_worker_init(duckdb_init_info info)
 {
+    const csv_bound *bound = duckdb_init_get_bind_data(info);
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
     csv_worker *worker = fo_zalloc(sizeof(*worker));
     finops_code rc;
 
     if (worker) {
         worker->file = SIZE_MAX;
-        rc = fo_csv_parser_init(&worker->parser, duckdb_init_get_bind_data(info), &err);
+        rc = fo_csv_parser_init(&worker->parser, bound->job, &err);
     } else {
         rc = fo_error_oom(&err);
     }
     if (rc != FINOPS_OK) {
         csv_worker_free(worker);
-        duckdb_init_set_error(info, csv_failed(duckdb_init_get_extra_info(info), &err));
+        duckdb_init_set_error(info, csv_failed(bound->state, &err));
         return;
     }
     duckdb_init_set_init_data(info, worker, csv_worker_free);
@@ -220,7 +250,7 @@ worker_fill(csv_worker *worker, csv_scan *scan, duckdb_data_chunk chunk, size_t 
 static void
 csv_function(duckdb_function_info info, duckdb_data_chunk chunk)
 {
-    fo_csv_state *state = duckdb_function_get_extra_info(info);
+    fo_csv_state *state = ((const csv_bound *)duckdb_function_get_bind_data(info))->state;
     csv_scan *scan = duckdb_function_get_init_data(info);
     csv_worker *worker = duckdb_function_get_local_init_data(info);
     FO_AUTO(finops_error_freep) finops_error *err = NULL;
@@ -247,15 +277,9 @@ fo_csv_register(fo_engine *engine, duckdb_connection conn, finops_error **err)
     duckdb_table_function function;
     duckdb_state done;
 
-    engine->csv = fo_zalloc(sizeof(*engine->csv));
-    if (!engine->csv)
-        return fo_error_oom(err);
-    pthread_mutex_init(&engine->csv->lock, NULL);
-    engine->csv->limits = FO_CSV_LIMITS;
-
     function = duckdb_create_table_function();
     duckdb_table_function_set_name(function, "finops_bill_csv");
-    duckdb_table_function_set_extra_info(function, engine->csv, NULL);
+    duckdb_table_function_set_extra_info(function, engine, NULL);
     duckdb_table_function_set_bind(function, csv_bind);
     duckdb_table_function_set_init(function, csv_init);
     duckdb_table_function_set_local_init(function, csv_worker_init);
@@ -267,21 +291,32 @@ fo_csv_register(fo_engine *engine, duckdb_connection conn, finops_error **err)
     return FINOPS_OK;
 }
 
-void
-fo_csv_unregister(fo_engine *engine)
+fo_csv_state *
+fo_csv_state_new(void)
 {
-    if (!engine->csv)
-        return;
-    finops_error_free(engine->csv->failure);
-    pthread_mutex_destroy(&engine->csv->lock);
-    fo_free(engine->csv);
-    engine->csv = NULL;
+    fo_csv_state *state = fo_zalloc(sizeof(*state));
+
+    if (!state)
+        return NULL;
+    (void)pthread_mutex_init(&state->lock, NULL);
+    state->limits = FO_CSV_LIMITS;
+    return state;
 }
 
 void
-fo_csv_set_limits(fo_engine *engine, fo_csv_limits limits)
+fo_csv_state_free(fo_csv_state *state)
 {
-    engine->csv->limits = limits;
+    if (!state)
+        return;
+    finops_error_free(state->failure);
+    (void)pthread_mutex_destroy(&state->lock);
+    fo_free(state);
+}
+
+void
+fo_csv_set_limits(fo_conn *conn, fo_csv_limits limits)
+{
+    conn->csv->limits = limits;
 }
 
 static finops_code
@@ -303,9 +338,9 @@ csv_job_check(const fo_csv_job *job, finops_error **err)
 }
 
 finops_code
-fo_csv_job_begin(fo_engine *engine, fo_csv_job *job, finops_error **err)
+fo_csv_job_begin(fo_conn *conn, fo_csv_job *job, finops_error **err)
 {
-    fo_csv_state *state = engine->csv;
+    fo_csv_state *state = conn->csv;
     finops_code rc = csv_job_check(job, err);
 
     if (rc != FINOPS_OK)
@@ -313,7 +348,7 @@ fo_csv_job_begin(fo_engine *engine, fo_csv_job *job, finops_error **err)
     pthread_mutex_lock(&state->lock);
     if (state->job) {
         pthread_mutex_unlock(&state->lock);
-        return fo_error_set(err, FINOPS_E_BUSY, "the engine reads other bill files already");
+        return fo_error_set(err, FINOPS_E_BUSY, "the connection reads other bill files already");
     }
     finops_error_freep(&state->failure);
     atomic_store(&state->failed, false);
@@ -326,21 +361,21 @@ fo_csv_job_begin(fo_engine *engine, fo_csv_job *job, finops_error **err)
 }
 
 finops_error *
-fo_csv_failure(fo_engine *engine)
+fo_csv_failure(fo_conn *conn)
 {
     finops_error *failure;
 
-    pthread_mutex_lock(&engine->csv->lock);
-    failure = FO_TAKE(engine->csv->failure);
-    pthread_mutex_unlock(&engine->csv->lock);
+    pthread_mutex_lock(&conn->csv->lock);
+    failure = FO_TAKE(conn->csv->failure);
+    pthread_mutex_unlock(&conn->csv->lock);
     return failure;
 }
 
 void
-fo_csv_job_end(fo_engine *engine)
+fo_csv_job_end(fo_conn *conn)
 {
-    pthread_mutex_lock(&engine->csv->lock);
-    engine->csv->job = NULL;
-    finops_error_freep(&engine->csv->failure);
-    pthread_mutex_unlock(&engine->csv->lock);
+    pthread_mutex_lock(&conn->csv->lock);
+    conn->csv->job = NULL;
+    finops_error_freep(&conn->csv->failure);
+    pthread_mutex_unlock(&conn->csv->lock);
 }

@@ -104,6 +104,7 @@ fo_engine_open(const fo_engine_options *options, fo_engine **ret, finops_error *
     if (!engine)
         return fo_error_oom(err);
     (void)pthread_mutex_init(&engine->lock, NULL);
+    (void)pthread_mutex_init(&engine->conns_lock, NULL);
     rc = open_database(engine, options, err);
     if (rc == FINOPS_OK)
         rc = set_up(engine, err);
@@ -131,10 +132,8 @@ fo_engine_close(fo_engine *engine)
     if (!engine)
         return;
     duckdb_close(&engine->db);
-    fo_csv_unregister(engine);
-    fo_exact_unregister(engine);
-    fo_keys_unregister(engine);
     (void)pthread_mutex_destroy(&engine->lock);
+    (void)pthread_mutex_destroy(&engine->conns_lock);
     fo_free(engine->home);
     fo_free(engine);
 }

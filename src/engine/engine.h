@@ -66,6 +66,7 @@ double fo_conn_progress(fo_conn *conn);
 /* Progress is unknown until this was called; it makes small statements slower. */
 finops_code fo_conn_measure_progress(fo_conn *conn, finops_error **err);
 duckdb_connection fo_conn_native(fo_conn *conn);
+fo_engine *fo_conn_engine(const fo_conn *conn);
 
 /*
  * A bound parameter: text, or NULL for SQL NULL. Statements cast where they need another type

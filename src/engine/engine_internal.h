@@ -8,24 +8,27 @@
 #include "finops/sys/database_driver.h"
 
 struct fo_csv_state;
-struct fo_exact_state;
 struct fo_keys_state;
 
 struct fo_engine {
     duckdb_database db;
-    char *home;               /* the attached database that connections begin in; NULL: the engine's own */
-    pthread_mutex_t lock;     /* guards the loading of extensions and the two members below */
-    unsigned loaded;          /* bit i: extension i of extension.c's table */
-    unsigned secrets;         /* counts the secrets made, whose names must differ */
-    struct fo_csv_state *csv; /* belongs to the CSV reader */
-    struct fo_exact_state *exact; /* belongs to finops_exact() */
-    struct fo_keys_state *keys;   /* belongs to finops_keys() */
+    char *home;           /* the attached database that connections begin in; NULL: the engine's own */
+    pthread_mutex_t lock; /* guards the loading of extensions and the two members below */
+    unsigned loaded;      /* bit i: extension i of extension.c's table */
+    unsigned secrets;     /* counts the secrets made, whose names must differ */
+    pthread_mutex_t conns_lock;
+    fo_conn *conns; /* that are open, under conns_lock */
 };
 
 struct fo_conn {
     fo_engine *engine;
     duckdb_connection native;
-    pthread_mutex_t lock; /* guards all below */
+    idx_t id;                   /* among the connections of the engine */
+    fo_conn *next;              /* of the engine's, under conns_lock */
+    struct fo_csv_state *csv;   /* belongs to the CSV reader */
+    struct fo_keys_state *keys; /* belongs to finops_keys() */
+    _Atomic int64_t rounded;    /* by finops_exact() */
+    pthread_mutex_t lock;       /* guards all below */
     pthread_cond_t wake;
     pthread_cond_t asked; /* `asking` came to 0 */
     pthread_t watcher;    /* interrupts the statement that runs when `cancel` is requested */
@@ -41,16 +44,20 @@ struct fo_conn {
 
 /*
  * The functions of the CSV reader, of exact decimals and of map keys, registered on every engine while it
- * opens. `conn` closes afterwards, the functions stay. Each sets its slot of the engine. The matching
- * unregister runs after the database was closed, also when its register failed or never ran: the slot may be
- * NULL.
+ * opens. `conn` closes afterwards, the functions stay. What they read and note is the connection's whose
+ * statement they are part of.
  */
 finops_code fo_csv_register(fo_engine *engine, duckdb_connection conn, finops_error **err);
-void fo_csv_unregister(fo_engine *engine);
 finops_code fo_exact_register(fo_engine *engine, duckdb_connection conn, finops_error **err);
-void fo_exact_unregister(fo_engine *engine);
 finops_code fo_keys_register(fo_engine *engine, duckdb_connection conn, finops_error **err);
-void fo_keys_unregister(fo_engine *engine);
+/* A connection's part of them. NULL: no memory. Both take NULL. */
+struct fo_csv_state *fo_csv_state_new(void);
+void fo_csv_state_free(struct fo_csv_state *state);
+struct fo_keys_state *fo_keys_state_new(void);
+void fo_keys_state_free(struct fo_keys_state *state);
+/* While a function is bound: the connection that does it, NULL for one that fo_conn_open() did not make.
+ * Takes the context. */
+fo_conn *fo_conn_of(fo_engine *engine, duckdb_client_context context);
 
 /* error.c */
 

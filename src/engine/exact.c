@@ -6,15 +6,10 @@
 #include <string.h>
 
 #include "base/decimal.h"
-#include "base/mem.h"
 #include "engine/csv.h"
 #include "engine/engine_internal.h"
 
 #define VALUE_SHOWN 60
-
-typedef struct fo_exact_state {
-    _Atomic int64_t rounded;
-} fo_exact_state;
 
 static fo_decimal_result
 exact_double(const void *data, idx_t row, fo_decimal *ret)
@@ -88,7 +83,7 @@ typedef struct exact_values {
 static bool
 exact_convert(duckdb_function_info info, const exact_values *v, idx_t at, idx_t n, char *out)
 {
-    fo_exact_state *state = duckdb_scalar_function_get_extra_info(info);
+    fo_conn *conn = duckdb_scalar_function_get_bind_data(info);
     int64_t rounded = 0;
 
     for (idx_t row = at; row < at + n; row++, out += sizeof(fo_decimal)) {
@@ -105,8 +100,8 @@ exact_convert(duckdb_function_info info, const exact_values *v, idx_t at, idx_t 
         rounded += result == FO_DECIMAL_ROUNDED;
         memcpy(out, &value, sizeof(value));
     }
-    if (rounded)
-        state->rounded += rounded;
+    if (rounded && conn)
+        conn->rounded += rounded;
     return true;
 }
 
@@ -205,10 +200,28 @@ exact_map_type(duckdb_type value)
     return map;
 }
 
+static void *
+exact_same(void *conn)
+{
+    return conn;
+}
+
+/* Whose values they are. */
+static void
+exact_bind(duckdb_bind_info info)
+{
+    duckdb_client_context context;
+
+    duckdb_scalar_function_get_client_context(info, &context);
+    duckdb_scalar_function_set_bind_data(
+        info, fo_conn_of(duckdb_scalar_function_bind_get_extra_info(info), context), NULL);
+    duckdb_scalar_function_set_bind_data_copy(info, exact_same);
+}
+
 /* Adds the function of one argument type to the set. */
 static bool
 exact_add(duckdb_scalar_function_set set, duckdb_type argument, duckdb_scalar_function_t run,
-          fo_exact_state *state)
+          fo_engine *engine)
 {
     bool map = argument == DUCKDB_TYPE_MAP;
     duckdb_scalar_function function = duckdb_create_scalar_function();
@@ -222,7 +235,8 @@ exact_add(duckdb_scalar_function_set set, duckdb_type argument, duckdb_scalar_fu
     duckdb_scalar_function_add_parameter(function, from);
     duckdb_scalar_function_set_return_type(function, to);
     duckdb_scalar_function_set_function(function, run);
-    duckdb_scalar_function_set_extra_info(function, state, NULL);
+    duckdb_scalar_function_set_extra_info(function, engine, NULL);
+    duckdb_scalar_function_set_bind(function, exact_bind);
     done = duckdb_add_scalar_function_to_set(set, function);
     duckdb_destroy_logical_type(&to);
     duckdb_destroy_logical_type(&from);
@@ -236,13 +250,10 @@ fo_exact_register(fo_engine *engine, duckdb_connection conn, finops_error **err)
     duckdb_scalar_function_set set;
     bool done;
 
-    engine->exact = fo_zalloc(sizeof(*engine->exact));
-    if (!engine->exact)
-        return fo_error_oom(err);
     set = duckdb_create_scalar_function_set("finops_exact");
-    done = exact_add(set, DUCKDB_TYPE_DOUBLE, exact_run_double, engine->exact) &&
-           exact_add(set, DUCKDB_TYPE_VARCHAR, exact_run_text, engine->exact) &&
-           exact_add(set, DUCKDB_TYPE_MAP, exact_run_map, engine->exact) &&
+    done = exact_add(set, DUCKDB_TYPE_DOUBLE, exact_run_double, engine) &&
+           exact_add(set, DUCKDB_TYPE_VARCHAR, exact_run_text, engine) &&
+           exact_add(set, DUCKDB_TYPE_MAP, exact_run_map, engine) &&
            duckdb_register_scalar_function_set(conn, set) == DuckDBSuccess;
     duckdb_destroy_scalar_function_set(&set);
     if (!done)
@@ -250,16 +261,9 @@ fo_exact_register(fo_engine *engine, duckdb_connection conn, finops_error **err)
     return FINOPS_OK;
 }
 
-void
-fo_exact_unregister(fo_engine *engine)
-{
-    fo_free(engine->exact);
-    engine->exact = NULL;
-}
-
 int64_t
-fo_exact_rounded(fo_engine *engine)
+fo_exact_rounded(fo_conn *conn)
 {
-    assert(engine && engine->exact);
-    return atomic_exchange(&engine->exact->rounded, 0);
+    assert(conn);
+    return atomic_exchange(&conn->rounded, 0);
 }

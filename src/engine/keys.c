@@ -216,7 +216,7 @@ sets_room(fo_keys_state *state, size_t n)
 static void
 keys_run(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output)
 {
-    fo_keys_state *state = duckdb_scalar_function_get_extra_info(info);
+    fo_keys_state *state = duckdb_scalar_function_get_bind_data(info);
     duckdb_vector condition = duckdb_data_chunk_get_vector(input, 0);
     idx_t columns = duckdb_data_chunk_get_column_count(input);
     noting n = { .condition = duckdb_vector_get_data(condition),
@@ -240,9 +240,9 @@ keys_run(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector outpu
 }
 
 void
-fo_keys_begin(fo_engine *engine, size_t max)
+fo_keys_begin(fo_conn *conn, size_t max)
 {
-    fo_keys_state *state = engine->keys;
+    fo_keys_state *state = conn->keys;
 
     assert(max > 0);
     (void)pthread_mutex_lock(&state->lock);
@@ -254,9 +254,9 @@ fo_keys_begin(fo_engine *engine, size_t max)
 }
 
 finops_code
-fo_keys_of(fo_engine *engine, size_t i, fo_strv *ret, finops_error **err)
+fo_keys_of(fo_conn *conn, size_t i, fo_strv *ret, finops_error **err)
 {
-    fo_keys_state *state = engine->keys;
+    fo_keys_state *state = conn->keys;
     finops_code rc = FINOPS_OK;
 
     (void)pthread_mutex_lock(&state->lock);
@@ -269,17 +269,31 @@ fo_keys_of(fo_engine *engine, size_t i, fo_strv *ret, finops_error **err)
     return rc;
 }
 
+static void *
+same_state(void *state)
+{
+    return state;
+}
+
+static void
+keys_bind(duckdb_bind_info info)
+{
+    duckdb_client_context context;
+    fo_conn *conn;
+
+    duckdb_scalar_function_get_client_context(info, &context);
+    conn = fo_conn_of(duckdb_scalar_function_bind_get_extra_info(info), context);
+    if (!conn) {
+        duckdb_scalar_function_bind_set_error(info, "finops_keys() works inside an import only");
+        return;
+    }
+    duckdb_scalar_function_set_bind_data(info, conn->keys, NULL);
+    duckdb_scalar_function_set_bind_data_copy(info, same_state);
+}
+
 finops_code
 fo_keys_register(fo_engine *engine, duckdb_connection conn, finops_error **err)
 {
-    fo_keys_state *state = fo_zalloc(sizeof(*state));
-
-    if (!state)
-        return fo_error_oom(err);
-    (void)pthread_mutex_init(&state->lock, NULL);
-    state->max = MAX_DEFAULT;
-    engine->keys = state;
-
     duckdb_scalar_function function = duckdb_create_scalar_function();
     duckdb_logical_type any = duckdb_create_logical_type(DUCKDB_TYPE_ANY);
     duckdb_logical_type boolean = duckdb_create_logical_type(DUCKDB_TYPE_BOOLEAN);
@@ -290,7 +304,8 @@ fo_keys_register(fo_engine *engine, duckdb_connection conn, finops_error **err)
     duckdb_scalar_function_set_special_handling(
         function); /* a NULL map does not make the row's answer NULL */
     duckdb_scalar_function_set_function(function, keys_run);
-    duckdb_scalar_function_set_extra_info(function, state, NULL);
+    duckdb_scalar_function_set_extra_info(function, engine, NULL);
+    duckdb_scalar_function_set_bind(function, keys_bind);
     duckdb_state done = duckdb_register_scalar_function(conn, function);
     duckdb_destroy_logical_type(&boolean);
     duckdb_destroy_logical_type(&any);
@@ -298,12 +313,21 @@ fo_keys_register(fo_engine *engine, duckdb_connection conn, finops_error **err)
     return done == DuckDBSuccess ? FINOPS_OK : fo_error_set(err, FINOPS_E_INTERNAL, "register finops_keys()");
 }
 
-void
-fo_keys_unregister(fo_engine *engine)
+fo_keys_state *
+fo_keys_state_new(void)
 {
-    fo_keys_state *state = engine->keys;
+    fo_keys_state *state = fo_zalloc(sizeof(*state));
 
-    engine->keys = NULL;
+    if (!state)
+        return NULL;
+    (void)pthread_mutex_init(&state->lock, NULL);
+    state->max = MAX_DEFAULT;
+    return state;
+}
+
+void
+fo_keys_state_free(fo_keys_state *state)
+{
     if (!state)
         return;
     for (size_t i = 0; i < state->n_sets; i++)

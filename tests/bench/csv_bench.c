@@ -90,7 +90,7 @@ bench_open(bench *b, finops_error **err)
     if (rc == FINOPS_OK)
         rc = bench_job(b, err);
     if (rc == FINOPS_OK)
-        rc = fo_csv_job_begin(b->engine, &b->job, err);
+        rc = fo_csv_job_begin(b->conn, &b->job, err);
     if (rc == FINOPS_OK)
         rc = fo_conn_exec(b->conn, "SET preserve_insertion_order = false", err);
     return rc;
@@ -104,7 +104,7 @@ bench_run(bench *b, finops_error **err)
     finops_code rc = fo_conn_exec(b->conn, sql, err);
 
     if (rc != FINOPS_OK) {
-        finops_error *failure = fo_csv_failure(b->engine);
+        finops_error *failure = fo_csv_failure(b->conn);
 
         if (failure) {
             finops_error_freep(err);
@@ -136,8 +136,8 @@ bench_print(const bench *b, int64_t micros)
 static void
 bench_close(bench *b)
 {
-    if (b->engine)
-        fo_csv_job_end(b->engine);
+    if (b->conn)
+        fo_csv_job_end(b->conn);
     for (size_t i = 0; b->job.columns && i < b->job.n_columns; i++)
         fo_free((void *)(uintptr_t)b->job.columns[i].name);
     if (b->job.inputs)

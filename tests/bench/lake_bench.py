@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """A lake against a DuckDB file: the same bills, the same commands, the same machine, in turn.
 
-  python tests/bench/lake_bench.py [--rows 5000000] [--month-rows 1000000] [--rounds 3] [--only import,replace,query] [--work DIR]
+  python tests/bench/lake_bench.py [--rows 5000000] [--month-rows 1000000] [--rounds 3] [--only import,months,replace,query] [--work DIR]
 
-"import" loads one month of --rows into a DuckDB file and into lakes (snappy, zstd), and compares what is on the disk. "replace" loads a
+"import" loads one month of --rows into a DuckDB file and into lakes (snappy, zstd), and compares what is on the disk. "months" loads 12
+months of --month-rows / 10, one, two and four of them at a time (max_concurrent_loads). "replace" loads a
 month of --month-rows again into a lake that has 36 months and into an empty one, seconds and bytes written. "query" asks ten questions of
 12 months of --month-rows each: by `finops query`, its start included, and by DuckDB's Python package, the statement alone. Ratios are the
 lake's seconds divided by the DuckDB file's, of each round; medians are printed. Nothing is asserted.
@@ -79,6 +80,21 @@ def imports(work, rows, rounds):
               f"{size[kind] >> 20} MiB on the disk, {size[kind] / size['duckdb']:.2f} of the DuckDB file", flush=True)
 
 
+def several(work, rows, rounds):
+    bucket = sample(work, f"twelve-{rows}", rows, months=12)
+    seconds = {n: [] for n in (0, 1, 2, 4)}
+    peak = dict(seconds)
+    for _ in range(rounds):
+        for n in seconds:
+            os.environ["OPEN_FINOPS_DATABASE_DUCKLAKE_PERFORMANCE_MAX_CONCURRENT_LOADS"] = str(n or 1)
+            took, peak[n] = load(bucket, work / "twelve", "ducklake" if n else "duckdb")
+            seconds[n].append(took)
+    del os.environ["OPEN_FINOPS_DATABASE_DUCKLAKE_PERFORMANCE_MAX_CONCURRENT_LOADS"]
+    for n, took in seconds.items():
+        print(f"12 months of {rows} rows, {'a DuckDB file' if n == 0 else f'a lake, {n} at a time'}: {statistics.median(took):.1f} s, ratio "
+              f"{spread([a / b for a, b in zip(took, seconds[0])])}, peak {peak[n]} MiB", flush=True)
+
+
 def replaces(work, rows, rounds):
     bucket = sample(work, f"many-{rows}", rows, months=36)
     load(bucket, work / "lake36", "ducklake")
@@ -140,7 +156,7 @@ def main():
     p.add_argument("--rows", type=int, default=5000000)
     p.add_argument("--month-rows", type=int, default=1000000)
     p.add_argument("--rounds", type=int, default=3)
-    p.add_argument("--only", default="import,replace,query")
+    p.add_argument("--only", default="import,months,replace,query")
     p.add_argument("--work", default=str(ROOT / "build" / "bench"))
     a = p.parse_args()
     work = pathlib.Path(a.work)
@@ -149,6 +165,8 @@ def main():
           f"{subprocess.run([FINOPS, 'version'], capture_output=True, text=True).stdout.splitlines()[0]}")
     if "import" in a.only:
         imports(work, a.rows, a.rounds)
+    if "months" in a.only:
+        several(work, a.month_rows // 10, a.rounds)
     if "replace" in a.only:
         replaces(work, a.month_rows, a.rounds)
     if "query" in a.only:

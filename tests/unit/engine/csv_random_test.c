@@ -107,10 +107,10 @@ same_cells(fixture *f, const char *path, const python_view *python, size_t block
         return;
     }
     for (size_t i = 0; i < FO_COUNT(blocks); i++) {
-        fo_csv_set_limits(f->engine, (fo_csv_limits){ .block = blocks[i], .input = 3 + blocks[i] / 3 });
+        fo_csv_set_limits(f->conn, (fo_csv_limits){ .block = blocks[i], .input = 3 + blocks[i] / 3 });
         job_gives(f, fo_str_z(&sql), expected);
     }
-    fo_csv_set_limits(f->engine, FO_CSV_LIMITS);
+    fo_csv_set_limits(f->conn, FO_CSV_LIMITS);
 }
 
 static void

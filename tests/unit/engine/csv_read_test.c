@@ -80,12 +80,12 @@ a_byte_order_mark_hides_no_quote(void **state)
     fixture *f = *state;
 
     for (size_t block = 1; block < 20; block++) {
-        fo_csv_set_limits(f->engine, (fo_csv_limits){ .block = block, .input = 5 });
+        fo_csv_set_limits(f->conn, (fo_csv_limits){ .block = block, .input = 5 });
         job_columns(f, texts, 2);
         job_text(f, "a.csv", "\xef\xbb\xbf\"a\n\nb\",c\n1,2\n", 2);
         job_gives(f, "FROM finops_bill_csv()", "1|2\n");
     }
-    fo_csv_set_limits(f->engine, FO_CSV_LIMITS);
+    fo_csv_set_limits(f->conn, FO_CSV_LIMITS);
 }
 
 static void
@@ -171,7 +171,7 @@ blocks_of_any_size_give_the_same_rows(void **state)
 
     many_text(&text, 10000);
     for (size_t i = 0; i < FO_COUNT(blocks); i++) {
-        fo_csv_set_limits(f->engine, (fo_csv_limits){ .block = blocks[i], .input = 1 + blocks[i] / 2 });
+        fo_csv_set_limits(f->conn, (fo_csv_limits){ .block = blocks[i], .input = 1 + blocks[i] / 2 });
         job_columns(f, typed, 3);
         job_text(f, "a.csv", fo_str_z(&text), 3);
         job_text(f, "b.csv", fo_str_z(&text), 3);
@@ -182,7 +182,7 @@ blocks_of_any_size_give_the_same_rows(void **state)
         assert_int_equal(f->job.rows, 20000);
         assert_int_equal(f->job.bytes_read, 2 * text.len);
     }
-    fo_csv_set_limits(f->engine, FO_CSV_LIMITS);
+    fo_csv_set_limits(f->conn, FO_CSV_LIMITS);
 }
 
 static void
@@ -195,11 +195,11 @@ a_record_longer_than_a_block_is_whole(void **state)
     for (unsigned i = 0; i < 100000; i++)
         fo_str_add(&text, "long\n\"\",");
     fo_str_add(&text, "\",3\nx,y,z\n");
-    fo_csv_set_limits(f->engine, (fo_csv_limits){ .block = 100, .input = 100 });
+    fo_csv_set_limits(f->conn, (fo_csv_limits){ .block = 100, .input = 100 });
     job_columns(f, texts, 3);
     job_text(f, "a.csv", fo_str_z(&text), 3);
     job_gives(f, "SELECT a, length(b), c FROM finops_bill_csv() ORDER BY a", "1|700000|3\nx|1|z\n");
-    fo_csv_set_limits(f->engine, FO_CSV_LIMITS);
+    fo_csv_set_limits(f->conn, FO_CSV_LIMITS);
 }
 
 static void

@@ -239,13 +239,13 @@ the_function_works_for_one_job_at_a_time(void **state)
 
     job_columns(f, typed, 3);
     job_text(f, "acme.csv", "a,b,c\n1,2,\n", 3);
-    assert_int_equal(fo_csv_job_begin(f->engine, &f->job, NULL), FINOPS_OK);
-    assert_int_equal(fo_csv_job_begin(f->engine, &f->job, &err), FINOPS_E_BUSY);
-    fo_csv_job_end(f->engine);
+    assert_int_equal(fo_csv_job_begin(f->conn, &f->job, NULL), FINOPS_OK);
+    assert_int_equal(fo_csv_job_begin(f->conn, &f->job, &err), FINOPS_E_BUSY);
+    fo_csv_job_end(f->conn);
     assert_int_equal(duckdb_query(fo_conn_native(f->conn), "FROM finops_bill_csv()", &result), DuckDBError);
     assert_non_null(strstr(duckdb_result_error(&result), "it works inside an import only"));
     duckdb_destroy_result(&result);
-    assert_null(fo_csv_failure(f->engine));
+    assert_null(fo_csv_failure(f->conn));
 }
 
 static void
@@ -255,13 +255,13 @@ a_job_that_makes_no_sense_is_refused(void **state)
     fixture *f = *state;
 
     job_columns(f, typed, 0);
-    assert_int_equal(fo_csv_job_begin(f->engine, &f->job, NULL), FINOPS_E_ARGUMENT);
+    assert_int_equal(fo_csv_job_begin(f->conn, &f->job, NULL), FINOPS_E_ARGUMENT);
     job_columns(f, typed, 3);
     job_file(f, "a.csv", "a.csv", 3, wild);
-    assert_int_equal(fo_csv_job_begin(f->engine, &f->job, NULL), FINOPS_E_ARGUMENT);
+    assert_int_equal(fo_csv_job_begin(f->conn, &f->job, NULL), FINOPS_E_ARGUMENT);
     job_columns(f, typed, 3);
     job_file(f, "a.csv", "a.csv", 0, NULL);
-    assert_int_equal(fo_csv_job_begin(f->engine, &f->job, NULL), FINOPS_E_ARGUMENT);
+    assert_int_equal(fo_csv_job_begin(f->conn, &f->job, NULL), FINOPS_E_ARGUMENT);
 }
 
 /* Fails each allocation in turn until a run needs no more of them. */
@@ -271,7 +271,7 @@ reading_survives_every_failed_allocation(void **state)
     fixture *f = *state;
     finops_code rc = FINOPS_E_MEMORY;
 
-    fo_csv_set_limits(f->engine, (fo_csv_limits){ .block = 16, .input = 16 });
+    fo_csv_set_limits(f->conn, (fo_csv_limits){ .block = 16, .input = 16 });
     for (unsigned n = 1; rc != FINOPS_OK; n++) {
         FO_AUTO(finops_error_freep) finops_error *err = NULL;
         FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
@@ -287,7 +287,7 @@ reading_survives_every_failed_allocation(void **state)
         if (rc != FINOPS_OK)
             assert_int_equal(rc, FINOPS_E_MEMORY);
     }
-    fo_csv_set_limits(f->engine, FO_CSV_LIMITS);
+    fo_csv_set_limits(f->conn, FO_CSV_LIMITS);
 }
 
 int

@@ -137,7 +137,7 @@ static inline finops_code
 job_run(fixture *f, const char *sql, fo_str *ret, finops_error **err)
 {
     duckdb_result result;
-    finops_code rc = fo_csv_job_begin(f->engine, &f->job, err);
+    finops_code rc = fo_csv_job_begin(f->conn, &f->job, err);
 
     if (rc != FINOPS_OK)
         return rc;
@@ -145,7 +145,7 @@ job_run(fixture *f, const char *sql, fo_str *ret, finops_error **err)
         result_text(&result, ret);
         rc = fo_str_check(ret, err);
     } else {
-        finops_error *failure = fo_csv_failure(f->engine);
+        finops_error *failure = fo_csv_failure(f->conn);
 
         rc = fo_error_set(err, FINOPS_E_DATABASE, "%s", duckdb_result_error(&result));
         if (failure) {
@@ -158,7 +158,7 @@ job_run(fixture *f, const char *sql, fo_str *ret, finops_error **err)
         finops_error_free(failure);
     }
     duckdb_destroy_result(&result);
-    fo_csv_job_end(f->engine);
+    fo_csv_job_end(f->conn);
     return rc;
 }
 
@@ -184,9 +184,9 @@ job_fails(fixture *f, finops_code code, const char *message)
         FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
         finops_code rc;
 
-        fo_csv_set_limits(f->engine, (fo_csv_limits){ .block = blocks[i], .input = 512 });
+        fo_csv_set_limits(f->conn, (fo_csv_limits){ .block = blocks[i], .input = 512 });
         rc = job_run(f, "FROM finops_bill_csv()", &text, &err);
-        fo_csv_set_limits(f->engine, FO_CSV_LIMITS);
+        fo_csv_set_limits(f->conn, FO_CSV_LIMITS);
         assert_string_equal(finops_error_text(err), message);
         assert_int_equal(rc, code);
     }

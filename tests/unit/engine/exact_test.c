@@ -55,13 +55,13 @@ lost_digits_are_counted_once(void **state)
 {
     fixture *f = *state;
 
-    fo_exact_rounded(f->engine);
+    fo_exact_rounded(f->conn);
     gives(f,
           "SELECT finops_exact(t) FROM (SELECT unnest(['0.0000000000000000015', '1', "
           "'-0.0000000000000000015']) AS t)",
           "0.000000000000000002\n1.000000000000000000\n-0.000000000000000002\n");
-    assert_int_equal(fo_exact_rounded(f->engine), 2);
-    assert_int_equal(fo_exact_rounded(f->engine), 0);
+    assert_int_equal(fo_exact_rounded(f->conn), 2);
+    assert_int_equal(fo_exact_rounded(f->conn), 0);
 }
 
 static void

@@ -21,7 +21,7 @@ keys_are(fixture *f, size_t i, const char *expected)
     FO_AUTO(fo_strv_done) fo_strv keys = FO_STRV_INIT;
     FO_AUTO(fo_str_done) fo_str text = FO_STR_INIT;
 
-    assert_int_equal(fo_keys_of(f->engine, i, &keys, NULL), FINOPS_OK);
+    assert_int_equal(fo_keys_of(f->conn, i, &keys, NULL), FINOPS_OK);
     for (size_t k = 0; k < keys.n; k++)
         fo_str_addf(&text, "%s%s", k ? "," : "", keys.items[k]);
     assert_string_equal(fo_str_z(&text), expected);
@@ -32,7 +32,7 @@ every_key_of_every_map_is_gathered_and_all_rows_pass(void **state)
 {
     fixture *f = *state;
 
-    fo_keys_begin(f->engine, 1000);
+    fo_keys_begin(f->conn, 1000);
     runs(f,
          "SELECT count(*) FROM (SELECT CASE WHEN i % 3 = 0 THEN NULL ELSE map(['a', 'key' || (i % 5), 'a key "
          "of more "
@@ -52,7 +52,7 @@ rows_that_do_not_meet_the_condition_are_dropped_with_their_keys(void **state)
 {
     fixture *f = *state;
 
-    fo_keys_begin(f->engine, 1000);
+    fo_keys_begin(f->conn, 1000);
     runs(f,
          "SELECT count(*) FROM (SELECT i, map(['k' || i], [i]) AS m FROM range(100) t(i)) "
          "WHERE finops_keys(CASE WHEN i >= 50 THEN NULL ELSE i >= 48 END, m)",
@@ -65,7 +65,7 @@ the_first_keys_by_bytes_are_kept_of_too_many(void **state)
 {
     fixture *f = *state;
 
-    fo_keys_begin(f->engine, 3);
+    fo_keys_begin(f->conn, 3);
     runs(f,
          "SELECT count(*) FROM (SELECT map(['k' || lpad(((i * 7919) % 50000)::VARCHAR, 5, '0')], [i]) AS m "
          "FROM "
@@ -79,9 +79,9 @@ a_new_gathering_forgets_the_last(void **state)
 {
     fixture *f = *state;
 
-    fo_keys_begin(f->engine, 10);
+    fo_keys_begin(f->conn, 10);
     runs(f, "SELECT count(*) FROM (SELECT map {'old': 1} AS m) WHERE finops_keys(true, m)", "1");
-    fo_keys_begin(f->engine, 10);
+    fo_keys_begin(f->conn, 10);
     runs(f, "SELECT count(*) FROM (SELECT map {'new': 1} AS m) WHERE finops_keys(true, m)", "1");
     keys_are(f, 0, "new");
 }
@@ -91,7 +91,7 @@ what_is_no_map_of_texts_has_no_keys(void **state)
 {
     fixture *f = *state;
 
-    fo_keys_begin(f->engine, 10);
+    fo_keys_begin(f->conn, 10);
     runs(f,
          "SELECT count(*) FROM (SELECT {'a': 1} AS s, map {1: 2} AS n, map([], []) AS e) WHERE "
          "finops_keys(true, s, n, e)",
