@@ -131,6 +131,7 @@ fo_engine_close(fo_engine *engine)
 {
     if (!engine)
         return;
+    assert(!engine->conns);
     duckdb_close(&engine->db);
     (void)pthread_mutex_destroy(&engine->lock);
     (void)pthread_mutex_destroy(&engine->conns_lock);

@@ -32,6 +32,7 @@ typedef struct fo_engine_options {
 
 /* FINOPS_E_BUSY when another process holds the file (the hint names its process id when known). */
 finops_code fo_engine_open(const fo_engine_options *options, fo_engine **ret, finops_error **err);
+/* Its connections are closed before. */
 void fo_engine_close(fo_engine *engine);
 void fo_engine_closep(fo_engine **engine);
 /* Loads an extension that ships with the program once; FINOPS_E_NOT_FOUND says where it was looked for. */

@@ -609,11 +609,12 @@ fo_link_attach(fo_link *link, const finops_call *call, finops_error **err)
     if (rc == FINOPS_OK && fo_cancelled(&link->stop)) /* there was no connection to stop then */
         rc = fo_error_set(err, FINOPS_E_CANCELLED, "stopped while opening %s",
                           link->path ? link->path : "the database in memory");
-    if (rc == FINOPS_OK)
+    if (rc == FINOPS_OK) {
         link->conn = FO_TAKE(conn);
-    else
+    } else {
+        fo_conn_close(conn); /* before the engine may go */
         fo_link_detach(link);
+    }
     (void)pthread_mutex_unlock(&fo_instances_lock);
-    fo_conn_close(conn);
     return rc;
 }
