@@ -144,7 +144,7 @@ class Postgresql:
     def start(self):
         command = [*self.prefix, self.programs / "postgres", "-D", self.data, "-p", str(self.port), "-k", self.folder,
                    "-h", "127.0.0.1"]
-        settings = ["fsync=off", "log_min_messages=warning", "max_connections=60", *self.options]
+        settings = ["fsync=off", "log_min_messages=warning", "max_connections=100", *self.options]
         command += [part for setting in settings for part in ("-c", setting)]
         self.process = subprocess.Popen([str(part) for part in command], cwd=self.folder, stdout=self.log, stderr=self.log,
                                         env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, start_new_session=True)
